@@ -1,0 +1,243 @@
+//! What a configuration means once it is read: plain typed values, nothing left to look up.
+//!
+//! `core` and `daemon` use these types and no others. A field that Supervisor's
+//! manual names has the manual's name; units are in the type or in the comment.
+//! `PartialEq` on a group is the question that `reread` asks: did it change?
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A whole configuration: what `supervisord -c FILE` would run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file this came from, absolute.
+    pub path: PathBuf,
+    pub supervisord: Supervisord,
+    /// inet servers first, then unix ones, each in file order (SPEC 1.8 step 9).
+    pub servers: Vec<Server>,
+    pub rpcinterfaces: Vec<RpcInterface>,
+    /// In start order: by priority, then by name (SPEC 2.8).
+    pub groups: Vec<GroupConfig>,
+    /// Things worth saying that do not prevent a start, in the order they were found.
+    pub messages: Vec<Message>,
+}
+
+/// `[supervisord]`, after the command line has had its say (SPEC 1.6).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Supervisord {
+    pub logfile: MainLog,
+    /// Bytes; 0 means never rotate.
+    pub logfile_maxbytes: u64,
+    pub logfile_backups: u32,
+    pub loglevel: LogLevel,
+    /// Absolute.
+    pub pidfile: PathBuf,
+    pub umask: u32,
+    pub directory: Option<PathBuf>,
+    /// As written, with the ids it names.
+    pub user: Option<User>,
+    pub nodaemon: bool,
+    pub silent: bool,
+    pub nocleanup: bool,
+    pub strip_ansi: bool,
+    pub identifier: String,
+    pub childlogdir: PathBuf,
+    pub minfds: u64,
+    pub minprocs: u64,
+    pub environment: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MainLog {
+    /// Absolute.
+    File(PathBuf),
+    Syslog,
+}
+
+/// Levels of the main log, lowest first so that `>=` means "at least this important" (SPEC 4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    Blather,
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Critical,
+}
+
+/// A user as configured, resolved through the `Files` seam.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The text that was written: a login name or a number.
+    pub name: String,
+    pub uid: u32,
+    /// The user's primary group.
+    pub gid: u32,
+}
+
+/// One `[unix_http_server]` or `[inet_http_server]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// The whole section name, as Supervisor prints it (`inet_http_server:b`).
+    pub section: String,
+    pub address: Address,
+    /// Both or neither; an empty user name counts as none (SPEC 2.7).
+    pub credentials: Option<Credentials>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    Unix {
+        /// Absolute.
+        file: PathBuf,
+        chmod: u32,
+        /// `None` leaves the owner, or the group, as it is.
+        uid: Option<u32>,
+        gid: Option<u32>,
+    },
+    Inet {
+        /// Empty means every interface.
+        host: String,
+        port: u16,
+    },
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub username: String,
+    /// Clear text, or `{SHA}` and forty hex digits.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A password must never reach a log by way of `{:?}`.
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// `[rpcinterface:NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpcInterface {
+    pub name: String,
+    pub factory: String,
+    pub options: BTreeMap<String, String>,
+}
+
+/// A process group: homogeneous (`[program:x]`) or heterogeneous (`[group:x]`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupConfig {
+    pub name: String,
+    pub priority: i64,
+    pub kind: GroupKind,
+    /// In start order (SPEC 2.8).
+    pub processes: Vec<ProcessConfig>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupKind {
+    /// `[program:x]` on its own.
+    Program,
+    /// `[group:x]`.
+    Group,
+    /// `[eventlistener:x]`.
+    EventListener(PoolConfig),
+    /// `[fcgi-program:x]` on its own.
+    Fcgi(SocketConfig),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolConfig {
+    pub buffer_size: usize,
+    /// Upper-case event type names, sorted, once each.
+    pub events: Vec<String>,
+    pub result_handler: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketConfig {
+    /// `unix:///path` or `tcp://host:port`, as written.
+    pub url: String,
+    pub backlog: Option<u16>,
+    /// Unix sockets only.
+    pub mode: Option<u32>,
+    pub owner: Option<(Option<u32>, Option<u32>)>,
+}
+
+/// One process of a program: everything that is needed to run it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProcessConfig {
+    pub name: String,
+    pub kind: ProcessKind,
+    /// As written; split into words when it is run (SPEC 3.4).
+    pub command: String,
+    pub priority: i64,
+    pub autostart: bool,
+    pub autorestart: AutoRestart,
+    /// Seconds; zero or negative: RUNNING at once.
+    pub startsecs: i64,
+    /// Attempts after the first; negative behaves as none.
+    pub startretries: i64,
+    pub exitcodes: Vec<u8>,
+    /// Signal number.
+    pub stopsignal: i32,
+    /// Seconds.
+    pub stopwaitsecs: i64,
+    pub stopasgroup: bool,
+    pub killasgroup: bool,
+    pub user: Option<User>,
+    pub umask: Option<u32>,
+    pub directory: Option<PathBuf>,
+    /// `[supervisord] environment` overlaid by the program's own.
+    pub environment: BTreeMap<String, String>,
+    /// `None` is AUTO: the first unix server, else the first inet one.
+    pub serverurl: Option<String>,
+    pub redirect_stderr: bool,
+    pub stdout: Channel,
+    pub stderr: Channel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessKind {
+    Program,
+    EventListener,
+    Fcgi,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AutoRestart {
+    Never,
+    /// When the exit status is not in `exitcodes`.
+    Unexpected,
+    Always,
+}
+
+/// Where one output of a process goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    pub logfile: LogFile,
+    /// Bytes; 0 means never rotate.
+    pub maxbytes: u64,
+    pub backups: u32,
+    /// Bytes; 0 means no capture.
+    pub capture_maxbytes: u64,
+    pub events_enabled: bool,
+    pub syslog: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogFile {
+    /// A name of our choosing in `childlogdir`.
+    Auto,
+    None,
+    /// With `~` expanded, not made absolute: it is opened relative to the working directory (SPEC 1.8).
+    Path(PathBuf),
+}
+
+/// Something that the reader of the log should know, found while reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub level: LogLevel,
+    pub text: String,
+}

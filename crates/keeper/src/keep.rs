@@ -1,0 +1,645 @@
+//! The loop: signals and the brain's requests in, children and news out.
+//!
+//! It waits in one poll(2) without a timeout (except while it holds back a brain that keeps
+//! dying), so an idle keeper never wakes. Every operation in it is bounded and non-blocking.
+
+use std::collections::VecDeque;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{WaitOptions, getpid, setsid, waitpid};
+
+use crate::link::{Link, receive_packet, send_packet};
+use crate::plan::PlanView;
+use crate::protocol::{
+    BadMessage, MAX_MESSAGE, Previous, Reader, Stage, Target, WaitStatus, Writer, ask, tell,
+};
+use crate::spawn::{self, KeptPipes, SpawnError};
+use crate::sys::{self, Fork};
+use crate::table::Table;
+
+/// A brain that ran this long was well; the next death is the first of a new row.
+const WELL_AFTER_NS: u64 = 10_000_000_000;
+/// The pause after the second death in a row; doubled for each further one.
+const FIRST_PAUSE_NS: u64 = 100_000_000;
+const LONGEST_PAUSE_NS: u64 = 10_000_000_000;
+/// Orphans told about while the brain does not listen; those above it are reaped all the same.
+const MAX_UNTOLD_ORPHANS: usize = 256;
+/// The longest plan: the kernel's own limit for arguments and environment is below it.
+const MAX_PLAN: u64 = 8 << 20;
+/// Requests handled before signals get their turn again.
+const REQUESTS_A_TURN: usize = 64;
+
+/// Runs the keeper in this process, and `brain` in a fork of it, as often as it takes.
+///
+/// Returns the exit status of whichever process comes back from here: in a brain what `brain` returned, in
+/// the keeper the status that the brain asked for, in the process that a daemonised keeper leaves
+/// behind 0 once start-up is complete. Must be called before any thread exists.
+pub fn run(brain: &mut dyn FnMut(Link) -> u8) -> io::Result<u8> {
+    let mut keeper = Keeper::new()?;
+    loop {
+        let next = match keeper.brain {
+            None if keeper.may_start_brain() => keeper.start_brain_somehow()?,
+            None | Some(_) => keeper.turn()?,
+        };
+        match next {
+            Next::GoOn => {}
+            Next::BeBrain(link) => {
+                // Its copies of the keeper's descriptors close here; what it may use it is told.
+                drop(keeper);
+                return Ok(brain(link));
+            }
+            Next::End(code) => return Ok(code),
+        }
+    }
+}
+
+enum Next {
+    GoOn,
+    BeBrain(Link),
+    End(u8),
+}
+
+/// What the brain wants to happen when it has ended.
+enum Afterwards {
+    /// Nothing was said: it died.
+    Restart,
+    Detach,
+    Finish(u8),
+    Renew,
+}
+
+/// Something the brain must be told. The facts stay in the slots; this is only the order.
+enum Tell {
+    Hello,
+    Held(usize),
+    Child(u32),
+    Begin,
+    Spawned(u32),
+    SpawnFailed(u32, SpawnError),
+    Exited(u32),
+    KillFailed(u32, i32),
+    Orphan(i32, WaitStatus),
+    Signal(i32),
+}
+
+struct Held {
+    name: Vec<u8>,
+    fd: OwnedFd,
+}
+
+struct Brain {
+    pid: i32,
+    socket: OwnedFd,
+    since_ns: u64,
+    afterwards: Afterwards,
+    /// Its end of the socket is closed: it is about to end.
+    deaf: bool,
+}
+
+struct Keeper {
+    signals: OwnedFd,
+    brain: Option<Brain>,
+    table: Table,
+    held: Vec<Held>,
+    untold: VecDeque<Tell>,
+    untold_orphans: usize,
+    /// A brain has been `Ready`: from then on programs depend on us, and no failure may end us.
+    seasoned: bool,
+    detached: bool,
+    /// The process that waits for start-up to be complete, in daemon mode.
+    launcher: Option<OwnedFd>,
+    previous: Option<Previous>,
+    brain_not_before_ns: u64,
+    packet: Box<[u8]>,
+    out: Vec<u8>,
+}
+
+impl Keeper {
+    fn new() -> io::Result<Self> {
+        Ok(Keeper {
+            signals: sys::watch_signals()?,
+            brain: None,
+            table: Table::default(),
+            held: Vec::new(),
+            untold: VecDeque::new(),
+            untold_orphans: 0,
+            seasoned: false,
+            detached: false,
+            launcher: None,
+            previous: None,
+            brain_not_before_ns: 0,
+            packet: vec![0; MAX_MESSAGE].into_boxed_slice(),
+            out: Vec::with_capacity(512),
+        })
+    }
+
+    // --- the brain's life ---
+
+    fn may_start_brain(&self) -> bool {
+        sys::now().mono_ns >= self.brain_not_before_ns
+    }
+
+    /// A fork that fails while programs run is tried again later; before that it is the end.
+    fn start_brain_somehow(&mut self) -> io::Result<Next> {
+        match self.start_brain() {
+            Err(_) if self.seasoned => {
+                self.brain_not_before_ns = sys::now().mono_ns + LONGEST_PAUSE_NS / 10;
+                Ok(Next::GoOn)
+            }
+            other => other,
+        }
+    }
+
+    fn start_brain(&mut self) -> io::Result<Next> {
+        let (ours, theirs) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+            None,
+        )?;
+        match sys::fork()? {
+            Fork::Child => Ok(Next::BeBrain(Link::new(theirs))),
+            Fork::Parent(pid) => {
+                self.brain = Some(Brain {
+                    pid,
+                    socket: ours,
+                    since_ns: sys::now().mono_ns,
+                    afterwards: Afterwards::Restart,
+                    deaf: false,
+                });
+                self.tell_everything();
+                Ok(Next::GoOn)
+            }
+        }
+    }
+
+    /// Queues the whole past for a new brain; only signals that nobody has heard survive from before.
+    fn tell_everything(&mut self) {
+        let unheard = std::mem::take(&mut self.untold);
+        self.untold_orphans = 0;
+        self.untold.push_back(Tell::Hello);
+        self.untold.extend((0..self.held.len()).map(Tell::Held));
+        self.untold.extend(self.table.ids().map(Tell::Child));
+        self.untold.push_back(Tell::Begin);
+        let ended = self.table.ids().filter(|id| self.table.get(*id).is_some_and(|slot| slot.end.is_some()));
+        self.untold.extend(ended.map(Tell::Exited));
+        self.untold.extend(unheard.into_iter().filter(|t| matches!(t, Tell::Signal(_))));
+    }
+
+    /// The brain has been reaped: hear its last words, then do as it wished.
+    fn brain_ended(&mut self, status: WaitStatus) -> io::Result<Next> {
+        while self.hear_brain(REQUESTS_A_TURN) {}
+        let Some(brain) = self.brain.take() else {
+            return Ok(Next::GoOn);
+        };
+        match brain.afterwards {
+            Afterwards::Finish(code) => Ok(self.end(code)),
+            Afterwards::Detach => self.detach(),
+            Afterwards::Renew => {
+                self.held.clear();
+                self.previous = None;
+                Ok(Next::GoOn)
+            }
+            Afterwards::Restart if !self.seasoned => {
+                // Start-up failed, and it has said why: nothing runs that would need us.
+                Ok(self.end(status.code().map_or(1, |code| code as u8)))
+            }
+            Afterwards::Restart => {
+                let now = sys::now().mono_ns;
+                let was_well = now.saturating_sub(brain.since_ns) >= WELL_AFTER_NS;
+                let before = if was_well { 0 } else { self.previous.map_or(0, |p| p.in_a_row) };
+                self.previous = Some(Previous { pid: brain.pid, status, in_a_row: before + 1 });
+                self.brain_not_before_ns = now + pause_after(before + 1);
+                Ok(Next::GoOn)
+            }
+        }
+    }
+
+    fn end(&mut self, code: u8) -> Next {
+        self.release_launcher(code);
+        Next::End(code)
+    }
+
+    /// Goes to the background: the old process stays to wait for the outcome, we go on in the fork.
+    fn detach(&mut self) -> io::Result<Next> {
+        let (outcome, report) = pipe_with(PipeFlags::CLOEXEC)?;
+        if let Fork::Parent(_) = sys::fork()? {
+            drop(report);
+            let mut code = [1u8];
+            // Nothing read means that the keeper died before it could say anything: status 1.
+            while let Err(Errno::INTR) = rustix::io::read(&outcome, &mut code) {}
+            return Ok(Next::End(code[0]));
+        }
+        self.launcher = Some(report);
+        self.detached = true;
+        // It cannot fail: a process that was just forked leads no group.
+        let _ = setsid();
+        Ok(Next::GoOn)
+    }
+
+    fn release_launcher(&mut self, code: u8) {
+        if let Some(report) = self.launcher.take() {
+            // The launcher may have been killed; there is then nobody to tell.
+            let _ = rustix::io::write(&report, &[code]);
+        }
+    }
+
+    // --- one turn of the loop ---
+
+    fn turn(&mut self) -> io::Result<Next> {
+        let (signalled, brain) = self.wait();
+        if signalled && let Some(next) = self.take_signals()? {
+            return Ok(next);
+        }
+        if brain.intersects(PollFlags::IN | PollFlags::HUP) {
+            self.hear_brain(REQUESTS_A_TURN);
+        }
+        self.tell_brain();
+        Ok(Next::GoOn)
+    }
+
+    /// Waits until there is a signal or something to do for the brain.
+    fn wait(&self) -> (bool, PollFlags) {
+        let mut wanted = PollFlags::IN;
+        if !self.untold.is_empty() {
+            wanted |= PollFlags::OUT;
+        }
+        let timeout = match self.brain {
+            Some(_) => None,
+            None => Some(until(self.brain_not_before_ns)),
+        };
+        let mut fds = Vec::with_capacity(2);
+        fds.push(PollFd::new(&self.signals, PollFlags::IN));
+        if let Some(brain) = self.brain.as_ref().filter(|brain| !brain.deaf) {
+            fds.push(PollFd::new(&brain.socket, wanted));
+        }
+        if poll(&mut fds, timeout.as_ref()).is_err() {
+            // Interrupted or out of memory: look at everything, it costs two system calls.
+            return (true, PollFlags::IN);
+        }
+        let signalled = fds[0].revents().contains(PollFlags::IN);
+        (signalled, fds.get(1).map_or(PollFlags::empty(), PollFd::revents))
+    }
+
+    fn take_signals(&mut self) -> io::Result<Option<Next>> {
+        let mut brain_status = None;
+        while let Some(signal) = sys::next_signal(&self.signals) {
+            if signal == libc::SIGCHLD {
+                brain_status = self.reap().or(brain_status);
+            } else if !self.untold.iter().any(|t| matches!(t, Tell::Signal(s) if *s == signal)) {
+                self.untold.push_back(Tell::Signal(signal));
+            }
+        }
+        brain_status.map(|status| self.brain_ended(status)).transpose()
+    }
+
+    /// Reaps every child that has ended; returns the brain's status if it was among them.
+    fn reap(&mut self) -> Option<WaitStatus> {
+        let mut brain_status = None;
+        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+            let (pid, status) = (pid.as_raw_pid(), WaitStatus(status.as_raw()));
+            if self.brain.as_ref().is_some_and(|brain| brain.pid == pid) {
+                brain_status = Some(status);
+            } else if let Some(id) = self.table.ended(pid, status, sys::now()) {
+                self.untold.push_back(Tell::Exited(id));
+            } else if self.untold_orphans < MAX_UNTOLD_ORPHANS {
+                self.untold_orphans += 1;
+                self.untold.push_back(Tell::Orphan(pid, status));
+            }
+        }
+        brain_status
+    }
+
+    // --- requests ---
+
+    /// Handles up to `most` requests; true if there may be more.
+    fn hear_brain(&mut self, most: usize) -> bool {
+        for _ in 0..most {
+            let Some(brain) = &mut self.brain else {
+                return false;
+            };
+            let mut packet = std::mem::take(&mut self.packet);
+            let received = receive_packet(&brain.socket, &mut packet);
+            let more = match received {
+                Ok(Some((n, fds))) if n > 0 => {
+                    // A request that cannot be read is from another build gone wrong; the brain's next death is its problem,
+                    // the children are ours. Nothing here may end the keeper.
+                    let _ = self.obey(&packet[..n], fds);
+                    true
+                }
+                Ok(None) => false,
+                Ok(Some(_)) | Err(_) => {
+                    brain.deaf = true;
+                    false
+                }
+            };
+            self.packet = packet;
+            if !more {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn obey(&mut self, packet: &[u8], fds: Vec<OwnedFd>) -> Result<(), BadMessage> {
+        let (kind, mut f) = Reader::start(packet)?;
+        match kind {
+            ask::SPAWN => {
+                let id = f.u32()?;
+                match fds.into_iter().next() {
+                    None => self.spawn(id, f.rest()),
+                    Some(memfd) => match read_plan(memfd) {
+                        Ok(bytes) => self.spawn(id, &bytes),
+                        Err(errno) => self.spawn_failed(id, SpawnError { stage: Stage::Pipe, errno }),
+                    },
+                }
+            }
+            ask::KILL => {
+                let (id, signal, group) = (f.u32()?, f.i32()?, f.u32()? != 0);
+                self.kill(id, signal, if group { Target::Group } else { Target::Process });
+            }
+            ask::FORGET => {
+                let id = f.u32()?;
+                self.table.forget(id);
+            }
+            ask::HOLD => {
+                let fd = fds.into_iter().next().ok_or(BadMessage::Descriptors)?;
+                let name = f.rest().to_vec();
+                self.held.retain(|held| held.name != name);
+                self.held.push(Held { name, fd });
+            }
+            ask::RELEASE => {
+                let name = f.rest();
+                self.held.retain(|held| held.name != name);
+            }
+            ask::SETTLE => {
+                let umask = f.u32()?;
+                settle(umask, f.rest());
+            }
+            ask::BECOME => {
+                let (uid, gid) = (f.u32()?, f.u32()?);
+                let groups: Vec<u32> = std::iter::from_fn(|| f.u32().ok()).collect();
+                if sys::become_user(uid, gid, &groups).is_err() {
+                    // Going on with privileges that were to be dropped would be worse than not going on.
+                    std::process::abort();
+                }
+            }
+            ask::READY => self.ready(),
+            ask::DETACH => self.afterwards(Afterwards::Detach),
+            ask::FINISH => {
+                let code = f.u32()? as u8;
+                self.afterwards(Afterwards::Finish(code));
+            }
+            ask::RENEW => self.afterwards(Afterwards::Renew),
+            other => return Err(BadMessage::Kind(other)),
+        }
+        Ok(())
+    }
+
+    fn afterwards(&mut self, wish: Afterwards) {
+        if let Some(brain) = &mut self.brain {
+            brain.afterwards = wish;
+        }
+    }
+
+    fn ready(&mut self) {
+        self.seasoned = true;
+        if self.launcher.is_some() {
+            silence_stdio();
+            self.release_launcher(0);
+        }
+    }
+
+    fn spawn(&mut self, id: u32, bytes: &[u8]) {
+        match self.try_spawn(id, bytes) {
+            Ok(()) => self.untold.push_back(Tell::Spawned(id)),
+            Err(error) => self.spawn_failed(id, error),
+        }
+    }
+
+    fn spawn_failed(&mut self, id: u32, error: SpawnError) {
+        self.untold.push_back(Tell::SpawnFailed(id, error));
+    }
+
+    fn try_spawn(&mut self, id: u32, bytes: &[u8]) -> Result<(), SpawnError> {
+        let failed = |stage, errno| SpawnError { stage, errno };
+        let plan = PlanView::read(bytes).map_err(|_| failed(Stage::Fork, libc::EBADMSG))?;
+        let report =
+            self.table.report().map_err(|e| failed(Stage::Fork, e.raw_os_error().unwrap_or(libc::ENOMEM)))?;
+        match spawn::spawn(&plan, report) {
+            Ok((pid, pipes)) => {
+                self.table.insert(id, pid, plan.label.to_string_lossy().into(), pipes, report);
+                Ok(())
+            }
+            Err(error) => {
+                self.table.return_report(report);
+                Err(error)
+            }
+        }
+    }
+
+    fn kill(&mut self, id: u32, signal: i32, target: Target) {
+        // A child that has been reaped is not signalled: its number may be somebody else's by now.
+        let Some(slot) = self.table.get(id).filter(|slot| slot.end.is_none()) else {
+            return;
+        };
+        let result = match target {
+            Target::Process => sys::kill(slot.pid, signal),
+            Target::Group => match sys::kill(-slot.pid, signal) {
+                // Forked a moment ago, it has not made its group yet; there is nobody but itself to signal.
+                Err(libc::ESRCH) => sys::kill(slot.pid, signal),
+                other => other,
+            },
+        };
+        if let Err(errno) = result {
+            self.untold.push_back(Tell::KillFailed(id, errno));
+        }
+    }
+
+    // --- news ---
+
+    /// Tells what is untold, as far as the socket takes it.
+    fn tell_brain(&mut self) {
+        let greeting = self.greeting();
+        let Some(brain) = self.brain.as_ref().filter(|brain| !brain.deaf) else {
+            return;
+        };
+        while let Some(tell) = self.untold.front() {
+            let fds = match encode(tell, &mut self.out, &self.table, &self.held, &greeting) {
+                Some(fds) => fds,
+                // The slot is gone: the brain has forgotten the child before it heard all about it.
+                None => {
+                    self.untold.pop_front();
+                    continue;
+                }
+            };
+            match send_packet(&brain.socket, &self.out, &fds) {
+                Ok(()) => {
+                    if let Some(Tell::Orphan(..)) = self.untold.pop_front() {
+                        self.untold_orphans -= 1;
+                    }
+                }
+                // Full: poll will say when there is room. Broken: SIGCHLD will say why.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn greeting(&self) -> Greeting {
+        Greeting { detached: self.detached, seasoned: self.seasoned, previous: self.previous }
+    }
+}
+
+struct Greeting {
+    detached: bool,
+    seasoned: bool,
+    previous: Option<Previous>,
+}
+
+/// Writes one piece of news into `out` and returns the descriptors that go with it.
+fn encode<'a>(
+    news: &Tell,
+    out: &mut Vec<u8>,
+    table: &'a Table,
+    held: &'a [Held],
+    greeting: &Greeting,
+) -> Option<Vec<BorrowedFd<'a>>> {
+    match news {
+        Tell::Hello => {
+            let previous =
+                greeting.previous.unwrap_or(Previous { pid: 0, status: WaitStatus(0), in_a_row: 0 });
+            Writer::start(out, tell::HELLO)
+                .i32(getpid().as_raw_pid())
+                .u32(greeting.detached.into())
+                .u32(greeting.seasoned.into())
+                .i32(previous.pid)
+                .i32(previous.status.0)
+                .u32(previous.in_a_row)
+                .rest(&[]);
+        }
+        Tell::Held(index) => {
+            let held = held.get(*index)?;
+            Writer::start(out, tell::HELD).rest(&held.name);
+            return Some(vec![held.fd.as_fd()]);
+        }
+        Tell::Child(id) => {
+            let slot = table.get(*id)?;
+            Writer::start(out, tell::CHILD)
+                .u32(*id)
+                .i32(slot.pid)
+                .stamp(slot.started)
+                .rest(slot.label.as_bytes());
+            return Some(ends(&slot.pipes));
+        }
+        Tell::Begin => Writer::start(out, tell::BEGIN).rest(&[]),
+        Tell::Spawned(id) => {
+            let slot = table.get(*id)?;
+            Writer::start(out, tell::SPAWNED).u32(*id).i32(slot.pid).stamp(slot.started).rest(&[]);
+            return Some(ends(&slot.pipes));
+        }
+        Tell::SpawnFailed(id, error) => Writer::start(out, tell::SPAWN_FAILED)
+            .u32(*id)
+            .u32(error.stage.number())
+            .i32(error.errno)
+            .rest(&[]),
+        Tell::Exited(id) => {
+            let end = table.get(*id)?.end?;
+            let (stage, errno) = end.failure.map_or((0, 0), |(stage, errno)| (stage.number(), errno));
+            Writer::start(out, tell::EXITED)
+                .u32(*id)
+                .i32(end.status.0)
+                .stamp(end.at)
+                .u32(stage)
+                .i32(errno)
+                .rest(&[])
+        }
+        Tell::KillFailed(id, errno) => Writer::start(out, tell::KILL_FAILED).u32(*id).i32(*errno).rest(&[]),
+        Tell::Orphan(pid, status) => Writer::start(out, tell::ORPHAN).i32(*pid).i32(status.0).rest(&[]),
+        Tell::Signal(signal) => Writer::start(out, tell::SIGNAL).i32(*signal).rest(&[]),
+    }
+    Some(Vec::new())
+}
+
+fn ends(pipes: &KeptPipes) -> Vec<BorrowedFd<'_>> {
+    [Some(&pipes.stdin), Some(&pipes.stdout), pipes.stderr.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(AsFd::as_fd)
+        .collect()
+}
+
+/// How long to hold back a brain that has died this many times in a row.
+fn pause_after(deaths: u32) -> u64 {
+    match deaths {
+        0 | 1 => 0,
+        n => (FIRST_PAUSE_NS << (n - 2).min(20)).min(LONGEST_PAUSE_NS),
+    }
+}
+
+fn until(deadline_ns: u64) -> Timespec {
+    let left = deadline_ns.saturating_sub(sys::now().mono_ns);
+    Timespec { tv_sec: (left / 1_000_000_000) as i64, tv_nsec: (left % 1_000_000_000) as i64 }
+}
+
+/// A plan too long for a message, out of the memfd it came in.
+fn read_plan(memfd: OwnedFd) -> Result<Vec<u8>, i32> {
+    let errno = |e: Errno| e.raw_os_error();
+    let size = rustix::fs::fstat(&memfd).map_err(errno)?.st_size as u64;
+    if size > MAX_PLAN {
+        return Err(libc::E2BIG);
+    }
+    let mut bytes = vec![0; size as usize];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match rustix::io::pread(&memfd, &mut bytes[filled..], filled as u64) {
+            Ok(0) => return Err(libc::EBADMSG),
+            Ok(n) => filled += n,
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(errno(e)),
+        }
+    }
+    Ok(bytes)
+}
+
+/// umask and working directory of the keeper, for its children to inherit. The brain
+/// has tried the directory and reported it; a failure here has no one to tell.
+fn settle(umask: u32, directory: &[u8]) {
+    if umask <= 0o777 {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask));
+    }
+    if let Ok(directory) = CString::new(directory)
+        && !directory.is_empty()
+    {
+        let _ = rustix::process::chdir(&directory);
+    }
+}
+
+/// Points 0, 1 and 2 at /dev/null: a daemon must not hold the terminal it was started from.
+fn silence_stdio() {
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    let Ok(null) = rustix::fs::open(c"/dev/null", flags, rustix::fs::Mode::empty()) else {
+        return;
+    };
+    let _ = rustix::stdio::dup2_stdin(&null);
+    let _ = rustix::stdio::dup2_stdout(&null);
+    let _ = rustix::stdio::dup2_stderr(&null);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brain_that_keeps_dying_is_held_back_longer_and_longer_but_never_for_ever() {
+        assert_eq!(pause_after(1), 0);
+        assert_eq!(pause_after(2), 100_000_000);
+        assert_eq!(pause_after(3), 200_000_000);
+        assert_eq!(pause_after(60), LONGEST_PAUSE_NS);
+    }
+}

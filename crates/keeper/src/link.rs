@@ -1,0 +1,264 @@
+//! The brain's end of the socket to the keeper.
+//!
+//! Sending never blocks: what the socket does not take waits here and goes out when
+//! [`Link::wants_to_write`] and the loop found room. Receiving returns whole messages, with their descriptors owned.
+
+use std::collections::VecDeque;
+use std::io::{IoSlice, IoSliceMut, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::MemfdFlags;
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
+
+use crate::plan::Identity;
+use crate::protocol::{
+    BadMessage, FromKeeper, Hello, INLINE_PLAN, MAX_MESSAGE, Pipes, Previous, Reader, Stage, Target,
+    ToKeeper, WaitStatus, Writer, ask, tell,
+};
+
+/// Descriptors one message may carry.
+pub(crate) const MAX_FDS: usize = 3;
+
+/// The brain's connection to its keeper.
+#[derive(Debug)]
+pub struct Link {
+    socket: OwnedFd,
+    unsent: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
+}
+
+/// The keeper is gone, or does not speak our language.
+#[derive(Debug)]
+pub enum LinkError {
+    /// The keeper has closed its end: it is dead, and so should we be.
+    Closed,
+    Io(std::io::Error),
+    Message(BadMessage),
+}
+
+impl std::fmt::Display for LinkError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LinkError::Closed => f.write_str("the keeper has gone away"),
+            LinkError::Io(e) => write!(f, "cannot talk to the keeper: {e}"),
+            LinkError::Message(e) => write!(f, "cannot understand the keeper: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for LinkError {}
+
+impl From<BadMessage> for LinkError {
+    fn from(e: BadMessage) -> Self {
+        LinkError::Message(e)
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Link {
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Link { socket, unsent: VecDeque::new() }
+    }
+
+    /// Whether the loop should wait for room in the socket and then call [`Link::flush`].
+    pub fn wants_to_write(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Sends a message, or keeps it for later where the socket is full.
+    pub fn send(&mut self, message: ToKeeper) -> Result<(), LinkError> {
+        let (bytes, fd) = encode(message).map_err(LinkError::Io)?;
+        self.unsent.push_back((bytes, fd));
+        self.flush()
+    }
+
+    /// Sends what is waiting, as far as the socket takes it.
+    pub fn flush(&mut self) -> Result<(), LinkError> {
+        while let Some((bytes, fd)) = self.unsent.front() {
+            match send_packet(
+                &self.socket,
+                bytes,
+                fd.as_ref().map(|fd| [fd.as_fd()]).as_ref().map_or(&[], |a| &a[..]),
+            ) {
+                Ok(()) => drop(self.unsent.pop_front()),
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::PIPE | Errno::CONNRESET) => return Err(LinkError::Closed),
+                Err(e) => return Err(LinkError::Io(e.into())),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message, or `None` where none is waiting.
+    pub fn receive(&mut self) -> Result<Option<FromKeeper>, LinkError> {
+        let mut packet = [0u8; 2048];
+        match receive_packet(&self.socket, &mut packet) {
+            Ok(Some((0, _))) => Err(LinkError::Closed),
+            Ok(Some((n, fds))) => Ok(Some(decode(&packet[..n], fds)?)),
+            Ok(None) => Ok(None),
+            Err(Errno::CONNRESET) => Err(LinkError::Closed),
+            Err(e) => Err(LinkError::Io(e.into())),
+        }
+    }
+}
+
+fn encode(message: ToKeeper) -> std::io::Result<(Vec<u8>, Option<OwnedFd>)> {
+    let mut buf = Vec::new();
+    let mut fd = None;
+    match message {
+        ToKeeper::Spawn { id, plan } => {
+            let bytes = plan.to_bytes();
+            let fields = Writer::start(&mut buf, ask::SPAWN).u32(id);
+            if bytes.len() <= INLINE_PLAN {
+                fields.rest(&bytes);
+            } else {
+                fd = Some(in_memfd(&bytes)?);
+            }
+        }
+        ToKeeper::Kill { id, signal, target } => Writer::start(&mut buf, ask::KILL)
+            .u32(id)
+            .i32(signal)
+            .u32(u32::from(target == Target::Group))
+            .rest(&[]),
+        ToKeeper::Forget { id } => Writer::start(&mut buf, ask::FORGET).u32(id).rest(&[]),
+        ToKeeper::Hold { name, fd: held } => {
+            Writer::start(&mut buf, ask::HOLD).rest(name.as_bytes());
+            fd = Some(held);
+        }
+        ToKeeper::Release { name } => Writer::start(&mut buf, ask::RELEASE).rest(name.as_bytes()),
+        ToKeeper::Detach => Writer::start(&mut buf, ask::DETACH).rest(&[]),
+        ToKeeper::Settle { umask, directory } => {
+            // An impossible umask stands for "leave it".
+            let fields = Writer::start(&mut buf, ask::SETTLE).u32(umask.unwrap_or(u32::MAX));
+            fields.rest(directory.as_deref().unwrap_or_default().to_bytes());
+        }
+        ToKeeper::Become(Identity { uid, gid, groups }) => {
+            let fields = Writer::start(&mut buf, ask::BECOME).u32(uid).u32(gid);
+            fields.rest(&groups.iter().flat_map(|g| g.to_le_bytes()).collect::<Vec<_>>());
+        }
+        ToKeeper::Ready => Writer::start(&mut buf, ask::READY).rest(&[]),
+        ToKeeper::Finish { code } => Writer::start(&mut buf, ask::FINISH).u32(code.into()).rest(&[]),
+        ToKeeper::Renew => Writer::start(&mut buf, ask::RENEW).rest(&[]),
+    }
+    Ok((buf, fd))
+}
+
+fn in_memfd(bytes: &[u8]) -> std::io::Result<OwnedFd> {
+    let fd = rustix::fs::memfd_create("plan", MemfdFlags::CLOEXEC)?;
+    let mut file = std::fs::File::from(fd);
+    file.write_all(bytes)?;
+    Ok(file.into())
+}
+
+fn decode(packet: &[u8], fds: Vec<OwnedFd>) -> Result<FromKeeper, BadMessage> {
+    let (kind, mut f) = Reader::start(packet)?;
+    Ok(match kind {
+        tell::HELLO => {
+            let keeper_pid = f.i32()?;
+            let (detached, seasoned) = (f.u32()? != 0, f.u32()? != 0);
+            let (pid, status, in_a_row) = (f.i32()?, WaitStatus(f.i32()?), f.u32()?);
+            let previous = (in_a_row > 0).then_some(Previous { pid, status, in_a_row });
+            FromKeeper::Hello(Hello { keeper_pid, detached, seasoned, previous })
+        }
+        tell::HELD => {
+            let [fd] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| BadMessage::Descriptors)?;
+            FromKeeper::Held { name: f.text()?, fd }
+        }
+        tell::CHILD => FromKeeper::Child {
+            id: f.u32()?,
+            pid: f.i32()?,
+            started: f.stamp()?,
+            pipes: pipes(fds)?,
+            label: f.text()?,
+        },
+        tell::BEGIN => FromKeeper::Begin,
+        tell::SPAWNED => {
+            FromKeeper::Spawned { id: f.u32()?, pid: f.i32()?, at: f.stamp()?, pipes: pipes(fds)? }
+        }
+        tell::SPAWN_FAILED => FromKeeper::SpawnFailed {
+            id: f.u32()?,
+            stage: stage(f.u32()?)?.ok_or(BadMessage::Short)?,
+            errno: f.i32()?,
+        },
+        tell::EXITED => {
+            let (id, status, at) = (f.u32()?, WaitStatus(f.i32()?), f.stamp()?);
+            let (stage, errno) = (stage(f.u32()?)?, f.i32()?);
+            FromKeeper::Exited { id, status, at, failure: stage.map(|s| (s, errno)) }
+        }
+        tell::KILL_FAILED => FromKeeper::KillFailed { id: f.u32()?, errno: f.i32()? },
+        tell::ORPHAN => FromKeeper::Orphan { pid: f.i32()?, status: WaitStatus(f.i32()?) },
+        tell::SIGNAL => FromKeeper::Signal(f.i32()?),
+        other => return Err(BadMessage::Kind(other)),
+    })
+}
+
+/// Zero is "no stage"; a number this build does not know is an error, not a guess.
+fn stage(number: u32) -> Result<Option<Stage>, BadMessage> {
+    match number {
+        0 => Ok(None),
+        n => Stage::from_number(n).map(Some).ok_or(BadMessage::Short),
+    }
+}
+
+fn pipes(fds: Vec<OwnedFd>) -> Result<Pipes, BadMessage> {
+    let mut fds = fds.into_iter();
+    match (fds.next(), fds.next(), fds.next()) {
+        (Some(stdin), Some(stdout), stderr) => Ok(Pipes { stdin, stdout, stderr }),
+        (None | Some(_), _, _) => Err(BadMessage::Descriptors),
+    }
+}
+
+/// One packet out, never blocking.
+pub(crate) fn send_packet(socket: &OwnedFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(Errno::INVAL);
+    }
+    loop {
+        match sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+        {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => continue,
+            // The kernel is out of memory for descriptors in flight: as full as a full socket.
+            Err(Errno::NOBUFS | Errno::TOOMANYREFS) => return Err(Errno::AGAIN),
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// One packet in: `None` where none is waiting, zero bytes where the other end is closed.
+pub(crate) fn receive_packet(
+    socket: &OwnedFd,
+    packet: &mut [u8],
+) -> Result<Option<(usize, Vec<OwnedFd>)>, Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+    let received = loop {
+        match recvmsg(socket, &mut [IoSliceMut::new(packet)], &mut control, flags) {
+            Ok(received) => break received,
+            Err(Errno::INTR) => continue,
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(e) => return Err(e),
+        }
+    };
+    let mut fds = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            fds.extend(rights);
+        }
+    }
+    Ok(Some((received.bytes.min(packet.len()), fds)))
+}
+
+const _: () = assert!(INLINE_PLAN < MAX_MESSAGE);

@@ -1,0 +1,366 @@
+//! The private protocol between keeper and brain: fixed binary messages on one `SOCK_SEQPACKET` pair.
+//!
+//! One packet is one message: a byte of version, a byte of kind, then fields in little-endian
+//! order; descriptors travel beside it by `SCM_RIGHTS`. Both ends are in this crate, but after an upgrade
+//! they may be two builds: the version is checked, and a field is only ever added at the end.
+
+use std::os::fd::OwnedFd;
+
+use crate::plan::{Identity, Plan, PlanError};
+
+/// Raised when a message changes its shape.
+pub(crate) const VERSION: u8 = 1;
+
+/// A plan up to this many bytes travels inside its message, a longer one in a memfd.
+/// Far below the smallest socket buffer Linux allows for one packet.
+pub(crate) const INLINE_PLAN: usize = 48 * 1024;
+
+/// The longest message, with room for the header of an inline plan.
+pub(crate) const MAX_MESSAGE: usize = INLINE_PLAN + 4096;
+
+/// A point in time on both clocks, taken by the keeper when it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Nanoseconds of `CLOCK_MONOTONIC`: the same clock for every brain.
+    pub mono_ns: u64,
+    /// Milliseconds since 1970 UTC.
+    pub wall_ms: i64,
+}
+
+/// A wait status as wait(2) gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitStatus(pub i32);
+
+impl WaitStatus {
+    /// The exit code, if it exited.
+    pub fn code(self) -> Option<i32> {
+        libc::WIFEXITED(self.0).then(|| libc::WEXITSTATUS(self.0))
+    }
+    /// The signal that ended it, if one did.
+    pub fn signal(self) -> Option<i32> {
+        libc::WIFSIGNALED(self.0).then(|| libc::WTERMSIG(self.0))
+    }
+    pub fn core_dumped(self) -> bool {
+        libc::WIFSIGNALED(self.0) && libc::WCOREDUMP(self.0)
+    }
+}
+
+/// Where a spawn failed. The first two are seen by the keeper, the others are reported by the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Making the pipes.
+    Pipe,
+    /// fork(2).
+    Fork,
+    /// dup2(2) of the pipes to 0, 1 and 2.
+    Descriptors,
+    /// setgroups(2).
+    Groups,
+    /// setgid(2).
+    Gid,
+    /// setuid(2).
+    Uid,
+    /// chdir(2).
+    Directory,
+    /// execve(2).
+    Exec,
+}
+
+impl Stage {
+    const ALL: [Stage; 8] = [
+        Stage::Pipe,
+        Stage::Fork,
+        Stage::Descriptors,
+        Stage::Groups,
+        Stage::Gid,
+        Stage::Uid,
+        Stage::Directory,
+        Stage::Exec,
+    ];
+
+    /// 1-based, so that 0 can mean "nothing failed".
+    pub(crate) fn number(self) -> u32 {
+        self as u32 + 1
+    }
+
+    pub(crate) fn from_number(n: u32) -> Option<Stage> {
+        Stage::ALL.get(usize::try_from(n).ok()?.checked_sub(1)?).copied()
+    }
+}
+
+/// Whom a signal is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    Process,
+    /// The child's process group, which it leads.
+    Group,
+}
+
+/// What the brain asks of the keeper.
+#[derive(Debug)]
+pub enum ToKeeper {
+    /// Run this plan as child `id`; answered by `Spawned` or `SpawnFailed`.
+    Spawn { id: u32, plan: Plan },
+    /// Signal child `id` if it still lives; answered only when kill(2) fails.
+    Kill { id: u32, signal: i32, target: Target },
+    /// Child `id` has ended, its pipes are drained and its end is recorded: drop the slot.
+    Forget { id: u32 },
+    /// Keep this descriptor for the next brain under a name of at most 64 bytes.
+    Hold { name: String, fd: OwnedFd },
+    /// Drop what is held under this name.
+    Release { name: String },
+    /// Go to the background: the caller of `supervisord` waits until `Ready`. The brain ends after asking.
+    Detach,
+    /// Apply to the keeper itself, so that programs inherit it.
+    Settle { umask: Option<u32>, directory: Option<std::ffi::CString> },
+    /// Become this user for good.
+    Become(Identity),
+    /// Start-up is complete: the pidfile is written and the sockets listen.
+    Ready,
+    /// Everything is stopped: end with this status once the brain has ended.
+    Finish { code: u8 },
+    /// Everything is stopped: start afresh once the brain has ended, keeping only the pid.
+    Renew,
+}
+
+/// The first message to every brain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hello {
+    pub keeper_pid: i32,
+    /// The keeper already runs in the background.
+    pub detached: bool,
+    /// A brain of this keeper has been `Ready` before.
+    pub seasoned: bool,
+    /// How the brain before this one ended, where it should not have.
+    pub previous: Option<Previous>,
+}
+
+/// The end of a brain that was not asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Previous {
+    pub pid: i32,
+    pub status: WaitStatus,
+    /// Ends of this kind in a row, this one included.
+    pub in_a_row: u32,
+}
+
+/// The brain's ends of a child's pipes.
+#[derive(Debug)]
+pub struct Pipes {
+    pub stdin: OwnedFd,
+    pub stdout: OwnedFd,
+    /// Absent where standard error goes to standard output.
+    pub stderr: Option<OwnedFd>,
+}
+
+/// What the keeper tells the brain.
+#[derive(Debug)]
+pub enum FromKeeper {
+    Hello(Hello),
+    /// A descriptor that an earlier brain asked to hold.
+    Held {
+        name: String,
+        fd: OwnedFd,
+    },
+    /// A child that an earlier brain started.
+    Child {
+        id: u32,
+        pid: i32,
+        started: Stamp,
+        label: String,
+        pipes: Pipes,
+    },
+    /// The tale of the past is over; from here on everything is news.
+    Begin,
+    Spawned {
+        id: u32,
+        pid: i32,
+        at: Stamp,
+        pipes: Pipes,
+    },
+    /// Nothing runs, and the slot is already forgotten.
+    SpawnFailed {
+        id: u32,
+        stage: Stage,
+        errno: i32,
+    },
+    /// `failure` tells why where it never became the program.
+    Exited {
+        id: u32,
+        status: WaitStatus,
+        at: Stamp,
+        failure: Option<(Stage, i32)>,
+    },
+    KillFailed {
+        id: u32,
+        errno: i32,
+    },
+    /// A process nobody knew was reaped: the keeper is PID 1 or a subreaper.
+    Orphan {
+        pid: i32,
+        status: WaitStatus,
+    },
+    Signal(i32),
+}
+
+/// Why a packet is not a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadMessage {
+    Version(u8),
+    Kind(u8),
+    Short,
+    Descriptors,
+    Text,
+}
+
+impl From<PlanError> for BadMessage {
+    fn from(_: PlanError) -> Self {
+        BadMessage::Short
+    }
+}
+
+impl std::fmt::Display for BadMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BadMessage::Version(v) => {
+                write!(f, "message of protocol version {v}, this build speaks {VERSION}")
+            }
+            BadMessage::Kind(k) => write!(f, "message of unknown kind {k}"),
+            BadMessage::Short => f.write_str("message ends too early"),
+            BadMessage::Descriptors => f.write_str("message with the wrong number of descriptors"),
+            BadMessage::Text => f.write_str("name in a message is not UTF-8"),
+        }
+    }
+}
+
+/// Appends fields to a packet.
+pub(crate) struct Writer<'a>(&'a mut Vec<u8>);
+
+impl<'a> Writer<'a> {
+    /// Starts a message of `kind` in `buf`, which is emptied.
+    pub(crate) fn start(buf: &'a mut Vec<u8>, kind: u8) -> Self {
+        buf.clear();
+        buf.extend([VERSION, kind]);
+        Writer(buf)
+    }
+    pub(crate) fn u32(self, v: u32) -> Self {
+        self.0.extend(v.to_le_bytes());
+        self
+    }
+    pub(crate) fn i32(self, v: i32) -> Self {
+        self.0.extend(v.to_le_bytes());
+        self
+    }
+    pub(crate) fn stamp(self, at: Stamp) -> Self {
+        self.0.extend(at.mono_ns.to_le_bytes());
+        self.0.extend(at.wall_ms.to_le_bytes());
+        self
+    }
+    /// Bytes up to the end of the packet.
+    pub(crate) fn rest(self, bytes: &[u8]) {
+        self.0.extend(bytes);
+    }
+}
+
+/// Takes fields off a packet.
+pub(crate) struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// The kind of the message, and its fields.
+    pub(crate) fn start(packet: &'a [u8]) -> Result<(u8, Self), BadMessage> {
+        match packet {
+            [VERSION, kind, fields @ ..] => Ok((*kind, Reader(fields))),
+            [_] | [] => Err(BadMessage::Short),
+            [version, ..] => Err(BadMessage::Version(*version)),
+        }
+    }
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], BadMessage> {
+        let (head, tail) = self.0.split_first_chunk::<N>().ok_or(BadMessage::Short)?;
+        self.0 = tail;
+        Ok(*head)
+    }
+    pub(crate) fn u32(&mut self) -> Result<u32, BadMessage> {
+        Ok(u32::from_le_bytes(self.take()?))
+    }
+    pub(crate) fn i32(&mut self) -> Result<i32, BadMessage> {
+        Ok(i32::from_le_bytes(self.take()?))
+    }
+    pub(crate) fn stamp(&mut self) -> Result<Stamp, BadMessage> {
+        Ok(Stamp { mono_ns: u64::from_le_bytes(self.take()?), wall_ms: i64::from_le_bytes(self.take()?) })
+    }
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.0
+    }
+    pub(crate) fn text(self) -> Result<String, BadMessage> {
+        String::from_utf8(self.0.to_vec()).map_err(|_| BadMessage::Text)
+    }
+}
+
+/// Message kinds, brain to keeper.
+pub(crate) mod ask {
+    pub(crate) const SPAWN: u8 = 1;
+    pub(crate) const KILL: u8 = 2;
+    pub(crate) const FORGET: u8 = 3;
+    pub(crate) const HOLD: u8 = 4;
+    pub(crate) const RELEASE: u8 = 5;
+    pub(crate) const DETACH: u8 = 6;
+    pub(crate) const SETTLE: u8 = 7;
+    pub(crate) const BECOME: u8 = 8;
+    pub(crate) const READY: u8 = 9;
+    pub(crate) const FINISH: u8 = 10;
+    pub(crate) const RENEW: u8 = 11;
+}
+
+/// Message kinds, keeper to brain.
+pub(crate) mod tell {
+    pub(crate) const HELLO: u8 = 1;
+    pub(crate) const HELD: u8 = 2;
+    pub(crate) const CHILD: u8 = 3;
+    pub(crate) const BEGIN: u8 = 4;
+    pub(crate) const SPAWNED: u8 = 5;
+    pub(crate) const SPAWN_FAILED: u8 = 6;
+    pub(crate) const EXITED: u8 = 7;
+    pub(crate) const KILL_FAILED: u8 = 8;
+    pub(crate) const ORPHAN: u8 = 9;
+    pub(crate) const SIGNAL: u8 = 10;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_survives_its_number() {
+        for stage in Stage::ALL {
+            assert_eq!(Stage::from_number(stage.number()), Some(stage));
+        }
+        assert_eq!(Stage::from_number(0), None);
+        assert_eq!(Stage::from_number(99), None);
+    }
+
+    #[test]
+    fn fields_come_back_as_they_went() {
+        let mut buf = Vec::new();
+        let at = Stamp { mono_ns: u64::MAX - 1, wall_ms: -5 };
+        Writer::start(&mut buf, 7).u32(3).i32(-9).stamp(at).rest(b"web:web_00");
+        let (kind, mut fields) = Reader::start(&buf).unwrap();
+        assert_eq!((kind, fields.u32(), fields.i32(), fields.stamp()), (7, Ok(3), Ok(-9), Ok(at)));
+        assert_eq!(fields.text().unwrap(), "web:web_00");
+    }
+
+    #[test]
+    fn a_packet_cut_short_or_of_another_version_is_an_error() {
+        assert_eq!(Reader::start(&[]).err(), Some(BadMessage::Short));
+        assert_eq!(Reader::start(&[VERSION + 1, 1, 0]).err(), Some(BadMessage::Version(VERSION + 1)));
+        let (_, mut fields) = Reader::start(&[VERSION, 1, 0, 0]).unwrap();
+        assert_eq!(fields.u32(), Err(BadMessage::Short));
+    }
+
+    #[test]
+    fn wait_statuses_are_read_as_wait_2_writes_them() {
+        assert_eq!(WaitStatus(0x0300).code(), Some(3));
+        assert_eq!(WaitStatus(9).signal(), Some(9));
+        assert!(WaitStatus(0x80 | 11).core_dumped());
+        assert_eq!(WaitStatus(0x80 | 11).signal(), Some(11));
+    }
+}

@@ -1,1 +1,33 @@
-//! placeholder
+//! The state machine of the supervisor: inputs in, actions out, time passed in.
+//!
+//! [`Supervisor::step`] is told what happened and when, and answers with what it wants done; it
+//! never asks, waits, reads a clock or touches the system. Everything that a supervisor decides (when to
+//! restart, whom to stop first, what to answer to whom) is decided here, so every run can be replayed.
+//!
+//! Words, one meaning each: an *input* happened; an *action* is wanted; an *event* is what Supervisor
+//! publishes to listeners; a *note* is a line of the main log; a *command* was asked by somebody
+//! and gets exactly one *reply*. A *program* is configured, a *process* is our machine, a *child* is a live pid.
+//!
+//! Deliberately absent: descriptors, threads, HTTP, XML, text for people (the log's lines are written by
+//! `daemon`, the faults' by `api`), clocks and randomness.
+
+mod action;
+mod ask;
+mod command;
+mod event;
+mod group;
+mod ids;
+mod input;
+mod process;
+mod supervisor;
+mod time;
+mod timers;
+
+pub use action::{Action, Ending, KillTarget, ReadFor};
+pub use command::{Command, Configured, Fault, Permission, ProcessInfo, Reply, StatusEntry, Target};
+pub use event::{Event, ExitStatus, Note, SignalEffect, StateDetail};
+pub use ids::{AskId, ChildId, ProcessId};
+pub use input::{Input, LogPaths, SpawnError, SpawnErrorKind};
+pub use process::State;
+pub use supervisor::{Mood, Supervisor};
+pub use time::{Mono, Now, Wall};

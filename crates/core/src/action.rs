@@ -1,0 +1,62 @@
+//! What a supervisor can want.
+
+use std::sync::Arc;
+
+use provost_config::ProcessConfig;
+
+use crate::command::Reply;
+use crate::event::{Event, Note};
+use crate::ids::{AskId, ChildId, ProcessId};
+
+/// Please do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Say whether the program could be started at all; answered by `Input::Resolved`.
+    Resolve { process: ProcessId, config: Arc<ProcessConfig> },
+    /// Settle where the process writes; answered by `Input::LogsPrepared`.
+    PrepareLogs { process: ProcessId, group: Arc<str>, config: Arc<ProcessConfig> },
+    /// Start the program; answered by `Input::Spawned` or `Input::SpawnFailed`.
+    Spawn { child: ChildId, process: ProcessId, group: Arc<str>, config: Arc<ProcessConfig> },
+    /// Signal the child; answered only if that fails.
+    Kill { child: ChildId, signal: i32, target: KillTarget },
+    /// The child's end is recorded: let go of it.
+    Forget { child: ChildId },
+    /// Read the configuration again; answered by `Input::ConfigRead`.
+    ReadConfig { ask: Option<AskId>, purpose: ReadFor },
+    /// Reopen every log file by its name.
+    ReopenLogs,
+    /// Tell listeners and subscribers.
+    Publish(Event),
+    /// Write a line to the main log.
+    Note(Note),
+    /// Answer whoever asked.
+    Reply { ask: AskId, reply: Reply },
+    /// Nothing runs any more.
+    Finish(Ending),
+}
+
+/// Whom a signal is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KillTarget {
+    Process,
+    /// The process group that the child leads.
+    Group,
+}
+
+/// Why the configuration is read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadFor {
+    /// To know what has changed.
+    Reread,
+    /// To know whether a restart would succeed, before anything is stopped.
+    Restart,
+}
+
+/// How it all ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Exit status 0.
+    Exit,
+    /// Start afresh under the same pid.
+    Renew,
+}

@@ -1,0 +1,161 @@
+//! Who waits for what: every accepted command is a job, every process it concerns a wait.
+//!
+//! A wait is looked at whenever its process has moved; when it knows its result it leaves, and when a job
+//! has no wait left it is answered. Nothing else answers a job, so each is answered exactly once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::command::{Fault, Reply, StatusEntry};
+use crate::ids::{AskId, ProcessId};
+use crate::process::{Process, State};
+
+/// What a wait is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The answer whether the program could be started; then a start follows.
+    Resolved { wait: bool },
+    /// A child, or the news that there is none.
+    Launched,
+    /// RUNNING, or a failure.
+    Started,
+    /// No child any more.
+    Stopped,
+}
+
+/// One process that a job waits for.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pub(crate) ask: AskId,
+    /// The process as the caller wrote it, for faults.
+    pub(crate) given: String,
+    pub(crate) name: Arc<str>,
+    pub(crate) group: Arc<str>,
+    pub(crate) until: Until,
+}
+
+/// How a job is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// `Done` or a fault.
+    One,
+    /// A list, in order of completion.
+    Many,
+}
+
+#[derive(Debug)]
+struct Job {
+    shape: Shape,
+    open: usize,
+    /// While the job is still being built it must not be answered.
+    building: bool,
+    results: Vec<StatusEntry>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Asks {
+    jobs: BTreeMap<AskId, Job>,
+    waits: BTreeMap<ProcessId, Vec<Wait>>,
+}
+
+impl Asks {
+    pub(crate) fn open(&mut self, ask: AskId, shape: Shape) {
+        self.jobs.insert(ask, Job { shape, open: 0, building: true, results: Vec::new() });
+    }
+
+    /// All waits of the job have been added: the answer, if none is left.
+    #[must_use]
+    pub(crate) fn built(&mut self, ask: AskId) -> Option<Reply> {
+        self.jobs.get_mut(&ask)?.building = false;
+        self.answer(ask)
+    }
+
+    pub(crate) fn wait(&mut self, process: ProcessId, wait: Wait) {
+        if let Some(job) = self.jobs.get_mut(&wait.ask) {
+            job.open += 1;
+            self.waits.entry(process).or_default().push(wait);
+        }
+    }
+
+    /// Puts a wait back that goes on waiting, for the same thing or the next.
+    pub(crate) fn keep(&mut self, process: ProcessId, wait: Wait) {
+        self.waits.entry(process).or_default().push(wait);
+    }
+
+    /// Takes the waits of a process for which `which` holds.
+    pub(crate) fn take(&mut self, process: ProcessId, which: impl Fn(&Wait) -> bool) -> Vec<Wait> {
+        let Some(all) = self.waits.remove(&process) else { return Vec::new() };
+        let (taken, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(which);
+        if !kept.is_empty() {
+            self.waits.insert(process, kept);
+        }
+        taken
+    }
+
+    /// Every process that somebody waits for.
+    pub(crate) fn waited_for(&self) -> Vec<ProcessId> {
+        self.waits.keys().copied().collect()
+    }
+
+    pub(crate) fn is_waited_to_stop(&self, process: ProcessId) -> bool {
+        self.waits.get(&process).is_some_and(|waits| waits.iter().any(|w| w.until == Until::Stopped))
+    }
+
+    /// A process of the job is decided without ever having been waited for.
+    pub(crate) fn decide(&mut self, ask: AskId, group: Arc<str>, name: Arc<str>, result: Result<(), Fault>) {
+        if let Some(job) = self.jobs.get_mut(&ask) {
+            job.results.push(StatusEntry { name, group, result });
+        }
+    }
+
+    /// A wait has its result: the job's answer, if it was the last.
+    #[must_use]
+    pub(crate) fn finish(&mut self, wait: Wait, result: Result<(), Fault>) -> Option<Reply> {
+        let job = self.jobs.get_mut(&wait.ask)?;
+        job.open -= 1;
+        job.results.push(StatusEntry { name: wait.name, group: wait.group, result });
+        self.answer(wait.ask)
+    }
+
+    fn answer(&mut self, ask: AskId) -> Option<Reply> {
+        if self.jobs.get(&ask).is_none_or(|job| job.building || job.open > 0) {
+            return None;
+        }
+        let job = self.jobs.remove(&ask)?;
+        Some(match job.shape {
+            Shape::Many => Reply::Statuses(job.results),
+            Shape::One => match job.results.into_iter().next().map(|entry| entry.result) {
+                Some(Err(fault)) => Reply::Fault(fault),
+                Some(Ok(())) | None => Reply::Done,
+            },
+        })
+    }
+}
+
+/// Whether the process as it stands decides the wait (SPEC 6.6).
+pub(crate) fn verdict(wait: &Wait, process: &Process) -> Option<Result<(), Fault>> {
+    let name = || wait.given.clone();
+    match wait.until {
+        // Decided by `Input::Resolved` alone.
+        Until::Resolved { .. } => None,
+        Until::Launched | Until::Started if process.spawnerr.is_some() => {
+            Some(Err(Fault::SpawnError { name: name() }))
+        }
+        Until::Launched => match process.state {
+            State::Starting if process.pid.is_none() => None,
+            _ => Some(Ok(())),
+        },
+        Until::Started => match process.state {
+            State::Running => Some(Ok(())),
+            State::Starting => None,
+            _ => Some(Err(Fault::AbnormalTermination { name: name() })),
+        },
+        Until::Stopped => match process.state {
+            State::Unknown => {
+                Some(Err(Fault::Failed { detail: format!("{} could not be signalled", wait.given) }))
+            }
+            state if state.is_stopped() => Some(Ok(())),
+            _ => None,
+        },
+    }
+}

@@ -1,0 +1,154 @@
+//! The one set of commands that every door uses, and what may be answered.
+//!
+//! A new door adds no new meaning: it translates its own language to a [`Command`] and a
+//! [`Reply`] back. Each command names the right it needs; `api`'s gate asks for nothing else.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::event::ExitStatus;
+use crate::process::State;
+use crate::time::Wall;
+
+/// Somebody asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Is the supervisor running? Legal in every mood; `Fault::ShuttingDown` when it is not.
+    Ping,
+    /// `Reply::Info`.
+    ProcessInfo {
+        name: String,
+    },
+    /// `Reply::Infos`, sorted by group and process name.
+    AllProcessInfo,
+    /// `Reply::Done` for one process, `Reply::Statuses` for several.
+    Start {
+        target: Target,
+        wait: bool,
+    },
+    Stop {
+        target: Target,
+        wait: bool,
+    },
+    Signal {
+        target: Target,
+        signal: i32,
+    },
+    /// Read the configuration and compare: `Reply::Reread`.
+    Reread,
+    /// Add a group of the configuration last read.
+    AddGroup {
+        name: String,
+    },
+    /// Remove a group whose processes are all stopped.
+    RemoveGroup {
+        name: String,
+    },
+    /// Every process of the configuration last read: `Reply::Configured`.
+    AllConfigInfo,
+    /// Stop everything and exit. Answered before it begins.
+    Shutdown,
+    /// Stop everything and start afresh, if the configuration on disk is good.
+    Restart,
+}
+
+/// The right that a command needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    Status,
+    Start,
+    Stop,
+    Signal,
+    Config,
+    Shutdown,
+}
+
+impl Command {
+    pub fn permission(&self) -> Permission {
+        match self {
+            Command::Ping
+            | Command::ProcessInfo { .. }
+            | Command::AllProcessInfo
+            | Command::AllConfigInfo => Permission::Status,
+            Command::Start { .. } => Permission::Start,
+            Command::Stop { .. } => Permission::Stop,
+            Command::Signal { .. } => Permission::Signal,
+            Command::Reread | Command::AddGroup { .. } | Command::RemoveGroup { .. } => Permission::Config,
+            Command::Shutdown | Command::Restart => Permission::Shutdown,
+        }
+    }
+}
+
+/// Which processes are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `name`, `group:name`, and `group:*` or `group:` for all of a group (SPEC 6.4).
+    Named(String),
+    Group(String),
+    All,
+}
+
+/// The one answer to a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    Done,
+    Fault(Fault),
+    Statuses(Vec<StatusEntry>),
+    Info(Box<ProcessInfo>),
+    Infos(Vec<ProcessInfo>),
+    Reread { added: Vec<String>, changed: Vec<String>, removed: Vec<String> },
+    Configured(Vec<Configured>),
+}
+
+/// The result for one process of a command to several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusEntry {
+    pub name: Arc<str>,
+    pub group: Arc<str>,
+    pub result: Result<(), Fault>,
+}
+
+/// Why a command was refused, or failed (SPEC 6.3). `name` is what the caller wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    ShuttingDown,
+    BadName { name: String },
+    NoFile { detail: String },
+    NotExecutable { detail: String },
+    Failed { detail: String },
+    AbnormalTermination { name: String },
+    SpawnError { name: String },
+    AlreadyStarted { name: String },
+    NotRunning { name: String },
+    AlreadyAdded { name: String },
+    StillRunning { name: String },
+    CantReread { detail: String },
+}
+
+/// A process as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessInfo {
+    pub name: Arc<str>,
+    pub group: Arc<str>,
+    pub state: State,
+    pub pid: Option<i32>,
+    /// When it was last started, and when it last ended.
+    pub start: Option<Wall>,
+    pub stop: Option<Wall>,
+    pub now: Wall,
+    pub spawnerr: Option<String>,
+    /// `None` while it runs, and after an exit that came too quickly.
+    pub exit: Option<ExitStatus>,
+    pub stdout_logfile: Option<PathBuf>,
+    pub stderr_logfile: Option<PathBuf>,
+}
+
+/// A process as it is configured, and whether its group is active.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configured {
+    pub group: Arc<str>,
+    pub group_priority: i64,
+    pub in_use: bool,
+    pub config: Arc<provost_config::ProcessConfig>,
+    pub logs: Option<crate::input::LogPaths>,
+}

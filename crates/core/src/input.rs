@@ -1,0 +1,66 @@
+//! What can happen to a supervisor.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use provost_config::Config;
+
+use crate::action::ReadFor;
+use crate::command::Command;
+use crate::event::ExitStatus;
+use crate::ids::{AskId, ChildId, ProcessId};
+use crate::time::Now;
+
+/// It happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Start-up is complete: adopted children have been told, autostart may begin.
+    Begin,
+    /// A child of an earlier brain still runs (told before `Begin`).
+    Adopt { group: String, process: String, child: ChildId, pid: i32, started: Now },
+    /// Somebody asks; answered by exactly one `Action::Reply` with the same id.
+    Command(AskId, Command),
+    /// The answer to `Action::Resolve`.
+    Resolved { process: ProcessId, result: Result<(), SpawnError> },
+    /// The answer to `Action::PrepareLogs`.
+    LogsPrepared { process: ProcessId, paths: LogPaths },
+    /// The answer to `Action::Spawn`: it runs.
+    Spawned { child: ChildId, pid: i32, at: Now },
+    /// The answer to `Action::Spawn`: there is no child.
+    SpawnFailed { child: ChildId, error: SpawnError },
+    /// The child has ended, at this time, and its output has been written down.
+    Exited { child: ChildId, status: ExitStatus, at: Now },
+    /// A signal could not be sent, with the text of the reason.
+    KillFailed { child: ChildId, reason: String },
+    /// The answer to `Action::ReadConfig`: the new configuration, or what is wrong with it.
+    ConfigRead { ask: Option<AskId>, purpose: ReadFor, result: Result<Arc<Config>, String> },
+    /// The supervisor itself got this signal.
+    Signal(i32),
+    /// A stranger was reaped.
+    Orphan { pid: i32, status: ExitStatus },
+    /// A deadline has passed.
+    Wake,
+}
+
+/// Where a process writes; `None` where nothing is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogPaths {
+    pub stdout: Option<PathBuf>,
+    pub stderr: Option<PathBuf>,
+}
+
+/// Why a program cannot be started (SPEC 3.4, the table of texts).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpawnError {
+    pub kind: SpawnErrorKind,
+    pub text: String,
+}
+
+/// Which fault a refused start gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpawnErrorKind {
+    NoFile,
+    NotExecutable,
+    /// Out of descriptors, processes or memory, or a log that cannot be opened.
+    Resources,
+}

@@ -1,0 +1,377 @@
+//! Commands: whether each is acceptable now, and what it sets going (SPEC 6.4 to 6.7).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use provost_config::Config;
+
+use crate::action::KillTarget;
+use crate::action::{Action, ReadFor};
+use crate::ask::{Shape, Until, Wait};
+use crate::command::{Command, Configured, Fault, ProcessInfo, Reply, Target};
+use crate::event::{Event, Note};
+use crate::group::{namespec, split_namespec};
+use crate::ids::{AskId, ProcessId};
+use crate::input::{SpawnError, SpawnErrorKind};
+use crate::process::{Outbox, Process, State};
+use crate::supervisor::{Mood, Supervisor};
+use crate::time::Now;
+use crate::timers::Timer;
+
+/// What is to be done to each process of a target.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Start { wait: bool },
+    Stop { wait: bool },
+    Signal(i32),
+}
+
+impl Deed {
+    /// Whether a command to several processes touches and reports this one.
+    fn concerns(self, state: State) -> bool {
+        match self {
+            Deed::Start { .. } => !state.is_running(),
+            Deed::Stop { .. } => state.is_running(),
+            Deed::Signal(_) => state.is_signallable(),
+        }
+    }
+}
+
+impl Supervisor {
+    pub(super) fn command(&mut self, now: Now, ask: AskId, command: Command, out: &mut Outbox) {
+        if self.mood != Mood::Running {
+            return Self::reply(ask, Reply::Fault(Fault::ShuttingDown), out);
+        }
+        match command {
+            Command::Ping => Self::reply(ask, Reply::Done, out),
+            Command::ProcessInfo { name } => {
+                let reply = self.process_info(now, &name);
+                Self::reply(ask, reply, out);
+            }
+            Command::AllProcessInfo => {
+                let infos = self.all_process_info(now);
+                Self::reply(ask, Reply::Infos(infos), out);
+            }
+            Command::Start { target, wait } => self.deed(now, ask, target, Deed::Start { wait }, out),
+            Command::Stop { target, wait } => self.deed(now, ask, target, Deed::Stop { wait }, out),
+            Command::Signal { target, signal } => self.deed(now, ask, target, Deed::Signal(signal), out),
+            Command::Reread => out.push(Action::ReadConfig { ask: Some(ask), purpose: ReadFor::Reread }),
+            Command::AddGroup { name } => {
+                let reply = self.add_group(now, name, out);
+                Self::reply(ask, reply, out);
+            }
+            Command::RemoveGroup { name } => {
+                let reply = self.remove_group(name, out);
+                Self::reply(ask, reply, out);
+            }
+            Command::AllConfigInfo => Self::reply(ask, Reply::Configured(self.all_config_info()), out),
+            Command::Shutdown => {
+                Self::reply(ask, Reply::Done, out);
+                self.shut_down(now, Mood::Shutdown, out);
+            }
+            Command::Restart => out.push(Action::ReadConfig { ask: Some(ask), purpose: ReadFor::Restart }),
+        }
+    }
+
+    // --- start, stop, signal ---
+
+    fn deed(&mut self, now: Now, ask: AskId, target: Target, deed: Deed, out: &mut Outbox) {
+        let bad_name = |name: String| Reply::Fault(Fault::BadName { name });
+        let several = match target {
+            Target::All => self.groups.iter().flat_map(|group| self.by_priority(group)).collect(),
+            Target::Group(name) => match self.group(&name) {
+                Some(group) => self.by_priority(group),
+                None => return Self::reply(ask, bad_name(name), out),
+            },
+            Target::Named(given) => match (split_namespec(&given), self.named(&given)) {
+                ((_, Some(_)), Some(id)) => {
+                    self.asks.open(ask, Shape::One);
+                    self.deed_to(now, ask, id, given, deed, out);
+                    return self.answer_if_done(ask, out);
+                }
+                ((group, None), _) if self.group(group).is_some() => {
+                    let group = group.to_owned();
+                    return self.deed(now, ask, Target::Group(group), deed, out);
+                }
+                _ => return Self::reply(ask, bad_name(given), out),
+            },
+        };
+        self.asks.open(ask, Shape::Many);
+        let concerned: Vec<_> =
+            several.into_iter().filter(|id| deed.concerns(self.processes[id].state)).collect();
+        for id in concerned {
+            let process = &self.processes[&id];
+            let given = namespec(&process.group, &process.name);
+            self.deed_to(now, ask, id, given, deed, out);
+        }
+        self.answer_if_done(ask, out);
+    }
+
+    fn answer_if_done(&mut self, ask: AskId, out: &mut Outbox) {
+        if let Some(reply) = self.asks.built(ask) {
+            Self::reply(ask, reply, out);
+        }
+    }
+
+    fn deed_to(&mut self, now: Now, ask: AskId, id: ProcessId, given: String, deed: Deed, out: &mut Outbox) {
+        let state = self.processes[&id].state;
+        match deed {
+            Deed::Start { wait } => {
+                // Whether it could run is asked first, of the running ones too: NO_FILE comes
+                // before ALREADY_STARTED (SPEC 6.6 step 2), and a program that is not there changes no state.
+                let process = &self.processes[&id];
+                out.push(Action::Resolve { process: id, config: Arc::clone(&process.config) });
+                self.wait_for(ask, id, given, Until::Resolved { wait });
+            }
+            Deed::Stop { .. } if !state.is_running() => {
+                // It may be about to start by itself; whoever wants it stopped does not want that.
+                self.with(now, id, out, |process, _, _| process.cancel_restart());
+                self.decide(ask, id, Err(Fault::NotRunning { name: given }));
+            }
+            Deed::Stop { wait } => {
+                if wait {
+                    self.wait_for(ask, id, given, Until::Stopped);
+                } else {
+                    self.decide(ask, id, Ok(()));
+                }
+                self.with(now, id, out, |process, _, out| process.stop(now, out));
+            }
+            Deed::Signal(_) if !state.is_signallable() => {
+                self.decide(ask, id, Err(Fault::NotRunning { name: given }));
+            }
+            Deed::Signal(signal) => {
+                let process = &self.processes[&id];
+                if let Some(child) = process.child {
+                    let (name, pid) = (Arc::clone(&process.name), process.pid.unwrap_or(0));
+                    out.push(Action::Note(Note::Signalling { name, pid, signal }));
+                    out.push(Action::Kill { child, signal, target: KillTarget::Process });
+                }
+                self.decide(ask, id, Ok(()));
+            }
+        }
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        now: Now,
+        id: ProcessId,
+        result: Result<(), SpawnError>,
+        out: &mut Outbox,
+    ) {
+        for wait in self.asks.take(id, |wait| matches!(wait.until, Until::Resolved { .. })) {
+            match self.may_start(id, &wait, &result) {
+                Err(fault) => self.finish_wait(wait, Err(fault), out),
+                Ok(until) => {
+                    self.asks.keep(id, Wait { until, ..wait });
+                    self.start(now, id, out);
+                }
+            }
+        }
+    }
+
+    fn may_start(
+        &self,
+        id: ProcessId,
+        wait: &Wait,
+        resolved: &Result<(), SpawnError>,
+    ) -> Result<Until, Fault> {
+        let name = wait.given.clone();
+        if let Err(error) = resolved {
+            let detail = error.text.clone();
+            return Err(match error.kind {
+                SpawnErrorKind::NoFile => Fault::NoFile { detail },
+                SpawnErrorKind::NotExecutable => Fault::NotExecutable { detail },
+                SpawnErrorKind::Resources => Fault::SpawnError { name },
+            });
+        }
+        match self.processes[&id].state {
+            State::Starting | State::Running | State::Backoff => Err(Fault::AlreadyStarted { name }),
+            State::Unknown => Err(Fault::Failed { detail: format!("{name} is in an unknown process state") }),
+            // Supervisor answers "true" and starts nothing; here the caller learns that nothing was started.
+            State::Stopping => Err(Fault::AbnormalTermination { name }),
+            State::Stopped | State::Exited | State::Fatal => Ok(match wait.until {
+                Until::Resolved { wait: true } => Until::Started,
+                _ => Until::Launched,
+            }),
+        }
+    }
+
+    fn wait_for(&mut self, ask: AskId, id: ProcessId, given: String, until: Until) {
+        let process = &self.processes[&id];
+        let (name, group) = (Arc::clone(&process.name), Arc::clone(&process.group));
+        self.asks.wait(id, Wait { ask, given, name, group, until });
+    }
+
+    fn decide(&mut self, ask: AskId, id: ProcessId, result: Result<(), Fault>) {
+        let process = &self.processes[&id];
+        let (name, group) = (Arc::clone(&process.name), Arc::clone(&process.group));
+        self.asks.decide(ask, group, name, result);
+    }
+
+    /// The process that a namespec names, if it names one.
+    fn named(&self, namespec: &str) -> Option<ProcessId> {
+        let (group, process) = split_namespec(namespec);
+        self.find(group, process?)
+    }
+
+    // --- configuration ---
+
+    pub(super) fn config_read(
+        &mut self,
+        now: Now,
+        ask: Option<AskId>,
+        purpose: ReadFor,
+        result: Result<Arc<Config>, String>,
+        out: &mut Outbox,
+    ) {
+        if self.mood != Mood::Running {
+            if let Some(ask) = ask {
+                Self::reply(ask, Reply::Fault(Fault::ShuttingDown), out);
+            }
+            return;
+        }
+        let reply = match (purpose, result) {
+            (ReadFor::Reread, Ok(config)) => self.reread(config),
+            (ReadFor::Reread, Err(detail)) => Reply::Fault(Fault::CantReread { detail }),
+            (ReadFor::Restart, Ok(_)) => {
+                self.shut_down(now, Mood::Restarting, out);
+                Reply::Done
+            }
+            (ReadFor::Restart, Err(detail)) => {
+                out.push(Action::Note(Note::RestartRefused { reason: detail.clone() }));
+                Reply::Fault(Fault::CantReread { detail })
+            }
+        };
+        if let Some(ask) = ask {
+            Self::reply(ask, reply, out);
+        }
+    }
+
+    fn reread(&mut self, config: Arc<Config>) -> Reply {
+        let difference = diff(self.groups.iter().map(|group| &group.config), &config.groups);
+        self.available = config;
+        Reply::Reread { added: difference.added, changed: difference.changed, removed: difference.removed }
+    }
+
+    fn add_group(&mut self, now: Now, name: String, out: &mut Outbox) -> Reply {
+        let available = Arc::clone(&self.available);
+        let Some(config) = available.groups.iter().find(|group| group.name == name) else {
+            return Reply::Fault(Fault::BadName { name });
+        };
+        if self.group(&name).is_some() {
+            return Reply::Fault(Fault::AlreadyAdded { name });
+        }
+        self.activate(config, out);
+        if self.begun {
+            self.autostart(now, &name, out);
+        }
+        Reply::Done
+    }
+
+    fn remove_group(&mut self, name: String, out: &mut Outbox) -> Reply {
+        let Some(group) = self.group(&name) else {
+            return Reply::Fault(Fault::BadName { name });
+        };
+        // An UNKNOWN process counts as stopped, but dropping it would lose its child.
+        let lives = |p: &Process| !p.state.is_stopped() || p.child.is_some();
+        if group.processes.iter().any(|id| lives(&self.processes[id])) {
+            return Reply::Fault(Fault::StillRunning { name });
+        }
+        let group_name = Arc::clone(&group.name);
+        for id in group.processes.clone() {
+            for wait in self.asks.take(id, |_| true) {
+                let fault = Fault::BadName { name: wait.given.clone() };
+                self.finish_wait(wait, Err(fault), out);
+            }
+            self.timers.set(Timer::Process(id), None);
+            self.timers.set(Timer::StopReport(id), None);
+            self.processes.remove(&id);
+        }
+        self.groups.retain(|group| group.name != group_name);
+        out.push(Action::Publish(Event::GroupRemoved { group: group_name }));
+        Reply::Done
+    }
+
+    // --- looking ---
+
+    fn process_info(&self, now: Now, name: &str) -> Reply {
+        match self.named(name) {
+            Some(id) => Reply::Info(Box::new(info(now, &self.processes[&id]))),
+            None => Reply::Fault(Fault::BadName { name: name.to_owned() }),
+        }
+    }
+
+    fn all_process_info(&self, now: Now) -> Vec<ProcessInfo> {
+        let mut processes: Vec<_> = self.processes.values().collect();
+        processes.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
+        processes.into_iter().map(|process| info(now, process)).collect()
+    }
+
+    fn all_config_info(&self) -> Vec<Configured> {
+        let active: BTreeSet<&str> = self.groups.iter().map(|group| &*group.name).collect();
+        let mut all = Vec::new();
+        for group in &self.available.groups {
+            let name: Arc<str> = group.name.as_str().into();
+            for config in &group.processes {
+                let running = self.find(&name, &config.name).map(|id| &self.processes[&id]);
+                // The paths are those in use, as long as the configuration is the one in use.
+                let logs = running.filter(|p| *p.config == *config).map(|p| p.logs.clone());
+                all.push(Configured {
+                    group: Arc::clone(&name),
+                    group_priority: group.priority,
+                    in_use: active.contains(&*name),
+                    config: Arc::new(config.clone()),
+                    logs,
+                });
+            }
+        }
+        all.sort_by(|a, b| a.config.name.cmp(&b.config.name));
+        all
+    }
+}
+
+fn info(now: Now, process: &Process) -> ProcessInfo {
+    ProcessInfo {
+        name: Arc::clone(&process.name),
+        group: Arc::clone(&process.group),
+        state: process.state,
+        pid: process.pid,
+        start: process.started.map(|at| at.wall),
+        stop: process.stopped.map(|at| at.wall),
+        now: now.wall,
+        spawnerr: process.spawnerr.clone(),
+        exit: process.exit,
+        stdout_logfile: process.logs.stdout.clone(),
+        stderr_logfile: process.logs.stderr.clone(),
+    }
+}
+
+// TEMPORARY until config has its own.
+struct D {
+    added: Vec<String>,
+    changed: Vec<String>,
+    removed: Vec<String>,
+}
+fn diff<'a>(
+    active: impl Iterator<Item = &'a provost_config::GroupConfig>,
+    new: &[provost_config::GroupConfig],
+) -> D {
+    let active: Vec<_> = active.collect();
+    D {
+        added: new
+            .iter()
+            .filter(|n| !active.iter().any(|a| a.name == n.name))
+            .map(|n| n.name.clone())
+            .collect(),
+        changed: new
+            .iter()
+            .filter(|n| active.iter().any(|a| a.name == n.name && *a != *n))
+            .map(|n| n.name.clone())
+            .collect(),
+        removed: active
+            .iter()
+            .filter(|a| !new.iter().any(|n| a.name == n.name))
+            .map(|n| n.name.clone())
+            .collect(),
+    }
+}

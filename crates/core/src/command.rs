@@ -30,9 +30,10 @@ pub enum Command {
         target: Target,
         wait: bool,
     },
+    /// `signal` is a name or a number, as people write it.
     Signal {
         target: Target,
-        signal: i32,
+        signal: String,
     },
     /// Read the configuration and compare: `Reply::Reread`.
     Reread,
@@ -113,6 +114,7 @@ pub struct StatusEntry {
 pub enum Fault {
     ShuttingDown,
     BadName { name: String },
+    BadSignal { signal: String },
     NoFile { detail: String },
     NotExecutable { detail: String },
     Failed { detail: String },

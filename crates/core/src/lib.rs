@@ -31,3 +31,6 @@ pub use input::{Input, LogPaths, SpawnError, SpawnErrorKind};
 pub use process::State;
 pub use supervisor::{Mood, Supervisor};
 pub use time::{Mono, Now, Wall};
+
+// What a reply or an action hands out of the configuration; whoever gets it need not read configurations.
+pub use provost_config::{Channel, LogFile, ProcessConfig};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use provost_config::Config;
+use provost_config::{Config, signal_number};
 
 use crate::action::KillTarget;
 use crate::action::{Action, ReadFor};
@@ -19,16 +19,21 @@ use crate::time::Now;
 use crate::timers::Timer;
 
 /// What is to be done to each process of a target.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Deed {
-    Start { wait: bool },
-    Stop { wait: bool },
-    Signal(i32),
+    Start {
+        wait: bool,
+    },
+    Stop {
+        wait: bool,
+    },
+    /// The number, or the text that names no signal.
+    Signal(Result<i32, String>),
 }
 
 impl Deed {
     /// Whether a command to several processes touches and reports this one.
-    fn concerns(self, state: State) -> bool {
+    fn concerns(&self, state: State) -> bool {
         match self {
             Deed::Start { .. } => !state.is_running(),
             Deed::Stop { .. } => state.is_running(),
@@ -54,7 +59,10 @@ impl Supervisor {
             }
             Command::Start { target, wait } => self.deed(now, ask, target, Deed::Start { wait }, out),
             Command::Stop { target, wait } => self.deed(now, ask, target, Deed::Stop { wait }, out),
-            Command::Signal { target, signal } => self.deed(now, ask, target, Deed::Signal(signal), out),
+            Command::Signal { target, signal } => {
+                let signal = signal_number(&signal).map_err(|_| signal);
+                self.deed(now, ask, target, Deed::Signal(signal), out);
+            }
             Command::Reread => out.push(Action::ReadConfig { ask: Some(ask), purpose: ReadFor::Reread }),
             Command::AddGroup { name } => {
                 let reply = self.add_group(now, name, out);
@@ -86,7 +94,7 @@ impl Supervisor {
             Target::Named(given) => match (split_namespec(&given), self.named(&given)) {
                 ((_, Some(_)), Some(id)) => {
                     self.asks.open(ask, Shape::One);
-                    self.deed_to(now, ask, id, given, deed, out);
+                    self.deed_to(now, ask, id, given, &deed, out);
                     return self.answer_if_done(ask, out);
                 }
                 ((group, None), _) if self.group(group).is_some() => {
@@ -102,7 +110,7 @@ impl Supervisor {
         for id in concerned {
             let process = &self.processes[&id];
             let given = namespec(&process.group, &process.name);
-            self.deed_to(now, ask, id, given, deed, out);
+            self.deed_to(now, ask, id, given, &deed, out);
         }
         self.answer_if_done(ask, out);
     }
@@ -113,10 +121,10 @@ impl Supervisor {
         }
     }
 
-    fn deed_to(&mut self, now: Now, ask: AskId, id: ProcessId, given: String, deed: Deed, out: &mut Outbox) {
+    fn deed_to(&mut self, now: Now, ask: AskId, id: ProcessId, given: String, deed: &Deed, out: &mut Outbox) {
         let state = self.processes[&id].state;
         match deed {
-            Deed::Start { wait } => {
+            &Deed::Start { wait } => {
                 // Whether it could run is asked first, of the running ones too: NO_FILE comes
                 // before ALREADY_STARTED (SPEC 6.6 step 2), and a program that is not there changes no state.
                 let process = &self.processes[&id];
@@ -128,7 +136,7 @@ impl Supervisor {
                 self.with(now, id, out, |process, _, _| process.cancel_restart());
                 self.decide(ask, id, Err(Fault::NotRunning { name: given }));
             }
-            Deed::Stop { wait } => {
+            &Deed::Stop { wait } => {
                 if wait {
                     self.wait_for(ask, id, given, Until::Stopped);
                 } else {
@@ -136,10 +144,14 @@ impl Supervisor {
                 }
                 self.with(now, id, out, |process, _, out| process.stop(now, out));
             }
-            Deed::Signal(_) if !state.is_signallable() => {
+            Deed::Signal(Err(signal)) => {
+                // Judged before the state is (SPEC 6.4).
+                self.decide(ask, id, Err(Fault::BadSignal { signal: signal.clone() }));
+            }
+            Deed::Signal(Ok(_)) if !state.is_signallable() => {
                 self.decide(ask, id, Err(Fault::NotRunning { name: given }));
             }
-            Deed::Signal(signal) => {
+            &Deed::Signal(Ok(signal)) => {
                 let process = &self.processes[&id];
                 if let Some(child) = process.child {
                     let (name, pid) = (Arc::clone(&process.name), process.pid.unwrap_or(0));

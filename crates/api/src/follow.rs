@@ -1,0 +1,222 @@
+//! `/logtail/NAME[/CHANNEL]` and `/mainlogtail`: the end of a log, then what is added to it (SPEC 6.9).
+//!
+//! The kernel says when the file grows or is replaced (inotify); nobody polls. When another file takes the name (rotation),
+//! the old one is read to its end first, then the new one from its beginning.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LAST_MODIFIED};
+use hyper::{Response, StatusCode};
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+use rustix::fs::inotify;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+
+use crate::door::{Answer, error};
+use crate::gate::Caller;
+use crate::rpc::Rpc;
+use crate::serve::Shared;
+
+/// How much of what is already there comes first.
+const FIRST: u64 = 1024;
+/// One piece of the stream at most; a slow client holds a few of these and no more.
+const PIECE: usize = 64 * 1024;
+/// Where the kernel has no watches left to give, the file is looked at this often instead.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// What Supervisor means to say when a log shrinks in place.
+const TRUNCATED: &[u8] = b"==> File truncated <==\n";
+
+pub(crate) async fn answer(path: &str, shared: &Shared, caller: Caller) -> Response<Answer> {
+    let (log, of_process) = match path.strip_prefix("/logtail") {
+        Some(rest) => (log_named(rest, &Rpc { shared, caller }).await, true),
+        None => (shared.facts.logfile.clone(), false),
+    };
+    match log.and_then(Followed::open) {
+        Some(log) => stream(log, of_process),
+        None => error(StatusCode::NOT_FOUND),
+    }
+}
+
+/// `/NAME`, `/NAME/stdout` or `/NAME/stderr`, percent-encoded.
+async fn log_named(rest: &str, rpc: &Rpc<'_>) -> Option<PathBuf> {
+    let mut parts = rest.strip_prefix('/')?.split('/').filter(|part| !part.is_empty());
+    let name = percent_decode_str(parts.next()?).decode_utf8().ok()?;
+    rpc.log_of(&name, parts.next().unwrap_or("stdout")).await
+}
+
+fn stream(log: Followed, of_process: bool) -> Response<Answer> {
+    let modified = log.file.metadata().ok().map(|meta| http_date(meta.mtime()));
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::spawn(follow(log, sender));
+    let mut response = Response::new(Answer::Growing(receiver));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=utf-8"));
+    if let Some(modified) = modified.and_then(|date| HeaderValue::from_str(&date).ok()) {
+        headers.insert(LAST_MODIFIED, modified);
+    }
+    if of_process {
+        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    }
+    response
+}
+
+fn http_date(seconds: i64) -> String {
+    let at = Timestamp::from_second(seconds).unwrap_or_default();
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// Sends the log until the client goes away.
+async fn follow(mut log: Followed, client: mpsc::Sender<Bytes>) {
+    let watch = Watch::new(&log.path);
+    loop {
+        loop {
+            match log.more() {
+                Ok(piece) if piece.is_empty() => break,
+                Ok(piece) => {
+                    if client.send(piece.into()).await.is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+        tokio::select! {
+            () = client.closed() => return,
+            () = Watch::changed(watch.as_ref()) => {}
+        }
+    }
+}
+
+/// A log by name, and the file that has the name now.
+struct Followed {
+    path: PathBuf,
+    file: File,
+    at: u64,
+}
+
+impl Followed {
+    /// Opens a log near its end. Only a regular file can be followed.
+    fn open(path: PathBuf) -> Option<Followed> {
+        if !std::fs::metadata(&path).ok()?.is_file() {
+            return None;
+        }
+        let file = File::open(&path).ok()?;
+        let at = file.metadata().ok()?.len().saturating_sub(FIRST);
+        Some(Followed { path, file, at })
+    }
+
+    /// The next piece; empty where there is nothing new.
+    fn more(&mut self) -> io::Result<Vec<u8>> {
+        let size = self.file.metadata()?.len();
+        if size < self.at {
+            self.at = size;
+            return Ok(TRUNCATED.to_vec());
+        }
+        self.file.seek(SeekFrom::Start(self.at))?;
+        let mut piece = vec![0; PIECE];
+        let n = self.file.read(&mut piece)?;
+        piece.truncate(n);
+        self.at += n as u64;
+        if n == 0 && self.replaced() {
+            self.file = File::open(&self.path)?;
+            self.at = 0;
+            return self.more();
+        }
+        Ok(piece)
+    }
+
+    /// Whether another file has the name by now.
+    fn replaced(&self) -> bool {
+        let id = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
+        match (self.file.metadata(), std::fs::metadata(&self.path)) {
+            (Ok(ours), Ok(theirs)) => theirs.is_file() && id(ours) != id(theirs),
+            // Between two steps of a rotation the name may be free for a moment.
+            (Err(_), _) | (_, Err(_)) => false,
+        }
+    }
+}
+
+/// The kernel's promise to say when a log may have changed.
+struct Watch(AsyncFd<OwnedFd>);
+
+impl Watch {
+    /// Watches the file for growth, and its directory for a successor.
+    fn new(path: &Path) -> Option<Watch> {
+        use inotify::{CreateFlags, WatchFlags, add_watch};
+        let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
+        // The directory's watch reports growth of its files too: one watch covers every later file of this name.
+        let flags = WatchFlags::MODIFY
+            | WatchFlags::CREATE
+            | WatchFlags::MOVED_TO
+            | WatchFlags::ATTRIB
+            | WatchFlags::ONLYDIR;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        add_watch(&fd, parent, flags).ok()?;
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe because of types that close their descriptor while registered; an OwnedFd does not"
+        )]
+        let registered = AsyncFd::new(fd);
+        registered.ok().map(Watch)
+    }
+
+    async fn changed(watch: Option<&Watch>) {
+        let Some(Watch(fd)) = watch else { return tokio::time::sleep(LOOK_AGAIN).await };
+        let Ok(mut ready) = fd.readable().await else { return tokio::time::sleep(LOOK_AGAIN).await };
+        let mut events = [MaybeUninit::uninit(); 4096];
+        while rustix::io::read(fd, &mut events).is_ok() {}
+        ready.clear_ready();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn sample(name: &str, content: &[u8]) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("provost-follow-{}-{name}", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_log_is_followed_from_near_its_end_across_a_rotation() {
+        let path = sample("rotate", &[b'x'; 3000]);
+        let mut log = Followed::open(path.clone()).unwrap();
+        assert_eq!(log.more().unwrap().len(), 1024);
+        assert_eq!(log.more().unwrap(), b"");
+
+        let mut old = File::options().append(true).open(&path).unwrap();
+        let backup = path.with_extension("1");
+        std::fs::rename(&path, &backup).unwrap();
+        old.write_all(b"last of the old\n").unwrap();
+        std::fs::write(&path, b"first of the new\n").unwrap();
+        assert_eq!(log.more().unwrap(), b"last of the old\n");
+        assert_eq!(log.more().unwrap(), b"first of the new\n");
+        for file in [&path, &backup] {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_log_cut_in_place_says_so_and_goes_on() {
+        let path = sample("cut", b"one\ntwo\n");
+        let mut log = Followed::open(path.clone()).unwrap();
+        assert_eq!(log.more().unwrap(), b"one\ntwo\n");
+        std::fs::write(&path, b"").unwrap();
+        assert_eq!(log.more().unwrap(), TRUNCATED);
+        std::fs::write(&path, b"three\n").unwrap();
+        assert_eq!(log.more().unwrap(), b"three\n");
+        std::fs::remove_file(&path).unwrap();
+    }
+}

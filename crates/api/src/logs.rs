@@ -1,0 +1,155 @@
+//! Windows on log files, by byte offset (SPEC 6.5).
+//!
+//! Two ways to ask, both Supervisor's: `read` from an offset or for the last bytes, and `tail`, which also tells
+//! where to go on. Bytes that are not UTF-8, or half a character at an edge, become U+FFFD instead of an error.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// The most that one answer carries; a client that wants all of a larger log asks in pieces.
+const MAX_WINDOW: u64 = 64 << 20;
+
+/// Why there is nothing to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LogError {
+    /// Offset and length contradict each other.
+    BadArguments,
+    NoFile,
+    Failed(String),
+}
+
+/// What `tail` answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tail {
+    pub(crate) text: String,
+    pub(crate) offset: i64,
+    pub(crate) overflow: bool,
+}
+
+/// From `offset`, `length` bytes or to the end (length 0); or the last `-offset` bytes (negative offset, length 0).
+pub(crate) fn read(path: &Path, offset: i64, length: i64) -> Result<String, LogError> {
+    if length < 0 || (offset < 0 && length != 0) {
+        return Err(LogError::BadArguments);
+    }
+    let (mut file, size) = open(path)?;
+    let (from, most) = match (u64::try_from(offset), length) {
+        (Err(_), _) => (size.saturating_sub(offset.unsigned_abs()), u64::MAX),
+        (Ok(from), 0) => (from, u64::MAX),
+        (Ok(from), length) => (from, length.unsigned_abs()),
+    };
+    window(&mut file, from, most).map_err(|e| LogError::Failed(e.to_string()))
+}
+
+/// The last `length` bytes, and where the file ends; nothing where the caller is up to date.
+pub(crate) fn tail(path: &Path, offset: i64, length: i64) -> Tail {
+    let Ok((mut file, size)) = open(path) else {
+        return Tail { text: String::new(), offset: 0, overflow: false };
+    };
+    let (mut from, mut length) = (i128::from(offset), i128::from(length));
+    let size = i128::from(size);
+    let overflow = size > from + length;
+    if overflow {
+        from = size - 1;
+    }
+    if from + length > size {
+        if from > size - 1 {
+            length = 0;
+        }
+        from = size - length;
+    }
+    let clamp = |n: i128| u64::try_from(n.max(0)).unwrap_or(u64::MAX);
+    let new_offset = i64::try_from(size).unwrap_or(i64::MAX);
+    match window(&mut file, clamp(from), clamp(length)) {
+        Ok(_) if length <= 0 => Tail { text: String::new(), offset: new_offset, overflow },
+        Ok(text) => Tail { text, offset: new_offset, overflow },
+        Err(_) => Tail { text: String::new(), offset, overflow: false },
+    }
+}
+
+/// Only regular files are read: a window on a pipe or a terminal has no meaning, and opening one could hang.
+fn open(path: &Path) -> Result<(File, u64), LogError> {
+    let meta = std::fs::metadata(path).map_err(|_| LogError::NoFile)?;
+    if !meta.is_file() {
+        return Err(LogError::NoFile);
+    }
+    let file = File::open(path).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => LogError::NoFile,
+        _ => LogError::Failed(e.to_string()),
+    })?;
+    Ok((file, meta.len()))
+}
+
+fn window(file: &mut File, from: u64, most: u64) -> io::Result<String> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(most.min(MAX_WINDOW)).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of these bytes that goes away with the value.
+    struct Sample(std::path::PathBuf);
+
+    impl Sample {
+        fn new(name: &str, bytes: &[u8]) -> Sample {
+            let path = std::env::temp_dir().join(format!("provost-logs-{}-{name}", std::process::id()));
+            std::fs::write(&path, bytes).unwrap();
+            Sample(path)
+        }
+    }
+
+    impl Drop for Sample {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn read_follows_the_table_of_the_manual() {
+        let log = Sample::new("read", b"0123456789");
+        let read = |offset, length| read(&log.0, offset, length);
+        assert_eq!(read(-4, 0).unwrap(), "6789");
+        assert_eq!(read(-99, 0).unwrap(), "0123456789");
+        assert_eq!(read(3, 0).unwrap(), "3456789");
+        assert_eq!(read(3, 2).unwrap(), "34");
+        assert_eq!(read(99, 5).unwrap(), "");
+        assert_eq!(read(-1, 1), Err(LogError::BadArguments));
+        assert_eq!(read(0, -1), Err(LogError::BadArguments));
+    }
+
+    /// The values that 4.3.0 gave for a seven-byte file (SPEC 6.5).
+    #[test]
+    fn tail_answers_what_supervisor_answers() {
+        let log = Sample::new("tail", b"abcdefg");
+        let tail = |offset, length| {
+            let t = tail(&log.0, offset, length);
+            (t.text, t.offset, t.overflow)
+        };
+        assert_eq!(tail(0, 0), (String::new(), 7, true));
+        assert_eq!(tail(0, 3), ("efg".into(), 7, true));
+        assert_eq!(tail(100, 5), (String::new(), 7, false));
+        assert_eq!(tail(-1, 3), ("efg".into(), 7, true));
+        assert_eq!(tail(7, 1), (String::new(), 7, false));
+    }
+
+    #[test]
+    fn what_is_not_text_is_replaced_not_refused() {
+        let log = Sample::new("bytes", b"\xff\xc3\xa9x");
+        assert_eq!(read(&log.0, 0, 0).unwrap(), "\u{fffd}\u{e9}x");
+        assert_eq!(read(&log.0, 2, 0).unwrap(), "\u{fffd}x");
+    }
+
+    #[test]
+    fn a_log_that_is_not_there_or_not_a_file_is_no_file() {
+        assert_eq!(read(Path::new("/nonexistent/log"), 0, 0), Err(LogError::NoFile));
+        assert_eq!(read(Path::new("/dev/null"), 0, 0), Err(LogError::NoFile));
+        assert_eq!(
+            tail(Path::new("/dev/null"), 5, 5),
+            Tail { text: String::new(), offset: 0, overflow: false }
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! Each method: the command it stands for, and the value its reply becomes (SPEC 6.4, 6.8).
+
+use std::path::PathBuf;
+
+use provost_core::{Command, ProcessInfo, Reply, StatusEntry, Target};
+use provost_wire::{Fault, FaultCode, Value, methods};
+
+use super::arguments::Arguments;
+use super::describe;
+use super::faults::fault;
+use super::{Rpc, int};
+use crate::logs::{self, LogError};
+
+/// The version of the interface, which clients compare (SPEC 6.4).
+const API_VERSION: &str = "3.0";
+
+/// Which output of a process.
+#[derive(Debug, Clone, Copy)]
+enum Output {
+    Stdout,
+    Stderr,
+}
+
+impl Rpc<'_> {
+    /// Calls a method by name.
+    pub(crate) async fn call(&self, method: &str, params: Vec<Value>) -> Result<Value, Fault> {
+        if method == "system.multicall" {
+            return self.multicall(Arguments::new(params)).await;
+        }
+        self.call_one(method, params).await
+    }
+
+    async fn call_one(&self, method: &str, params: Vec<Value>) -> Result<Value, Fault> {
+        let row = methods::find(method).filter(|_| self.has(method)).ok_or_else(unknown_method)?;
+        if !row.admits(params.len()) {
+            return Err(Fault::new(FaultCode::IncorrectParameters, None));
+        }
+        let mut args = Arguments::new(params);
+        match row.name {
+            "system.listMethods" => {
+                let names = methods::names().into_iter().filter(|name| self.has(name));
+                Ok(Value::Array(names.map(Value::from).collect()))
+            }
+            "system.methodHelp" => Ok(self.row(&args.text()?)?.help.into()),
+            "system.methodSignature" => {
+                Ok(Value::Array(self.row(&args.text()?)?.signature().map(Value::from).collect()))
+            }
+            name => match name.strip_prefix("supervisor.") {
+                Some(name) => self.supervisor(name, &mut args).await,
+                None => Err(unknown_method()),
+            },
+        }
+    }
+
+    /// Whether this daemon publishes the method at all.
+    fn has(&self, method: &str) -> bool {
+        method.starts_with("system.") || self.shared.facts.supervisor_namespace
+    }
+
+    fn row(&self, method: &str) -> Result<&'static methods::Method, Fault> {
+        methods::find(method)
+            .filter(|_| self.has(method))
+            .ok_or_else(|| Fault::new(FaultCode::SignatureUnsupported, None))
+    }
+
+    async fn supervisor(&self, method: &str, args: &mut Arguments) -> Result<Value, Fault> {
+        match method {
+            "getAPIVersion" => self.fact(API_VERSION.into()).await,
+            "getSupervisorVersion" => self.fact(self.shared.facts.supervisor_version.as_str().into()).await,
+            "getIdentification" => self.fact(self.shared.facts.identifier.as_str().into()).await,
+            "getPID" => self.fact(self.shared.facts.pid.into()).await,
+            // Only a running supervisor ever answers this; the others are faults (SPEC 6.4).
+            "getState" => {
+                self.fact(Value::members([("statecode", 1.into()), ("statename", "RUNNING".into())])).await
+            }
+            "shutdown" => self.done(Command::Shutdown).await,
+            "restart" => self.done(Command::Restart).await,
+            "reloadConfig" => self.done(Command::Reread).await,
+            "addProcessGroup" => self.done(Command::AddGroup { name: args.text()? }).await,
+            "removeProcessGroup" => self.done(Command::RemoveGroup { name: args.text()? }).await,
+            "getProcessInfo" => self.done(Command::ProcessInfo { name: args.text()? }).await,
+            "getAllProcessInfo" => self.done(Command::AllProcessInfo).await,
+            "getAllConfigInfo" => self.done(Command::AllConfigInfo).await,
+            "startProcess" => self.start(Target::Named(args.text()?), args).await,
+            "startProcessGroup" => self.start(Target::Group(args.text()?), args).await,
+            "startAllProcesses" => self.start(Target::All, args).await,
+            "stopProcess" => self.stop(Target::Named(args.text()?), args).await,
+            "stopProcessGroup" => self.stop(Target::Group(args.text()?), args).await,
+            "stopAllProcesses" => self.stop(Target::All, args).await,
+            "signalProcess" => self.signal(Target::Named(args.text()?), args).await,
+            "signalProcessGroup" => self.signal(Target::Group(args.text()?), args).await,
+            "signalAllProcesses" => self.signal(Target::All, args).await,
+            "readLog" => self.read_main_log(args).await,
+            "readProcessStdoutLog" => self.read_log(Output::Stdout, args).await,
+            "readProcessStderrLog" => self.read_log(Output::Stderr, args).await,
+            "tailProcessStdoutLog" => self.tail_log(Output::Stdout, args).await,
+            "tailProcessStderrLog" => self.tail_log(Output::Stderr, args).await,
+            _ => Err(unknown_method()),
+        }
+    }
+
+    // --- commands ---
+
+    async fn done(&self, command: Command) -> Result<Value, Fault> {
+        Ok(value(self.ask(command).await?))
+    }
+
+    async fn fact(&self, fact: Value) -> Result<Value, Fault> {
+        self.alive().await.map(|()| fact)
+    }
+
+    async fn start(&self, target: Target, args: &mut Arguments) -> Result<Value, Fault> {
+        self.done(Command::Start { target, wait: args.flag(true)? }).await
+    }
+
+    async fn stop(&self, target: Target, args: &mut Arguments) -> Result<Value, Fault> {
+        self.done(Command::Stop { target, wait: args.flag(true)? }).await
+    }
+
+    async fn signal(&self, target: Target, args: &mut Arguments) -> Result<Value, Fault> {
+        self.done(Command::Signal { target, signal: args.text()? }).await
+    }
+
+    // --- logs ---
+
+    async fn read_main_log(&self, args: &mut Arguments) -> Result<Value, Fault> {
+        let (offset, length) = (args.int()?, args.int()?);
+        self.alive().await?;
+        read(self.shared.facts.logfile.clone(), offset, length).await
+    }
+
+    async fn read_log(&self, output: Output, args: &mut Arguments) -> Result<Value, Fault> {
+        let (path, offset, length) = (self.log_path(output, args.text()?).await?, args.int()?, args.int()?);
+        read(path, offset, length).await
+    }
+
+    async fn tail_log(&self, output: Output, args: &mut Arguments) -> Result<Value, Fault> {
+        let (path, offset, length) = (self.log_path(output, args.text()?).await?, args.int()?, args.int()?);
+        let nothing = logs::Tail { text: String::new(), offset: 0, overflow: false };
+        let tail = match path {
+            None => nothing,
+            Some(path) => blocking(move || logs::tail(&path, offset, length)).await?,
+        };
+        Ok(Value::Array(vec![tail.text.into(), int(tail.offset), tail.overflow.into()]))
+    }
+
+    async fn log_path(&self, output: Output, name: String) -> Result<Option<PathBuf>, Fault> {
+        match self.ask(Command::ProcessInfo { name }).await? {
+            Reply::Info(info) => Ok(pick(*info, output)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The log of a process, for a live tail.
+    pub(crate) async fn log_of(&self, name: &str, channel: &str) -> Option<PathBuf> {
+        let output = match channel {
+            "stdout" => Output::Stdout,
+            "stderr" => Output::Stderr,
+            _ => return None,
+        };
+        self.log_path(output, name.to_owned()).await.ok()?
+    }
+
+    // --- several calls in one ---
+
+    async fn multicall(&self, mut args: Arguments) -> Result<Value, Fault> {
+        let mut results = Vec::new();
+        for call in args.array()? {
+            let result = match multicall_entry(&call) {
+                Ok((method, params)) => Box::pin(self.call_one(&method, params)).await,
+                Err(fault) => Err(fault),
+            };
+            results.push(result.unwrap_or_else(|fault| {
+                Value::members([("faultCode", fault.code.into()), ("faultString", fault.text.into())])
+            }));
+        }
+        Ok(Value::Array(results))
+    }
+}
+
+fn multicall_entry(call: &Value) -> Result<(String, Vec<Value>), Fault> {
+    let incorrect = |detail| Fault::new(FaultCode::IncorrectParameters, Some(detail));
+    let method = call.get("methodName").and_then(Value::as_str).ok_or_else(|| incorrect("No methodName"))?;
+    if method == "system.multicall" {
+        return Err(incorrect("Recursive system.multicall forbidden"));
+    }
+    let params = call.get("params").and_then(Value::as_array).unwrap_or_default();
+    Ok((method.to_owned(), params.to_vec()))
+}
+
+/// A reply as clients see it.
+fn value(reply: Reply) -> Value {
+    let names = |names: Vec<String>| Value::Array(names.into_iter().map(Value::from).collect());
+    match reply {
+        Reply::Done => true.into(),
+        Reply::Statuses(entries) => Value::Array(entries.iter().map(status).collect()),
+        Reply::Info(info) => describe::info(&info),
+        Reply::Infos(infos) => Value::Array(infos.iter().map(describe::info).collect()),
+        Reply::Configured(all) => Value::Array(all.iter().map(describe::config).collect()),
+        // An array of one array of three arrays: clients take it apart exactly so.
+        Reply::Reread { added, changed, removed } => {
+            Value::Array(vec![Value::Array(vec![names(added), names(changed), names(removed)])])
+        }
+        // `ask` has turned faults into errors.
+        Reply::Fault(f) => Value::Str(fault(f).text),
+    }
+}
+
+fn status(entry: &StatusEntry) -> Value {
+    let (code, text) = match &entry.result {
+        Ok(()) => (FaultCode::Success.code(), "OK".to_owned()),
+        Err(f) => {
+            let f = fault(f.clone());
+            (f.code, f.text)
+        }
+    };
+    Value::members([
+        ("name", (&*entry.name).into()),
+        ("group", (&*entry.group).into()),
+        ("status", code.into()),
+        ("description", text.into()),
+    ])
+}
+
+fn pick(info: ProcessInfo, output: Output) -> Option<PathBuf> {
+    match output {
+        Output::Stdout => info.stdout_logfile,
+        Output::Stderr => info.stderr_logfile,
+    }
+}
+
+async fn read(path: Option<PathBuf>, offset: i64, length: i64) -> Result<Value, Fault> {
+    let Some(path) = path else { return Err(Fault::new(FaultCode::NoFile, None)) };
+    let shown = path.to_string_lossy().into_owned();
+    match blocking(move || logs::read(&path, offset, length)).await? {
+        Ok(text) => Ok(text.into()),
+        Err(LogError::BadArguments) => Err(Fault::new(FaultCode::BadArguments, None)),
+        Err(LogError::NoFile) => Err(Fault::new(FaultCode::NoFile, Some(&shown))),
+        Err(LogError::Failed(why)) => Err(Fault::new(FaultCode::Failed, Some(&why))),
+    }
+}
+
+/// Runs file work where a slow disk delays nobody else.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    let failed = |e: tokio::task::JoinError| Fault::new(FaultCode::Failed, Some(&e.to_string()));
+    tokio::task::spawn_blocking(work).await.map_err(failed)
+}
+
+fn unknown_method() -> Fault {
+    Fault::new(FaultCode::UnknownMethod, None)
+}
+
+fn unexpected(reply: &Reply) -> Fault {
+    Fault::new(FaultCode::Failed, Some(&format!("unexpected reply {reply:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use provost_core::Fault as CoreFault;
+
+    #[test]
+    fn what_changed_is_an_array_of_one_array_of_three() {
+        let reply = Reply::Reread { added: vec!["a".into()], changed: vec![], removed: vec!["r".into()] };
+        let names = |names: &[&str]| Value::Array(names.iter().map(|n| (*n).into()).collect());
+        let expected = Value::Array(vec![Value::Array(vec![names(&["a"]), names(&[]), names(&["r"])])]);
+        assert_eq!(value(reply), expected);
+    }
+
+    #[test]
+    fn a_result_among_several_carries_code_and_text() {
+        let entry = StatusEntry {
+            name: "web_00".into(),
+            group: "web".into(),
+            result: Err(CoreFault::SpawnError { name: "web:web_00".into() }),
+        };
+        let shown = status(&entry);
+        assert_eq!(shown.get("status"), Some(&50.into()));
+        assert_eq!(shown.get("description"), Some(&"SPAWN_ERROR: web:web_00".into()));
+    }
+
+    #[test]
+    fn a_multicall_may_not_contain_itself_or_nothing() {
+        let entry = |name: &str| Value::members([("methodName", name.into())]);
+        assert_eq!(multicall_entry(&entry("a.b")).unwrap(), ("a.b".into(), vec![]));
+        let text = |value: &Value| multicall_entry(value).unwrap_err().text;
+        assert_eq!(
+            text(&entry("system.multicall")),
+            "INCORRECT_PARAMETERS: Recursive system.multicall forbidden"
+        );
+        assert_eq!(text(&Value::Int(3)), "INCORRECT_PARAMETERS: No methodName");
+    }
+}

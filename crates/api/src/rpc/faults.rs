@@ -1,0 +1,23 @@
+//! The core's faults in the numbers and names of XML-RPC (SPEC 6.3).
+
+use provost_core::Fault as CoreFault;
+use provost_wire::{Fault, FaultCode};
+
+pub(crate) fn fault(fault: CoreFault) -> Fault {
+    let (code, extra) = match fault {
+        CoreFault::ShuttingDown => (FaultCode::ShutdownState, None),
+        CoreFault::BadName { name } => (FaultCode::BadName, Some(name)),
+        CoreFault::BadSignal { signal } => (FaultCode::BadSignal, Some(signal)),
+        CoreFault::NoFile { detail } => (FaultCode::NoFile, Some(detail)),
+        CoreFault::NotExecutable { detail } => (FaultCode::NotExecutable, Some(detail)),
+        CoreFault::Failed { detail } => (FaultCode::Failed, Some(detail)),
+        CoreFault::AbnormalTermination { name } => (FaultCode::AbnormalTermination, Some(name)),
+        CoreFault::SpawnError { name } => (FaultCode::SpawnError, Some(name)),
+        CoreFault::AlreadyStarted { name } => (FaultCode::AlreadyStarted, Some(name)),
+        CoreFault::NotRunning { name } => (FaultCode::NotRunning, Some(name)),
+        CoreFault::AlreadyAdded { name } => (FaultCode::AlreadyAdded, Some(name)),
+        CoreFault::StillRunning { name } => (FaultCode::StillRunning, Some(name)),
+        CoreFault::CantReread { detail } => (FaultCode::CantReread, Some(detail)),
+    };
+    Fault::new(code, extra.as_deref())
+}

@@ -1,0 +1,179 @@
+//! The api thread: listeners in, connections served until the daemon says stop.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::door;
+use crate::gate::Credentials;
+use crate::inbox::Inbox;
+
+/// How long answers that are being written may take when the daemon ends.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// How long to let be when the system refuses connections (out of descriptors, for example).
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listening socket with its rules.
+#[derive(Debug)]
+pub struct Door {
+    pub listener: Listener,
+    pub credentials: Option<Credentials>,
+}
+
+#[derive(Debug)]
+pub enum Listener {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+/// What never changes while the daemon runs.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The keeper's pid, which is the daemon's to everybody outside.
+    pub pid: i32,
+    pub identifier: String,
+    /// What `getSupervisorVersion` answers.
+    pub supervisor_version: String,
+    /// The main log, where it is a file.
+    pub logfile: Option<PathBuf>,
+    /// Whether `[rpcinterface:supervisor]` is configured; without it only `system.*` exists (SPEC 2.7).
+    pub supervisor_namespace: bool,
+}
+
+/// What every connection shares.
+pub(crate) struct Shared {
+    pub(crate) facts: Facts,
+    pub(crate) inbox: Box<dyn Inbox>,
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub struct Api {
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+impl Api {
+    /// Starts the thread. The sockets listen already, so nobody who comes early is refused.
+    pub fn start(doors: Vec<Door>, facts: Facts, inbox: Box<dyn Inbox>) -> io::Result<Api> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(2)
+            .build()?;
+        let shared = Arc::new(Shared { facts, inbox });
+        let (stop, stopped) = watch::channel(false);
+        let thread = std::thread::Builder::new()
+            .name("api".into())
+            .spawn(move || runtime.block_on(serve_all(doors, shared, stopped)))?;
+        Ok(Api { stop, thread })
+    }
+
+    /// Ends the thread, after the answers on their way have been written.
+    pub fn stop(self) {
+        let _ = self.stop.send(true);
+        // A panic there has been printed by its own thread; there is nothing to add.
+        let _ = self.thread.join();
+    }
+}
+
+async fn serve_all(doors: Vec<Door>, shared: Arc<Shared>, stopped: watch::Receiver<bool>) {
+    let mut serving = JoinSet::new();
+    for door in doors {
+        serving.spawn(serve_door(door, Arc::clone(&shared), stopped.clone()));
+    }
+    wait_for_stop(&mut stopped.clone()).await;
+    while serving.join_next().await.is_some() {}
+}
+
+async fn serve_door(door: Door, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    let credentials = Arc::new(door.credentials);
+    let Ok(listener) = AsyncListener::new(door.listener) else { return };
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(stream) => {
+                    let (shared, credentials) = (Arc::clone(&shared), Arc::clone(&credentials));
+                    connections.spawn(serve_connection(stream, shared, credentials, stopped.clone()));
+                }
+                Err(_) => tokio::time::sleep(REFUSED_PAUSE).await,
+            },
+            // Ended connections are collected as they end.
+            Some(_) = connections.join_next() => {}
+            () = wait_for_stop(&mut stopped) => break,
+        }
+    }
+    let all_answered = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(LAST_ANSWERS, all_answered).await;
+}
+
+async fn serve_connection(
+    stream: Box<dyn Stream>,
+    shared: Arc<Shared>,
+    credentials: Arc<Option<Credentials>>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |request| {
+        let (shared, credentials) = (Arc::clone(&shared), Arc::clone(&credentials));
+        async move { Ok::<_, std::convert::Infallible>(door::answer(request, &shared, &credentials).await) }
+    });
+    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        // A connection that breaks is the client's affair.
+        _ = connection.as_mut() => return,
+        () = wait_for_stop(&mut stopped) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn wait_for_stop(stopped: &mut watch::Receiver<bool>) {
+    // An error means that the `Api` was dropped, which is a stop too.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+enum AsyncListener {
+    Unix(tokio::net::UnixListener),
+    Tcp(tokio::net::TcpListener),
+}
+
+impl AsyncListener {
+    fn new(listener: Listener) -> io::Result<Self> {
+        Ok(match listener {
+            Listener::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                AsyncListener::Unix(tokio::net::UnixListener::from_std(listener)?)
+            }
+            Listener::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                AsyncListener::Tcp(tokio::net::TcpListener::from_std(listener)?)
+            }
+        })
+    }
+
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            AsyncListener::Unix(listener) => Box::new(listener.accept().await?.0),
+            AsyncListener::Tcp(listener) => {
+                let stream = listener.accept().await?.0;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+        })
+    }
+}

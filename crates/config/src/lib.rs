@@ -1,3 +1,43 @@
 //! Supervisor's configuration language: text in, a typed [`Config`] out, or every error at once.
+//!
+//! [`load`] reads for supervisord, [`load_ctl`] for supervisorctl. The way of a
+//! value: `ini` (lines to text with a place) → `expand` (`%(name)s`) → `values`
+//! (text to type), led by the table in [`options`] through `section`. The machine
+//! outside is asked through [`Files`] only.
+mod advice;
+pub mod cli;
+mod ctl;
+pub mod diff;
+pub mod environment;
+mod errors;
+pub mod expand;
+mod fcgi;
+mod files;
+pub mod getopt;
+mod groups;
+pub mod ini;
+mod listener;
+mod load;
 mod model;
+pub mod options;
+mod paths;
+mod plugins;
+mod program;
+mod python;
+mod reading;
+mod section;
+mod servers;
+mod signals;
+mod supervisord;
+mod values;
+pub mod words;
+
+pub use cli::{Cli, CliOptions, find_config, parse_supervisord, search_path};
+pub use ctl::{CtlConfig, load_ctl};
+pub use errors::{Advice, Error, Errors};
+pub use files::{Files, MemoryFiles, component_fits, has_wildcard};
+pub use listener::EVENT_TYPES;
+pub use load::load;
 pub use model::*;
+pub use signals::{signal_name, signal_number};
+pub use supervisord::CliOverrides;

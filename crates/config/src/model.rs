@@ -20,6 +20,8 @@ pub struct Config {
     pub groups: Vec<GroupConfig>,
     /// Things worth saying that do not prevent a start, in the order they were found.
     pub messages: Vec<Message>,
+    /// What Supervisor would swallow without a word, for the log and for `--check`.
+    pub advice: Vec<crate::Advice>,
 }
 
 /// `[supervisord]`, after the command line has had its say (SPEC 1.6).
@@ -157,7 +159,7 @@ pub struct PoolConfig {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketConfig {
-    /// `unix:///path` or `tcp://host:port`, as written.
+    /// `unix:///path` or `tcp://host:port`, with the path normal and the host in lower case.
     pub url: String,
     pub backlog: Option<u16>,
     /// Unix sockets only.

@@ -17,6 +17,8 @@ pub enum Action {
     PrepareLogs { process: ProcessId, group: Arc<str>, config: Arc<ProcessConfig> },
     /// Start the program; answered by `Input::Spawned` or `Input::SpawnFailed`.
     Spawn { child: ChildId, process: ProcessId, group: Arc<str>, config: Arc<ProcessConfig> },
+    /// A child of an earlier brain is this process's now: go on with its output.
+    Adopt { child: ChildId, process: ProcessId, config: Arc<ProcessConfig> },
     /// Signal the child; answered only if that fails.
     Kill { child: ChildId, signal: i32, target: KillTarget },
     /// The child's end is recorded: let go of it.

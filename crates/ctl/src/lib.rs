@@ -1,1 +1,52 @@
-//! placeholder
+//! `supervisorctl`: words in, XML-RPC calls to a daemon, lines of text and an exit status out.
+//!
+//! [`main`] is the whole program but for the process around it: the caller hands
+//! in arguments, the file system and three streams, and gets the exit status
+//! back. A verb is a file in `verbs/`; what they share is the [`session`].
+//! The daemon may be ours or Python's: only the wire is known here.
+
+mod call;
+mod http;
+mod interrupt;
+mod keyboard;
+mod namespec;
+mod options;
+mod python;
+mod results;
+mod session;
+mod shell;
+mod verbs;
+
+#[cfg(test)]
+mod fake;
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+
+use provost_config::Files;
+
+/// Where a person, or a script, sits.
+#[expect(missing_debug_implementations, reason = "a writer can be anything")]
+pub struct Streams<'a> {
+    pub input: OwnedFd,
+    pub output: &'a mut dyn Write,
+    pub errors: &'a mut dyn Write,
+}
+
+/// Runs one command, or a shell, and tells the exit status (SPEC 7.3).
+///
+/// `argv[0]` is the name the program was called by: the search for a configuration starts from it.
+pub fn main(argv: &[String], files: &dyn Files, streams: Streams<'_>) -> u8 {
+    match options::read(argv, files) {
+        Ok(options::Request::Help(text)) => {
+            // Nobody is left to tell when the reader of the help has gone.
+            let _ = streams.output.write_all(text.as_bytes()).and_then(|()| streams.output.flush());
+            0
+        }
+        Ok(options::Request::Run(options)) => shell::run(options, streams),
+        Err(refusal) => {
+            let _ = streams.errors.write_all(refusal.as_bytes()).and_then(|()| streams.errors.flush());
+            2
+        }
+    }
+}

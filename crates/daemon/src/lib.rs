@@ -1,1 +1,28 @@
-//! placeholder
+//! The brain: a shell around the pure core. Everything that happens comes in through one loop, everything wanted goes out of it.
+//!
+//! `boot` reads the configuration and brings up log, sockets and pidfile; `run` is the loop; `inputs` turns news of the
+//! keeper into inputs; `perform` carries out actions; `launch` makes a spawn plan of a configured
+//! process; `notes` writes the lines of the main log; `logs` is the pump thread that moves the programs' output;
+//! the clocks and the console have their one home in `clock` and `console`.
+//!
+//! Deliberately absent: policy. An `if` about restarting, stopping or answering belongs in `core`.
+
+mod boot;
+mod clock;
+mod console;
+mod inputs;
+mod launch;
+mod logs;
+mod notes;
+mod perform;
+mod run;
+mod wake;
+
+use provost_keeper::Link;
+
+/// Runs a brain to its end and returns the exit status that the whole daemon should have.
+///
+/// Called by the keeper in a fork that nothing else has touched.
+pub fn brain(link: Link) -> u8 {
+    boot::brain(link)
+}

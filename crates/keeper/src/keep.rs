@@ -4,7 +4,6 @@
 //! dying), so an idle keeper never wakes. Every operation in it is bounded and non-blocking.
 
 use std::collections::VecDeque;
-use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -378,9 +377,9 @@ impl Keeper {
                 let name = f.rest();
                 self.held.retain(|held| held.name != name);
             }
-            ask::SETTLE => {
-                let umask = f.u32()?;
-                settle(umask, f.rest());
+            ask::UMASK => {
+                let mask = f.u32()? & 0o777;
+                rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
             }
             ask::BECOME => {
                 let (uid, gid) = (f.u32()?, f.u32()?);
@@ -605,19 +604,6 @@ fn read_plan(memfd: OwnedFd) -> Result<Vec<u8>, i32> {
         }
     }
     Ok(bytes)
-}
-
-/// umask and working directory of the keeper, for its children to inherit. The brain
-/// has tried the directory and reported it; a failure here has no one to tell.
-fn settle(umask: u32, directory: &[u8]) {
-    if umask <= 0o777 {
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask));
-    }
-    if let Ok(directory) = CString::new(directory)
-        && !directory.is_empty()
-    {
-        let _ = rustix::process::chdir(&directory);
-    }
 }
 
 /// Points 0, 1 and 2 at /dev/null: a daemon must not hold the terminal it was started from.

@@ -136,11 +136,7 @@ fn encode(message: ToKeeper) -> std::io::Result<(Vec<u8>, Option<OwnedFd>)> {
         }
         ToKeeper::Release { name } => Writer::start(&mut buf, ask::RELEASE).rest(name.as_bytes()),
         ToKeeper::Detach => Writer::start(&mut buf, ask::DETACH).rest(&[]),
-        ToKeeper::Settle { umask, directory } => {
-            // An impossible umask stands for "leave it".
-            let fields = Writer::start(&mut buf, ask::SETTLE).u32(umask.unwrap_or(u32::MAX));
-            fields.rest(directory.as_deref().unwrap_or_default().to_bytes());
-        }
+        ToKeeper::Umask(umask) => Writer::start(&mut buf, ask::UMASK).u32(umask).rest(&[]),
         ToKeeper::Become(Identity { uid, gid, groups }) => {
             let fields = Writer::start(&mut buf, ask::BECOME).u32(uid).u32(gid);
             fields.rest(&groups.iter().flat_map(|g| g.to_le_bytes()).collect::<Vec<_>>());

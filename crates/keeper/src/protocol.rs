@@ -105,14 +105,14 @@ pub enum ToKeeper {
     Kill { id: u32, signal: i32, target: Target },
     /// Child `id` has ended, its pipes are drained and its end is recorded: drop the slot.
     Forget { id: u32 },
-    /// Keep this descriptor for the next brain under a name of at most 64 bytes.
+    /// Keep this descriptor for the next brain under a name of at most 1,000 bytes.
     Hold { name: String, fd: OwnedFd },
     /// Drop what is held under this name.
     Release { name: String },
     /// Go to the background: the caller of `supervisord` waits until `Ready`. The brain ends after asking.
     Detach,
-    /// Apply to the keeper itself, so that programs inherit it.
-    Settle { umask: Option<u32>, directory: Option<std::ffi::CString> },
+    /// The file mode mask that programs inherit.
+    Umask(u32),
     /// Become this user for good.
     Become(Identity),
     /// Start-up is complete: the pidfile is written and the sockets listen.
@@ -304,7 +304,7 @@ pub(crate) mod ask {
     pub(crate) const HOLD: u8 = 4;
     pub(crate) const RELEASE: u8 = 5;
     pub(crate) const DETACH: u8 = 6;
-    pub(crate) const SETTLE: u8 = 7;
+    pub(crate) const UMASK: u8 = 7;
     pub(crate) const BECOME: u8 = 8;
     pub(crate) const READY: u8 = 9;
     pub(crate) const FINISH: u8 = 10;

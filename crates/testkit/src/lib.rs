@@ -1,1 +1,32 @@
-//! placeholder
+//! The test harness: a daemon in a directory of its own, programs that do what
+//! they are told, and waiting that ends with an event instead of a sleep.
+//!
+//! In comes an [`Implementation`] (our binaries, or Supervisor 4.3.0) and a
+//! configuration text; out comes a running [`Daemon`] to be driven with
+//! `ctl`, signals and waits. Dropping it leaves no process and no file behind.
+//! Everything is generic over the implementation, so that one test judges both.
+//!
+//! Not here: expectations. What is right belongs to the tests; a harness that
+//! cannot go on (a deadline has passed, a binary is missing) panics and says why.
+
+mod artifacts;
+mod daemon;
+mod deadline;
+mod hello;
+mod implementation;
+mod kin;
+mod lines;
+mod process;
+mod sandbox;
+mod unix_http;
+
+pub use artifacts::{build_programs, provost_child};
+pub use daemon::{CtlOutput, Daemon, HEAD};
+pub use deadline::{DEADLINE, Deadline};
+pub use hello::{Hello, HelloSocket, monotonic_ns};
+pub use implementation::Implementation;
+pub use kin::descendants;
+pub use lines::Lines;
+pub use process::{Process, Signal, send_signal, wait_until_gone};
+pub use sandbox::Sandbox;
+pub use unix_http::{Response, post};

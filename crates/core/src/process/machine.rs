@@ -110,6 +110,7 @@ impl Process {
         // It is neither started nor stopped by us, so nobody is told of a change: it simply runs.
         self.state = State::Running;
         out.push(Action::Note(Note::Adopted { name: Arc::clone(&self.name), pid }));
+        out.push(Action::Adopt { child, process: self.id, config: Arc::clone(&self.config) });
     }
 
     pub(crate) fn spawned(&mut self, pid: i32, at: Now, out: &mut Outbox) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use provost_config::{Config, signal_number};
+use provost_config::{Config, diff::diff, signal_number};
 
 use crate::action::KillTarget;
 use crate::action::{Action, ReadFor};
@@ -355,35 +355,5 @@ fn info(now: Now, process: &Process) -> ProcessInfo {
         exit: process.exit,
         stdout_logfile: process.logs.stdout.clone(),
         stderr_logfile: process.logs.stderr.clone(),
-    }
-}
-
-// TEMPORARY until config has its own.
-struct D {
-    added: Vec<String>,
-    changed: Vec<String>,
-    removed: Vec<String>,
-}
-fn diff<'a>(
-    active: impl Iterator<Item = &'a provost_config::GroupConfig>,
-    new: &[provost_config::GroupConfig],
-) -> D {
-    let active: Vec<_> = active.collect();
-    D {
-        added: new
-            .iter()
-            .filter(|n| !active.iter().any(|a| a.name == n.name))
-            .map(|n| n.name.clone())
-            .collect(),
-        changed: new
-            .iter()
-            .filter(|n| active.iter().any(|a| a.name == n.name && *a != *n))
-            .map(|n| n.name.clone())
-            .collect(),
-        removed: active
-            .iter()
-            .filter(|a| !new.iter().any(|n| a.name == n.name))
-            .map(|n| n.name.clone())
-            .collect(),
     }
 }

@@ -1,0 +1,126 @@
+//! `[supervisorctl]`: whom supervisorctl talks to, and how it presents itself.
+//!
+//! Only the main file is read, and `[supervisord] environment` is not known here.
+
+use std::path::{Path, PathBuf};
+
+use crate::errors::Errors;
+use crate::expand::Scope;
+use crate::options::{DefaultValue, SectionKind, ValueKind, row};
+use crate::reading::Reading;
+use crate::section::Section;
+use crate::{Files, RpcInterface, paths, plugins};
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct CtlConfig {
+    /// A unix path in it is absolute.
+    pub serverurl: String,
+    pub username: Option<String>,
+    pub password: Option<String>,
+    pub prompt: String,
+    /// Absolute.
+    pub history_file: Option<PathBuf>,
+    /// `[ctlplugin:x]`, which are accepted and not loaded.
+    pub plugins: Vec<RpcInterface>,
+}
+
+impl std::fmt::Debug for CtlConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A password must never reach a terminal by way of `{:?}`.
+        f.debug_struct("CtlConfig")
+            .field("serverurl", &self.serverurl)
+            .field("username", &self.username)
+            .field("prompt", &self.prompt)
+            .field("history_file", &self.history_file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for CtlConfig {
+    /// What holds without any file.
+    fn default() -> Self {
+        let text = |name| match row(SectionKind::Supervisorctl, name).map(|row| row.default) {
+            Some(DefaultValue::Text(text)) => text.to_owned(),
+            _ => String::new(),
+        };
+        CtlConfig {
+            serverurl: text("serverurl"),
+            username: None,
+            password: None,
+            prompt: text("prompt"),
+            history_file: None,
+            plugins: Vec::new(),
+        }
+    }
+}
+
+pub fn load_ctl(path: &Path, files: &dyn Files) -> Result<CtlConfig, Errors> {
+    let reading = Reading::open(path, files)?;
+    if reading.ini.section("supervisorctl").is_none() {
+        reading.refuse_all(".ini file does not include supervisorctl section".to_owned());
+        // Nothing else in the file is for us.
+        return reading.finish().map(|_| CtlConfig::default());
+    }
+    let env = Scope::default().env(files.env());
+    let with_here = Scope::within(&env).text("here", &reading.here);
+    let section = Section::new(&reading, "supervisorctl", SectionKind::Supervisorctl);
+    let as_it_is = |text: &str| Ok(text.to_owned());
+    let serverurl = section.defaulted("serverurl", ValueKind::Url, &with_here, as_it_is);
+    let serverurl = match serverurl.strip_prefix("unix://") {
+        Some(path) => format!("unix://{}", paths::settled(path, files)),
+        None => serverurl,
+    };
+    let config = CtlConfig {
+        serverurl,
+        prompt: section.defaulted("prompt", ValueKind::Text, &env, as_it_is),
+        username: section.text("username", ValueKind::Text, &env),
+        password: section.text("password", ValueKind::Text, &env),
+        history_file: section
+            .text("history_file", ValueKind::Path, &with_here)
+            .filter(|path| !path.is_empty())
+            .map(|path| PathBuf::from(paths::settled(&path, files))),
+        plugins: plugins::ctlplugins(&reading, &env),
+    };
+    reading.finish().map(|_| config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryFiles;
+
+    fn load(text: &str) -> Result<CtlConfig, String> {
+        load_ctl(Path::new("etc/s.conf"), &MemoryFiles::with("etc/s.conf", text))
+            .map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn everything_has_a_default() {
+        let config = load("[supervisorctl]\n").unwrap();
+        assert_eq!(config, CtlConfig::default());
+        assert_eq!((&*config.serverurl, &*config.prompt), ("http://localhost:9001", "supervisor"));
+    }
+
+    #[test]
+    fn paths_become_absolute() {
+        let config = load(
+            "[supervisorctl]\nserverurl=unix://%(here)s/../s.sock\nhistory_file=~/h\nprompt=%(ENV_HOME)s\n",
+        )
+        .unwrap();
+        assert_eq!(config.serverurl, "unix:///home/me/s.sock");
+        assert_eq!(config.history_file, Some(PathBuf::from("/home/me/h")));
+        assert_eq!(config.prompt, "/home/me");
+    }
+
+    #[test]
+    fn refusals() {
+        let told = load("[supervisord]\n").unwrap_err();
+        assert_eq!(told, ".ini file does not include supervisorctl section");
+        let told = load("[supervisorctl]\nprompt=%(here)s\nusername=%(x)s\n").unwrap_err();
+        assert!(told.starts_with("Format string '%(here)s' for 'supervisorctl.prompt' contains"));
+        assert!(told.contains("\netc/s.conf:3: [supervisorctl] username: Format string"));
+        let files = MemoryFiles::default();
+        let told = load_ctl(Path::new("nope"), &files).unwrap_err().to_string();
+        assert_eq!(told, "could not find config file nope");
+    }
+}

@@ -1,0 +1,85 @@
+//! `[fcgi-program:x]`: the socket that all processes of the program share.
+
+use crate::expand::Scope;
+use crate::options::{SectionKind, ValueKind};
+use crate::program::{Common, processes};
+use crate::python::{integer, is_space, repr};
+use crate::section::Section;
+use crate::{GroupConfig, GroupKind, ProcessKind, SocketConfig, User, groups, paths, values};
+
+pub(crate) fn group(common: &Common<'_>, section_name: &str) -> Option<GroupConfig> {
+    let section = Section::new(common.reading, section_name, SectionKind::FcgiProgram);
+    let name = groups::group_name(&section);
+    let priority = section.integer("priority", common.scope);
+    let socket = socket(&section, common.scope, &name);
+    let processes = processes(common, section_name, &name, ProcessKind::Fcgi);
+    Some(GroupConfig { name, priority, kind: GroupKind::Fcgi(socket?), processes })
+}
+
+fn socket(section: &Section<'_>, scope: &Scope<'_>, name: &str) -> Option<SocketConfig> {
+    let user = section.user("user", scope);
+    let backlog = section.parsed("socket_backlog", ValueKind::Integer, scope, |text| {
+        let number = integer(text)?;
+        u16::try_from(number)
+            .ok()
+            .filter(|&backlog| backlog > 0)
+            .ok_or_else(|| format!("Invalid socket_backlog value {number}"))
+    });
+    let files = section.reading.files;
+    let owner = section.parsed("socket_owner", ValueKind::UserGroup, scope, |text| {
+        values::user_group(text, files).ok_or_else(|| format!("Invalid socket_owner value {text}"))
+    });
+    let mode = section.defaulted("socket_mode", ValueKind::Octal, scope, |text| {
+        values::octal(text).map_err(|_| format!("Invalid socket_mode value {text}"))
+    });
+    let inner = Scope::within(scope).text("program_name", name);
+    let written = match section.text("socket", ValueKind::FcgiSocket, &inner) {
+        Some(written) if !written.is_empty() => written,
+        None if section.written("socket").is_some() => return None, // noted already
+        Some(_) | None => {
+            let text = format!("[{}] section requires a \"socket\" line", section.name);
+            section.refuse("socket", text);
+            return None;
+        }
+    };
+    let socket = if written.starts_with("unix://") {
+        let owner = owner.or_else(|| default_owner(user, files.uid()));
+        unix(&written, files).map(|url| SocketConfig { url, backlog, mode: Some(mode), owner })
+    } else if section.written("socket_mode").is_some() || owner.is_some() {
+        Err("socket_owner and socket_mode params should only be used with a Unix domain socket".to_owned())
+    } else {
+        tcp(&written).map(|url| SocketConfig { url, backlog, mode: None, owner: None })
+    };
+    socket.map_err(|text| section.refuse("socket", format!("{text} in [{}] socket", section.name))).ok()
+}
+
+/// The program's own account, unless that is ours anyway.
+fn default_owner(user: Option<User>, our_uid: u32) -> Option<(Option<u32>, Option<u32>)> {
+    user.filter(|user| user.uid != our_uid).map(|user| (Some(user.uid), Some(user.gid)))
+}
+
+fn unix(written: &str, files: &dyn crate::Files) -> Result<String, String> {
+    let path = &written["unix://".len()..];
+    if !path.starts_with('/') {
+        // Supervisor prints its message unfinished, as the tuple that it was made of.
+        return Err(format!("('Unix socket path %s is not an absolute path', {})", repr(path)));
+    }
+    Ok(format!("unix://{}", paths::settled(path, files)))
+}
+
+/// `tcp://host:port`; there is no notation for IPv6.
+fn tcp(written: &str) -> Result<String, String> {
+    let parts = written.strip_prefix("tcp://").and_then(|rest| rest.split_once(':'));
+    match parts {
+        Some((host, digits))
+            if !host.is_empty()
+                && !host.contains(is_space)
+                && !digits.is_empty()
+                && digits.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            let port = values::port(digits)?;
+            Ok(format!("tcp://{}:{port}", host.to_lowercase()))
+        }
+        _ => Err(format!("('Bad socket format %s', {})", repr(written))),
+    }
+}

@@ -1,0 +1,354 @@
+//! Every option there is, one row each: name, sections, kind of value, default.
+//!
+//! The reader takes names, kinds and defaults out of this table (`section.rs`),
+//! unknown keys are judged by it, and the reference page is made from it. To add
+//! an option: add its row here and read it in the room of its section; the test
+//! `every_row_is_read` in `load.rs` fails until both are done.
+
+/// What a section is about; `[program:x]` is a [`SectionKind::Program`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SectionKind {
+    Supervisord,
+    UnixHttpServer,
+    InetHttpServer,
+    Program,
+    EventListener,
+    FcgiProgram,
+    Group,
+    Include,
+    RpcInterface,
+    CtlPlugin,
+    Supervisorctl,
+}
+
+/// What a value must look like (SPEC 2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueKind {
+    Text,
+    Integer,
+    Boolean,
+    AutoRestart,
+    ByteSize,
+    Octal,
+    Signal,
+    ExitCodes,
+    /// Comma-separated.
+    Strings,
+    User,
+    UserGroup,
+    /// A path that need not exist.
+    Path,
+    /// A directory that must exist.
+    ExistingDirectory,
+    /// A file whose directory must exist.
+    PathInDirectory,
+    /// The same, or `syslog`.
+    MainLog,
+    /// The same, or `AUTO`, or `NONE`.
+    ChildLog,
+    LogLevel,
+    /// A name that may hold `%(process_num)s`.
+    NamePattern,
+    Environment,
+    InetAddress,
+    FcgiSocket,
+    EventTypes,
+    /// `module:callable` of a Python plug-in.
+    PythonObject,
+    Url,
+    /// Glob patterns between blanks.
+    GlobPatterns,
+}
+
+/// What holds when a key is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultValue {
+    /// The section is refused without it.
+    Required,
+    /// Nothing is set.
+    Unset,
+    /// As if this had been written.
+    Text(&'static str),
+    /// The value of another option.
+    SameAs(&'static str),
+    /// The machine's directory for temporary files.
+    TempDir,
+}
+
+/// What makes a changed value count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnChange {
+    /// `supervisorctl update` replaces the group, which restarts its processes.
+    Update,
+    /// `supervisorctl reload`, or a restart of supervisord.
+    Reload,
+    /// The next start of supervisorctl.
+    NextClient,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptionRow {
+    pub name: &'static str,
+    pub sections: &'static [SectionKind],
+    pub kind: ValueKind,
+    pub default: DefaultValue,
+    pub on_change: OnChange,
+    /// One sentence for the reference page.
+    pub doc: &'static str,
+    /// The version of Provost that first knew it.
+    pub since: &'static str,
+}
+
+/// The row of an option in a section.
+pub fn row(section: SectionKind, name: &str) -> Option<&'static OptionRow> {
+    OPTIONS.iter().find(|row| row.name == name && row.sections.contains(&section))
+}
+
+/// The kind of the section with this name; `None` is a section that nobody reads.
+pub fn section_kind(name: &str) -> Option<SectionKind> {
+    use SectionKind as S;
+    match name {
+        "supervisord" => return Some(S::Supervisord),
+        "supervisorctl" => return Some(S::Supervisorctl),
+        "include" => return Some(S::Include),
+        _ => {}
+    }
+    // Servers are known by how their section's name begins, with or without a colon.
+    [
+        ("unix_http_server", S::UnixHttpServer),
+        ("inet_http_server", S::InetHttpServer),
+        ("program:", S::Program),
+        ("eventlistener:", S::EventListener),
+        ("fcgi-program:", S::FcgiProgram),
+        ("group:", S::Group),
+        ("rpcinterface:", S::RpcInterface),
+        ("ctlplugin:", S::CtlPlugin),
+    ]
+    .into_iter()
+    .find_map(|(prefix, kind)| name.starts_with(prefix).then_some(kind))
+}
+
+use DefaultValue::{Required, SameAs, TempDir, Text, Unset};
+use OnChange::{NextClient, Reload, Update};
+use SectionKind as S;
+use ValueKind as V;
+
+const DAEMON: &[SectionKind] = &[S::Supervisord];
+const SERVERS: &[SectionKind] = &[S::UnixHttpServer, S::InetHttpServer];
+const UNIX: &[SectionKind] = &[S::UnixHttpServer];
+const INET: &[SectionKind] = &[S::InetHttpServer];
+const PROGRAMS: &[SectionKind] = &[S::Program, S::EventListener, S::FcgiProgram];
+const LISTENERS: &[SectionKind] = &[S::EventListener];
+const FCGI: &[SectionKind] = &[S::FcgiProgram];
+const GROUPS: &[SectionKind] = &[S::Group];
+const CTL: &[SectionKind] = &[S::Supervisorctl];
+
+const fn option(
+    name: &'static str,
+    sections: &'static [SectionKind],
+    kind: ValueKind,
+    default: DefaultValue,
+    on_change: OnChange,
+    doc: &'static str,
+) -> OptionRow {
+    OptionRow { name, sections, kind, default, on_change, doc, since: "0.1.0" }
+}
+
+/// In the order of the reference page.
+#[rustfmt::skip]
+pub static OPTIONS: &[OptionRow] = &[
+    option("logfile", DAEMON, V::MainLog, Text("supervisord.log"), Reload,
+        "The file that supervisord writes its own log to, or `syslog`."),
+    option("logfile_maxbytes", DAEMON, V::ByteSize, Text("50MB"), Reload,
+        "How large the main log grows before it is rotated; 0 never rotates it."),
+    option("logfile_backups", DAEMON, V::Integer, Text("10"), Reload,
+        "How many rotated main logs are kept."),
+    option("loglevel", DAEMON, V::LogLevel, Text("info"), Reload,
+        "The least important kind of line that the main log takes: critical, error, warn, info, debug, trace or blather."),
+    option("pidfile", DAEMON, V::PathInDirectory, Text("supervisord.pid"), Reload,
+        "The file that holds supervisord's process id while it runs."),
+    option("umask", DAEMON, V::Octal, Text("022"), Reload,
+        "The file mode mask of supervisord and, unless they set their own, of its programs; not used with nodaemon."),
+    option("nodaemon", DAEMON, V::Boolean, Text("false"), Reload,
+        "Stay in the foreground."),
+    option("silent", DAEMON, V::Boolean, Text("false"), Reload,
+        "In the foreground, do not copy the main log to standard output."),
+    option("minfds", DAEMON, V::Integer, Text("1024"), Reload,
+        "How many open files supervisord must be allowed before it starts."),
+    option("minprocs", DAEMON, V::Integer, Text("200"), Reload,
+        "How many processes supervisord must be allowed before it starts."),
+    option("nocleanup", DAEMON, V::Boolean, Text("false"), Reload,
+        "Keep the automatic child logs of earlier runs at start."),
+    option("childlogdir", DAEMON, V::ExistingDirectory, TempDir, Reload,
+        "The directory for child logs that are named automatically."),
+    option("user", DAEMON, V::User, Unset, Reload,
+        "The account that supervisord changes to after it has been started as root."),
+    option("directory", DAEMON, V::ExistingDirectory, Unset, Reload,
+        "The directory that supervisord changes to when it goes into the background."),
+    option("strip_ansi", DAEMON, V::Boolean, Text("false"), Reload,
+        "Remove terminal escape sequences from child logs."),
+    option("environment", DAEMON, V::Environment, Text(""), Reload,
+        "Variables for every program, as KEY=\"value\" pairs between commas."),
+    option("identifier", DAEMON, V::Text, Text("supervisor"), Reload,
+        "The name of this supervisord towards clients, and a part of automatic log names."),
+
+    option("file", UNIX, V::Path, Required, Reload,
+        "The socket file that the server listens on."),
+    option("chmod", UNIX, V::Octal, Text("0700"), Reload,
+        "The file mode of the socket."),
+    option("chown", UNIX, V::UserGroup, Unset, Reload,
+        "The owner, or owner:group, that the socket is given to."),
+    option("port", INET, V::InetAddress, Required, Reload,
+        "The port, or host:port, that the server listens on; no host, or *, means every interface."),
+    option("username", SERVERS, V::Text, Unset, Reload,
+        "The user name that clients must give."),
+    option("password", SERVERS, V::Text, Unset, Reload,
+        "The password that clients must give, in clear text or as {SHA} and its SHA-1 in hexadecimal."),
+
+    option("command", PROGRAMS, V::Text, Required, Update,
+        "The command line that is run; quotes group words, but no shell is involved."),
+    option("process_name", PROGRAMS, V::NamePattern, Text("%(program_name)s"), Update,
+        "The name of each process, which must hold %(process_num)s when there are several."),
+    option("numprocs", PROGRAMS, V::Integer, Text("1"), Update,
+        "How many processes of this program are run."),
+    option("numprocs_start", PROGRAMS, V::Integer, Text("0"), Update,
+        "The number of the first process."),
+    option("priority", &[S::Program, S::FcgiProgram, S::Group], V::Integer, Text("999"), Update,
+        "The place in the start order: lower ones start first and stop last."),
+    option("priority", LISTENERS, V::Integer, Text("-1"), Update,
+        "The listener's place in the start order, before all programs unless set."),
+    option("autostart", PROGRAMS, V::Boolean, Text("true"), Update,
+        "Start when supervisord starts."),
+    option("startsecs", PROGRAMS, V::Integer, Text("1"), Update,
+        "How many seconds a process must stay up to count as running."),
+    option("startretries", PROGRAMS, V::Integer, Text("3"), Update,
+        "How many more times a failed start is tried before the process is FATAL."),
+    option("autorestart", PROGRAMS, V::AutoRestart, Text("unexpected"), Update,
+        "Whether a process that ends is started again: true, false, or unexpected for exit codes that are not listed."),
+    option("exitcodes", PROGRAMS, V::ExitCodes, Text("0"), Update,
+        "The exit codes that are expected, between commas."),
+    option("stopsignal", PROGRAMS, V::Signal, Text("TERM"), Update,
+        "The signal that asks a process to stop."),
+    option("stopwaitsecs", PROGRAMS, V::Integer, Text("10"), Update,
+        "How many seconds a process has to stop before it is killed."),
+    option("stopasgroup", PROGRAMS, V::Boolean, Text("false"), Update,
+        "Send the stop signal to the whole process group; implies killasgroup."),
+    option("killasgroup", PROGRAMS, V::Boolean, SameAs("stopasgroup"), Update,
+        "Send the final SIGKILL to the whole process group."),
+    option("user", PROGRAMS, V::User, Unset, Update,
+        "The account that the process runs as."),
+    option("umask", PROGRAMS, V::Octal, Unset, Update,
+        "The file mode mask of the process."),
+    option("directory", PROGRAMS, V::Text, Unset, Update,
+        "The directory that the process starts in."),
+    option("environment", PROGRAMS, V::Environment, Text(""), Update,
+        "Variables for this program, on top of those of supervisord."),
+    option("serverurl", PROGRAMS, V::Text, Unset, Update,
+        "The address given to the process in SUPERVISOR_SERVER_URL; AUTO chooses one of the servers."),
+    option("redirect_stderr", PROGRAMS, V::Boolean, Text("false"), Update,
+        "Send standard error where standard output goes."),
+    option("stdout_logfile", PROGRAMS, V::ChildLog, Text("AUTO"), Update,
+        "The file for standard output, AUTO for one with a name of supervisord's choice, or NONE."),
+    option("stdout_logfile_maxbytes", PROGRAMS, V::ByteSize, Text("50MB"), Update,
+        "How large the standard output log grows before it is rotated; 0 never rotates it."),
+    option("stdout_logfile_backups", PROGRAMS, V::Integer, Text("10"), Update,
+        "How many rotated standard output logs are kept."),
+    option("stdout_capture_maxbytes", PROGRAMS, V::ByteSize, Text("0"), Update,
+        "How much text between the communication tokens on standard output is kept for an event; 0 looks for none."),
+    option("stdout_events_enabled", PROGRAMS, V::Boolean, Text("false"), Update,
+        "Publish what is written to standard output as events."),
+    option("stdout_syslog", PROGRAMS, V::Boolean, Text("false"), Update,
+        "Send standard output to syslog as well."),
+    option("stderr_logfile", PROGRAMS, V::ChildLog, Text("AUTO"), Update,
+        "The file for standard error, AUTO for one with a name of supervisord's choice, or NONE."),
+    option("stderr_logfile_maxbytes", PROGRAMS, V::ByteSize, Text("50MB"), Update,
+        "How large the standard error log grows before it is rotated; 0 never rotates it."),
+    option("stderr_logfile_backups", PROGRAMS, V::Integer, Text("10"), Update,
+        "How many rotated standard error logs are kept."),
+    option("stderr_capture_maxbytes", PROGRAMS, V::ByteSize, Text("0"), Update,
+        "How much text between the communication tokens on standard error is kept for an event; 0 looks for none."),
+    option("stderr_events_enabled", PROGRAMS, V::Boolean, Text("false"), Update,
+        "Publish what is written to standard error as events."),
+    option("stderr_syslog", PROGRAMS, V::Boolean, Text("false"), Update,
+        "Send standard error to syslog as well."),
+
+    option("events", LISTENERS, V::EventTypes, Required, Update,
+        "The types of events that the listener is told of, between commas."),
+    option("buffer_size", LISTENERS, V::Integer, Text("10"), Update,
+        "How many events wait while all listeners of the pool are busy."),
+    option("result_handler", LISTENERS, V::PythonObject, Text("supervisor.dispatchers:default_handler"), Update,
+        "Who judges a listener's answer; only Supervisor's own handler is available."),
+
+    option("socket", FCGI, V::FcgiSocket, Required, Update,
+        "The socket that all processes share: unix:///absolute/path or tcp://host:port."),
+    option("socket_backlog", FCGI, V::Integer, Unset, Update,
+        "How many connections may wait on the shared socket; the system's limit unless set."),
+    option("socket_owner", FCGI, V::UserGroup, SameAs("user"), Update,
+        "The owner, or owner:group, of a unix socket."),
+    option("socket_mode", FCGI, V::Octal, Text("0700"), Update,
+        "The file mode of a unix socket."),
+
+    option("programs", GROUPS, V::Strings, Text(""), Update,
+        "The programs in this group, between commas."),
+
+    option("files", &[S::Include], V::GlobPatterns, Required, Reload,
+        "More configuration files: glob patterns between blanks, relative to the file they stand in."),
+
+    option("supervisor.rpcinterface_factory", &[S::RpcInterface], V::PythonObject, Required, Reload,
+        "Who answers calls in this namespace; only Supervisor's own interface is available."),
+    option("supervisor.ctl_factory", &[S::CtlPlugin], V::PythonObject, Required, NextClient,
+        "A Python plug-in of supervisorctl, which is accepted and not loaded."),
+
+    option("serverurl", CTL, V::Url, Text("http://localhost:9001"), NextClient,
+        "The server that supervisorctl talks to: http://host:port or unix:///path."),
+    option("username", CTL, V::Text, Unset, NextClient,
+        "The user name that supervisorctl gives."),
+    option("password", CTL, V::Text, Unset, NextClient,
+        "The password that supervisorctl gives."),
+    option("prompt", CTL, V::Text, Text("supervisor"), NextClient,
+        "What the interactive shell shows before the >."),
+    option("history_file", CTL, V::Path, Unset, NextClient,
+        "Where the interactive shell keeps its history."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_name_has_one_row_per_section() {
+        let mut seen = BTreeSet::new();
+        for row in OPTIONS {
+            for section in row.sections {
+                assert!(seen.insert((section, row.name)), "{} twice in {section:?}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_is_fit_for_the_reference_page() {
+        for row in OPTIONS {
+            assert!(row.doc.ends_with('.') && !row.doc.contains('\n'), "{}", row.name);
+            assert!(!row.sections.is_empty() && !row.since.is_empty(), "{}", row.name);
+            if let SameAs(other) = row.default {
+                assert!(row.sections.iter().all(|section| super::row(*section, other).is_some()));
+            }
+        }
+    }
+
+    #[test]
+    fn sections_by_name() {
+        for (name, kind) in [
+            ("supervisord", Some(S::Supervisord)),
+            ("program:x", Some(S::Program)),
+            ("inet_http_server:b", Some(S::InetHttpServer)),
+            ("inet_http_serverb", Some(S::InetHttpServer)),
+            ("program", None),
+            ("Program:x", None),
+            ("supervisordx", None),
+        ] {
+            assert_eq!(section_kind(name), kind, "{name}");
+        }
+    }
+}

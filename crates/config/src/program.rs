@@ -1,0 +1,253 @@
+//! `[program:x]` and the part of `[eventlistener:x]` and `[fcgi-program:x]` that is
+//! the same: one section in, `numprocs` processes out.
+//!
+//! The order in which options are read is Supervisor's, because it decides which
+//! error is reported first. Which group the processes join is decided elsewhere.
+
+use std::collections::BTreeMap;
+
+use crate::environment;
+use crate::expand::{Scope, expand};
+use crate::options::ValueKind;
+use crate::reading::Reading;
+use crate::section::{Section, expand_again};
+use crate::values::{self, ChildLog};
+use crate::{AutoRestart, Channel, LogFile, LogLevel, ProcessConfig, ProcessKind, signal_number};
+
+/// What all programs of a configuration share.
+pub(crate) struct Common<'a> {
+    pub(crate) reading: &'a Reading<'a>,
+    /// `here`, and the variables of supervisord and of its `environment`.
+    pub(crate) scope: &'a Scope<'a>,
+    /// `[supervisord] environment`.
+    pub(crate) environment: &'a BTreeMap<String, String>,
+}
+
+/// The processes of a section, sorted by name.
+pub(crate) fn processes(
+    common: &Common<'_>,
+    section_name: &str,
+    group_name: &str,
+    kind: ProcessKind,
+) -> Vec<ProcessConfig> {
+    let section = Section::of_process(common.reading, section_name);
+    let (_, written_name) = section_name.split_once(':').expect("its kind was told by the colon");
+    let program_name = values::name(written_name).unwrap_or_else(|text| {
+        section.refuse_name(text);
+        written_name.to_owned()
+    });
+    let scope = Scope::within(common.scope)
+        .text("program_name", &program_name)
+        .text("group_name", group_name)
+        .text("host_node_name", &common.reading.files.hostname());
+    let shared = Shared::read(&section, &scope, kind);
+    let mut processes = Vec::new();
+    let errors_before = common.reading.error_count();
+    for number in shared.numbers() {
+        let scope = Scope::within(&scope).integer("process_num", number).integer("numprocs", shared.numprocs);
+        processes.extend(one_process(&section, &shared, &scope, common.environment));
+        // The others of this program have the same errors.
+        if common.reading.error_count() > errors_before {
+            break;
+        }
+    }
+    processes.sort_by(|a, b| a.name.cmp(&b.name));
+    processes
+}
+
+/// The options that are read once for all processes of a program.
+struct Shared {
+    /// All that is known without a process number.
+    template: ProcessConfig,
+    process_name: String,
+    numprocs: i64,
+    numprocs_start: i64,
+}
+
+impl Shared {
+    fn numbers(&self) -> std::ops::Range<i64> {
+        self.numprocs_start..self.numprocs_start.saturating_add(self.numprocs)
+    }
+
+    fn read(section: &Section<'_>, scope: &Scope<'_>, kind: ProcessKind) -> Shared {
+        let priority = section.integer("priority", scope);
+        let autostart = section.boolean("autostart", scope);
+        let autorestart: AutoRestart =
+            section.defaulted("autorestart", ValueKind::AutoRestart, scope, values::auto_restart);
+        let startsecs = section.integer("startsecs", scope);
+        let startretries = section.integer("startretries", scope);
+        let stopsignal = section.defaulted("stopsignal", ValueKind::Signal, scope, signal_number);
+        let stopwaitsecs = section.integer("stopwaitsecs", scope);
+        let stopasgroup = section.boolean("stopasgroup", scope);
+        let killasgroup =
+            section.parsed("killasgroup", ValueKind::Boolean, scope, values::boolean).unwrap_or(stopasgroup);
+        let exitcodes = section.defaulted("exitcodes", ValueKind::ExitCodes, scope, values::exit_codes);
+        let redirect_stderr = section.boolean("redirect_stderr", scope);
+        let numprocs = section.integer("numprocs", scope);
+        let numprocs_start = section.integer("numprocs_start", scope);
+        let stdout = capture(section, scope, "stdout");
+        let stderr = capture(section, scope, "stderr");
+        let serverurl = section
+            .text("serverurl", ValueKind::Text, scope)
+            .filter(|url| !url.is_empty() && !url.trim().eq_ignore_ascii_case("auto"));
+        let user = section.user("user", scope);
+        let umask = section.parsed("umask", ValueKind::Octal, scope, values::octal);
+        let process_name = process_name(section, numprocs);
+        if stopasgroup && !killasgroup {
+            let text = "Cannot set stopasgroup=true and killasgroup=false";
+            section.refuse("killasgroup", text.to_owned());
+        }
+        let template = ProcessConfig {
+            name: String::new(),
+            kind,
+            command: String::new(),
+            priority,
+            autostart,
+            autorestart,
+            startsecs,
+            startretries,
+            exitcodes,
+            stopsignal,
+            stopwaitsecs,
+            stopasgroup,
+            killasgroup,
+            user,
+            umask,
+            directory: None,
+            environment: BTreeMap::new(),
+            serverurl,
+            redirect_stderr,
+            stdout,
+            stderr,
+        };
+        Shared { template, process_name, numprocs, numprocs_start }
+    }
+}
+
+/// A channel of which only the options read once are known.
+fn capture(section: &Section<'_>, scope: &Scope<'_>, channel: &str) -> Channel {
+    Channel {
+        logfile: LogFile::Auto,
+        maxbytes: 0,
+        backups: 0,
+        capture_maxbytes: section.byte_size(&format!("{channel}_capture_maxbytes"), scope),
+        events_enabled: section.boolean(&format!("{channel}_events_enabled"), scope),
+        syslog: false,
+    }
+}
+
+/// The pattern of the processes' names, not yet expanded.
+fn process_name(section: &Section<'_>, numprocs: i64) -> String {
+    let pattern = section.raw("process_name", ValueKind::NamePattern).unwrap_or_default();
+    let name = values::name(pattern).unwrap_or_else(|text| {
+        section.refuse("process_name", text);
+        "%(process_num)s".to_owned()
+    });
+    if numprocs > 1 && !name.contains("%(process_num)") {
+        let text = "%(process_num) must be present within process_name when numprocs > 1";
+        section.refuse("process_name", text.to_owned());
+    }
+    name
+}
+
+fn one_process(
+    section: &Section<'_>,
+    shared: &Shared,
+    scope: &Scope<'_>,
+    outer: &BTreeMap<String, String>,
+) -> Option<ProcessConfig> {
+    let own = environment(section, scope);
+    let scope = &Scope::within(scope).env(&own);
+    let directory = section.text("directory", ValueKind::Text, scope);
+    let mut process = shared.template.clone();
+    let stdout = channel(section, scope, "stdout", process.stdout);
+    let mut stderr = channel(section, scope, "stderr", process.stderr);
+    if process.redirect_stderr {
+        if let LogFile::Path(_) = stderr.logfile {
+            section.reading.say(
+                LogLevel::Warn,
+                format!(
+                    "For [{}], redirect_stderr=true but stderr_logfile has also been set to a \
+                     filename, the filename has been ignored",
+                    section.name
+                ),
+            );
+        }
+        stderr.logfile = LogFile::None;
+    }
+    if section.written("command").is_none() {
+        let text = format!("program section {} does not specify a command", section.name);
+        section.refuse("command", text);
+    }
+    let command = section.text("command", ValueKind::Text, scope)?;
+    let name = match expand(&shared.process_name, scope, "process_name") {
+        Ok(name) => name,
+        Err(text) => {
+            section.refuse("process_name", text);
+            return None;
+        }
+    };
+    process.name = name;
+    process.command = command;
+    process.directory = directory.map(Into::into);
+    process.environment = outer.clone();
+    process.environment.extend(own);
+    process.stdout = stdout;
+    process.stderr = stderr;
+    Some(process)
+}
+
+/// The program's own variables.
+fn environment(section: &Section<'_>, scope: &Scope<'_>) -> BTreeMap<String, String> {
+    let text = section.raw("environment", ValueKind::Environment).unwrap_or_default();
+    match expand(text, scope, "environment").and_then(|text| environment::parse(&text)) {
+        Ok(environment) => {
+            for loss in environment.losses {
+                section.advise("environment", loss);
+            }
+            environment.pairs
+        }
+        Err(text) => {
+            section.refuse("environment", text);
+            BTreeMap::new()
+        }
+    }
+}
+
+/// The log options of one channel, on top of what is known of it.
+fn channel(section: &Section<'_>, scope: &Scope<'_>, name: &str, known: Channel) -> Channel {
+    let key = format!("{name}_logfile");
+    let files = section.reading.files;
+    let log = section.defaulted(&key, ValueKind::ChildLog, scope, |text| {
+        values::child_log(&expand_again(text.to_owned(), scope, &key), files)
+    });
+    let backups = section.backups(&format!("{key}_backups"), scope);
+    let maxbytes = section.byte_size(&format!("{key}_maxbytes"), scope);
+    let mut syslog = section.boolean(&format!("{name}_syslog"), scope);
+    let logfile = match log {
+        ChildLog::To(logfile) => logfile,
+        ChildLog::Syslog => {
+            section.reading.say(
+                LogLevel::Warn,
+                format!(
+                    "For [{}], {key}=syslog but this is deprecated and will be removed.  Use \
+                     {name}_syslog=true to enable syslog instead.",
+                    section.name
+                ),
+            );
+            syslog = true;
+            LogFile::None
+        }
+    };
+    if logfile == LogFile::Auto && maxbytes == 0 {
+        section.reading.say(
+            LogLevel::Warn,
+            format!(
+                "For [{}], AUTO logging used for {key} without rollover, set maxbytes > 0 to \
+                 avoid filling up filesystem unintentionally",
+                section.name
+            ),
+        );
+    }
+    Channel { logfile, maxbytes, backups, syslog, ..known }
+}

@@ -1,0 +1,95 @@
+//! `[inet_http_server]` and `[unix_http_server]`, each also with a `:name`.
+
+use std::path::PathBuf;
+
+use crate::expand::Scope;
+use crate::options::{SectionKind, ValueKind, section_kind};
+use crate::reading::Reading;
+use crate::section::Section;
+use crate::{Address, Config, Credentials, Server, paths, values};
+
+/// Inet servers first, then unix ones, each in file order. `env` knows the
+/// variables only: `here` is known in `file` and nowhere else.
+pub(crate) fn servers(reading: &Reading<'_>, env: &Scope<'_>) -> Vec<Server> {
+    let names = |wanted| {
+        let sections = reading.ini.sections().iter().map(|section| section.name.as_str());
+        sections.filter(move |name| section_kind(name) == Some(wanted))
+    };
+    let inet = names(SectionKind::InetHttpServer).filter_map(|name| inet(reading, name, env));
+    let unix = names(SectionKind::UnixHttpServer).filter_map(|name| unix(reading, name, env));
+    // One after the other, also in what they find wrong.
+    let mut servers: Vec<Server> = inet.collect();
+    servers.extend(unix);
+    servers
+}
+
+impl Config {
+    /// The address that children are told when their program names none.
+    ///
+    /// The manual says the first inet server; Supervisor takes the last.
+    pub fn child_serverurl(&self) -> Option<String> {
+        let unix = self.servers.iter().find_map(|server| match &server.address {
+            Address::Unix { file, .. } => Some(format!("unix://{}", file.display())),
+            Address::Inet { .. } => None,
+        });
+        let inet = self.servers.iter().rev().find_map(|server| match &server.address {
+            Address::Inet { host, port } if host.is_empty() => Some(format!("http://localhost:{port}")),
+            Address::Inet { host, port } => Some(format!("http://{host}:{port}")),
+            Address::Unix { .. } => None,
+        });
+        unix.or(inet)
+    }
+}
+
+fn inet(reading: &Reading<'_>, name: &str, env: &Scope<'_>) -> Option<Server> {
+    let section = Section::new(reading, name, SectionKind::InetHttpServer);
+    let credentials = credentials(&section, env);
+    if section.written("port").is_none() {
+        section.refuse("port", format!("section [{name}] has no port value"));
+    }
+    let (host, port) = section.parsed("port", ValueKind::InetAddress, env, values::inet_address)?;
+    Some(Server { section: name.to_owned(), address: Address::Inet { host, port }, credentials })
+}
+
+fn unix(reading: &Reading<'_>, name: &str, env: &Scope<'_>) -> Option<Server> {
+    let section = Section::new(reading, name, SectionKind::UnixHttpServer);
+    let files = reading.files;
+    if section.written("file").is_none() {
+        section.refuse("file", format!("section [{name}] has no file value"));
+    }
+    let with_here = Scope::within(env).text("here", &reading.here);
+    let file = section.text("file", ValueKind::Path, &with_here);
+    let credentials = credentials(&section, env);
+    let owner = section.parsed("chown", ValueKind::UserGroup, env, |text| {
+        values::user_group(text, files).ok_or_else(|| format!("Invalid sockchown value {text}"))
+    });
+    let chmod = section.defaulted("chmod", ValueKind::Octal, env, |text| {
+        values::octal(text).map_err(|_| format!("Invalid chmod value {text}"))
+    });
+    let (uid, gid) = owner.unwrap_or((None, None));
+    let file = PathBuf::from(paths::settled(file?.trim(), files));
+    let address = Address::Unix { file, chmod, uid, gid };
+    Some(Server { section: name.to_owned(), address, credentials })
+}
+
+fn credentials(section: &Section<'_>, env: &Scope<'_>) -> Option<Credentials> {
+    let username = section.text("username", ValueKind::Text, env);
+    let password = section.text("password", ValueKind::Text, env);
+    let written = |key| section.written(key).is_some();
+    if written("username") != written("password") {
+        let key = if written("username") { "username" } else { "password" };
+        let text = format!(
+            "Section [{}] contains incomplete authentication: If a username or a password is \
+             specified, both the username and password must be specified",
+            section.name
+        );
+        section.refuse(key, text);
+    }
+    let username = username?;
+    if username.is_empty() {
+        let text = "an empty user name turns authentication off: anybody may control this server";
+        section.advise("username", text.to_owned());
+        return None;
+    }
+    Some(Credentials { username, password: password? })
+}

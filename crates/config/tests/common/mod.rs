@@ -1,0 +1,257 @@
+//! The cases in `cases/`, the machine they are read on, and the words for what
+//! they mean: one line a value, so that a difference shows in `diff`.
+//! `oracle.py` prints the same lines out of Supervisor itself.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use provost_config::{
+    Address, AutoRestart, Channel, CliOverrides, Config, Errors, GroupConfig, GroupKind, LogFile, LogLevel,
+    MainLog, MemoryFiles, ProcessConfig, ProcessKind, Server, User, load,
+};
+
+pub(crate) fn cases_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+/// The names of all cases, without `.conf`, sorted.
+pub(crate) fn case_names() -> Vec<String> {
+    let mut names: Vec<String> = files_below(&cases_dir())
+        .iter()
+        .filter(|path| path.parent() == Some(&cases_dir()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "conf"))
+        .map(|path| path.file_stem().expect("a case has a name").to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert!(!names.is_empty(), "there are no cases in {}", cases_dir().display());
+    names
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the cases lie on the disk; the crate is pure, its tests are not"
+)]
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("the cases can be listed") {
+        let path = entry.expect("the cases can be listed").path();
+        if path.is_dir() {
+            found.extend(files_below(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// All cases, in `/cases`, on a machine that holds nothing else.
+pub(crate) fn machine() -> MemoryFiles {
+    let mut machine = MemoryFiles {
+        cwd: PathBuf::from("/cases"),
+        env: VARIABLES.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        dirs: ["/", "/tmp", "/etc", "/home"].iter().map(PathBuf::from).collect(),
+        ..MemoryFiles::default()
+    };
+    for path in files_below(&cases_dir()) {
+        let place = Path::new("/cases").join(path.strip_prefix(cases_dir()).expect("it was listed there"));
+        machine.add(&place.to_string_lossy(), "");
+        #[expect(clippy::disallowed_methods, reason = "the cases lie on the disk")]
+        let content = std::fs::read(&path).expect("a case can be read");
+        machine.files.insert(place, content);
+    }
+    machine
+}
+
+pub(crate) const VARIABLES: [(&str, &str); 4] =
+    [("HOME", "/tmp"), ("LC_ALL", "C.UTF-8"), ("ANIMAL", "Ente"), ("PERCENT", "50%x")];
+
+pub(crate) fn read(name: &str, machine: &MemoryFiles) -> Result<Config, Errors> {
+    load(Path::new(&format!("{name}.conf")), &CliOverrides::default(), machine)
+}
+
+/// What a configuration means, in lines.
+pub(crate) fn dump(config: &Config) -> String {
+    let mut dump = Dump(String::new());
+    dump.supervisord(config);
+    config.servers.iter().for_each(|server| dump.server(server));
+    for interface in &config.rpcinterfaces {
+        dump.head(0, &format!("rpcinterface {}", interface.name));
+        dump.line(1, "factory", &interface.factory);
+        dump.line(1, "options", pairs(&interface.options));
+    }
+    config.groups.iter().for_each(|group| dump.group(group));
+    for (kind, level) in
+        [("criticals", LogLevel::Critical), ("warnings", LogLevel::Warn), ("infos", LogLevel::Info)]
+    {
+        for message in config.messages.iter().filter(|message| message.level == level) {
+            dump.head(0, &format!("{kind}: {}", message.text));
+        }
+    }
+    dump.0
+}
+
+struct Dump(String);
+
+impl Dump {
+    fn head(&mut self, indent: usize, text: &str) {
+        writeln!(self.0, "{:1$}{text}", "", indent * 2).expect("a string takes everything");
+    }
+
+    fn line(&mut self, indent: usize, name: &str, value: impl ToString) {
+        let value = value.to_string().replace('\\', "\\\\").replace('\n', "\\n");
+        self.head(indent, &format!("{name} = {value}"));
+    }
+
+    fn supervisord(&mut self, config: &Config) {
+        let s = &config.supervisord;
+        self.head(0, "supervisord");
+        self.line(1, "minfds", s.minfds);
+        self.line(1, "minprocs", s.minprocs);
+        self.line(1, "directory", path(s.directory.as_ref()));
+        self.line(1, "user", or_none(s.user.as_ref().map(|user| user.name.clone())));
+        self.line(1, "umask", octal(s.umask));
+        self.line(
+            1,
+            "logfile",
+            match &s.logfile {
+                MainLog::File(file) => file.display().to_string(),
+                MainLog::Syslog => "syslog".to_owned(),
+            },
+        );
+        self.line(1, "logfile_maxbytes", s.logfile_maxbytes);
+        self.line(1, "logfile_backups", s.logfile_backups);
+        self.line(1, "loglevel", format!("{:?}", s.loglevel).to_lowercase());
+        self.line(1, "pidfile", s.pidfile.display());
+        self.line(1, "identifier", &s.identifier);
+        self.line(1, "childlogdir", s.childlogdir.display());
+        self.line(1, "nodaemon", yes(s.nodaemon));
+        self.line(1, "silent", yes(s.silent));
+        self.line(1, "nocleanup", yes(s.nocleanup));
+        self.line(1, "strip_ansi", yes(s.strip_ansi));
+        self.line(1, "environment", pairs(&s.environment));
+        self.line(1, "serverurl", or_none(config.child_serverurl()));
+    }
+
+    fn server(&mut self, server: &Server) {
+        self.head(0, &format!("server {}", server.section));
+        match &server.address {
+            Address::Unix { file, chmod, uid, gid } => {
+                self.line(1, "file", file.display());
+                self.line(1, "chmod", octal(*chmod));
+                self.line(1, "chown", owner((*uid, *gid)));
+            }
+            Address::Inet { host, port } => {
+                self.line(1, "host", host);
+                self.line(1, "port", port);
+            }
+        }
+        let credentials = server.credentials.as_ref();
+        self.line(1, "username", or_none(credentials.map(|known| known.username.clone())));
+        self.line(1, "password", or_none(credentials.map(|known| known.password.clone())));
+    }
+
+    fn group(&mut self, group: &GroupConfig) {
+        self.head(0, &format!("group {}", group.name));
+        match &group.kind {
+            GroupKind::Program | GroupKind::Group => {
+                self.line(1, "kind", "plain");
+                self.line(1, "priority", group.priority);
+            }
+            GroupKind::EventListener(pool) => {
+                self.line(1, "kind", "eventlistener");
+                self.line(1, "priority", group.priority);
+                self.line(1, "buffer_size", pool.buffer_size);
+                self.line(1, "events", list(&pool.events));
+                self.line(1, "result_handler", &pool.result_handler);
+            }
+            GroupKind::Fcgi(socket) => {
+                self.line(1, "kind", "fcgi");
+                self.line(1, "priority", group.priority);
+                self.line(1, "socket", &socket.url);
+                self.line(1, "backlog", or_none(socket.backlog));
+                self.line(1, "mode", or_none(socket.mode.map(octal)));
+                self.line(1, "owner", or_none(socket.owner.map(owner)));
+            }
+        }
+        group.processes.iter().for_each(|process| self.process(process));
+    }
+
+    fn process(&mut self, p: &ProcessConfig) {
+        self.head(1, &format!("process {}", p.name));
+        let class = match p.kind {
+            ProcessKind::Program => "program",
+            ProcessKind::EventListener => "eventlistener",
+            ProcessKind::Fcgi => "fcgi",
+        };
+        self.line(2, "class", class);
+        self.line(2, "command", &p.command);
+        self.line(2, "directory", path(p.directory.as_ref()));
+        self.line(2, "priority", p.priority);
+        self.line(2, "autostart", yes(p.autostart));
+        let autorestart = match p.autorestart {
+            AutoRestart::Never => "never",
+            AutoRestart::Unexpected => "unexpected",
+            AutoRestart::Always => "always",
+        };
+        self.line(2, "autorestart", autorestart);
+        self.line(2, "startsecs", p.startsecs);
+        self.line(2, "startretries", p.startretries);
+        self.line(2, "exitcodes", list(&p.exitcodes));
+        self.line(2, "stopsignal", p.stopsignal);
+        self.line(2, "stopwaitsecs", p.stopwaitsecs);
+        self.line(2, "stopasgroup", yes(p.stopasgroup));
+        self.line(2, "killasgroup", yes(p.killasgroup));
+        self.line(2, "uid", or_none(p.user.as_ref().map(|user: &User| user.uid)));
+        self.line(2, "umask", or_none(p.umask.map(octal)));
+        self.line(2, "environment", pairs(&p.environment));
+        self.line(2, "serverurl", or_none(p.serverurl.clone()));
+        self.line(2, "redirect_stderr", yes(p.redirect_stderr));
+        self.channel("stdout", &p.stdout);
+        self.channel("stderr", &p.stderr);
+    }
+
+    fn channel(&mut self, name: &str, channel: &Channel) {
+        let logfile = match &channel.logfile {
+            LogFile::Auto => "AUTO".to_owned(),
+            LogFile::None => "none".to_owned(),
+            LogFile::Path(path) => path.display().to_string(),
+        };
+        self.line(2, &format!("{name}_logfile"), logfile);
+        self.line(2, &format!("{name}_logfile_maxbytes"), channel.maxbytes);
+        self.line(2, &format!("{name}_logfile_backups"), channel.backups);
+        self.line(2, &format!("{name}_capture_maxbytes"), channel.capture_maxbytes);
+        self.line(2, &format!("{name}_events_enabled"), yes(channel.events_enabled));
+        self.line(2, &format!("{name}_syslog"), yes(channel.syslog));
+    }
+}
+
+fn yes(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}
+
+fn octal(value: u32) -> String {
+    format!("0o{value:o}")
+}
+
+fn or_none(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| value.to_string())
+}
+
+fn path(value: Option<&PathBuf>) -> String {
+    or_none(value.map(|path| path.display()))
+}
+
+fn owner((uid, gid): (Option<u32>, Option<u32>)) -> String {
+    let number = |id: Option<u32>| id.map_or(-1, i64::from);
+    format!("[{}, {}]", number(uid), number(gid))
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn pairs(map: &std::collections::BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    format!("{{{}}}", pairs.join(", "))
+}

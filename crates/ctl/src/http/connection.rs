@@ -1,0 +1,444 @@
+//! Sockets: where a server URL leads, calls over a kept connection, streams over one of their own.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use base64::Engine;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use provost_wire::{Value, xmlrpc};
+
+use super::answer::{Answer, Head};
+use crate::call::{CallError, Server};
+use crate::interrupt::{Interrupt, Woken};
+
+/// A daemon at the other end of a socket. No `Debug`: it knows a password.
+pub(crate) struct Client {
+    url: String,
+    /// `Basic …`.
+    authorization: Option<String>,
+    interrupt: Rc<Interrupt>,
+    /// Kept from the last call, if the daemon agreed.
+    idle: Option<Socket>,
+}
+
+impl Client {
+    pub(crate) fn new(url: String, interrupt: Rc<Interrupt>) -> Client {
+        Client { url, authorization: None, interrupt, idle: None }
+    }
+
+    fn post(&mut self, request: &[u8]) -> Result<(Head, Vec<u8>), CallError> {
+        let mut socket = match self.idle.take() {
+            Some(socket) if !socket.was_closed() => socket,
+            _ => self.connect()?,
+        };
+        let (answer, body) =
+            exchange(&mut socket, request, &self.interrupt).map_err(|error| self.broken(error))?;
+        let head = answer.head().cloned().ok_or_else(|| self.broken(closed()))?;
+        if head.keep_alive && answer.is_done() {
+            self.idle = Some(socket);
+        }
+        Ok((head, body))
+    }
+
+    fn connect(&self) -> Result<Socket, CallError> {
+        let endpoint = Endpoint::parse(&self.url).map_err(CallError::Other)?;
+        endpoint.connect().map_err(|error| self.broken(error))
+    }
+
+    /// `POST /RPC2` and the like, up to the lines that only this request has.
+    fn request_head(&self, request: &str) -> Result<String, CallError> {
+        let host = Endpoint::parse(&self.url).map_err(CallError::Other)?.host_header();
+        let mut head = format!("{request} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: supervisorctl\r\n");
+        if let Some(authorization) = &self.authorization {
+            head += &format!("Authorization: {authorization}\r\n");
+        }
+        Ok(head)
+    }
+
+    fn broken(&self, error: io::Error) -> CallError {
+        if error.kind() == io::ErrorKind::Interrupted {
+            return CallError::Interrupted;
+        }
+        CallError::Connection { url: self.url.clone(), error }
+    }
+
+    fn refused(&self, head: &Head) -> CallError {
+        CallError::Status { url: self.url.clone(), code: head.status, reason: head.reason.clone() }
+    }
+}
+
+impl Server for Client {
+    fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
+        let body = xmlrpc::write_call(method, params);
+        let mut request = self.request_head("POST /RPC2")?.into_bytes();
+        request.extend_from_slice(
+            format!("Accept: text/xml\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n", body.len())
+                .as_bytes(),
+        );
+        request.extend_from_slice(&body);
+        let (head, body) = self.post(&request)?;
+        if head.status != 200 {
+            return Err(self.refused(&head));
+        }
+        match xmlrpc::parse_response(&body) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(fault)) => Err(CallError::Fault(fault)),
+            Err(error) => Err(CallError::Other(format!("{}: {method}: {error}", self.url))),
+        }
+    }
+
+    fn stream(&mut self, path: &str) -> Result<LogStream, CallError> {
+        let request = self.request_head(&format!("GET {path}"))? + "Accept: */*\r\n\r\n";
+        let mut socket = self.connect()?;
+        socket.write_all(request.as_bytes()).map_err(|error| self.broken(error))?;
+        let mut stream = LogStream::new(socket);
+        while stream.answer.head().is_none() {
+            match self.interrupt.wait(&[stream.as_fd()]).map_err(|error| self.broken(error))? {
+                Woken::Interrupted => return Err(CallError::Interrupted),
+                Woken::Ready(_) => stream.fill().map_err(|error| self.broken(error))?,
+            }
+            if stream.ended && stream.answer.head().is_none() {
+                return Err(self.broken(closed()));
+            }
+        }
+        match stream.answer.head() {
+            Some(head) if head.status != 200 => Err(self.refused(head)),
+            _ => Ok(stream),
+        }
+    }
+
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn set_url(&mut self, url: &str) {
+        self.url = url.to_owned();
+        self.idle = None;
+    }
+
+    fn log_in(&mut self, username: String, password: String) {
+        let pair = format!("{username}:{password}");
+        let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+        self.authorization = Some(format!("Basic {encoded}"));
+        self.idle = None;
+    }
+}
+
+/// A log that goes on and on.
+#[derive(Debug)]
+pub(crate) struct LogStream {
+    socket: Socket,
+    answer: Answer,
+    unread: Vec<u8>,
+    ended: bool,
+}
+
+impl LogStream {
+    fn new(socket: Socket) -> LogStream {
+        LogStream { socket, answer: Answer::default(), unread: Vec::new(), ended: false }
+    }
+
+    /// A stream of this text, that ends after it.
+    #[cfg(test)]
+    pub(crate) fn scripted(text: &str) -> LogStream {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
+        write!(theirs, "HTTP/1.1 200 OK\r\n\r\n{text}").expect("a short text fits");
+        LogStream::new(Socket::Unix(ours))
+    }
+
+    /// Reads what there is; blocks when there is nothing.
+    pub(crate) fn fill(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 16 * 1024];
+        let count = self.socket.read(&mut buffer)?;
+        let fed = self.answer.feed(&buffer[..count], &mut self.unread);
+        fed.map_err(|text| io::Error::new(io::ErrorKind::InvalidData, text))?;
+        self.ended = count == 0 || self.answer.is_done();
+        Ok(())
+    }
+
+    /// The log bytes that have come since the last time.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.unread)
+    }
+
+    /// No more will come.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+}
+
+impl AsFd for LogStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Asks and waits for the whole answer.
+fn exchange(socket: &mut Socket, request: &[u8], interrupt: &Interrupt) -> io::Result<(Answer, Vec<u8>)> {
+    socket.write_all(request)?;
+    let (mut answer, mut body) = (Answer::default(), Vec::new());
+    let mut buffer = [0; 64 * 1024];
+    while !answer.is_done() {
+        if interrupt.wait(&[socket.as_fd()])? == Woken::Interrupted {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let count = socket.read(&mut buffer)?;
+        if count == 0 && answer.may_end() {
+            break;
+        }
+        if count == 0 {
+            return Err(closed());
+        }
+        let fed = answer.feed(&buffer[..count], &mut body);
+        fed.map_err(|text| io::Error::new(io::ErrorKind::InvalidData, text))?;
+    }
+    Ok((answer, body))
+}
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed before the answer was complete")
+}
+
+/// Where a server URL leads.
+#[derive(Debug, PartialEq, Eq)]
+enum Endpoint {
+    Unix(PathBuf),
+    Tcp { host: String, port: u16 },
+}
+
+impl Endpoint {
+    fn parse(url: &str) -> Result<Endpoint, String> {
+        if let Some(path) = url.strip_prefix("unix://") {
+            return Ok(Endpoint::Unix(path.into()));
+        }
+        let Some(rest) = url.strip_prefix("http://") else {
+            return Err(format!("Unknown protocol for serverurl {url}"));
+        };
+        let netloc = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let netloc = netloc.rsplit_once('@').map_or(netloc, |(_, netloc)| netloc);
+        let (host, port) = match netloc.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+            Some((host, port)) => (host, port.strip_prefix(':')),
+            None => netloc.split_once(':').map_or((netloc, None), |(host, port)| (host, Some(port))),
+        };
+        let port = match port {
+            None | Some("") => 80,
+            Some(port) => port.parse().map_err(|_| format!("serverurl {url}: {port:?} is no port"))?,
+        };
+        Ok(Endpoint::Tcp { host: host.to_ascii_lowercase(), port })
+    }
+
+    fn connect(&self) -> io::Result<Socket> {
+        match self {
+            Endpoint::Unix(path) => UnixStream::connect(path).map(Socket::Unix),
+            Endpoint::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port))?;
+                // Requests go out in one piece; waiting for more only costs time.
+                stream.set_nodelay(true)?;
+                Ok(Socket::Tcp(stream))
+            }
+        }
+    }
+
+    fn host_header(&self) -> String {
+        match self {
+            Endpoint::Unix(_) => "localhost".to_owned(),
+            Endpoint::Tcp { host, port } => {
+                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+                if *port == 80 { host } else { format!("{host}:{port}") }
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Socket {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Socket {
+    /// Between calls nothing should come; if something does, it is the end.
+    fn was_closed(&self) -> bool {
+        let mut watched = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        poll(&mut watched, PollTimeout::ZERO) != Ok(0)
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Unix(stream) => stream.read(buffer),
+            Socket::Tcp(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Unix(stream) => stream.write(bytes),
+            Socket::Tcp(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Unix(stream) => stream.as_fd(),
+            Socket::Tcp(stream) => stream.as_fd(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interrupt::tests::with_button;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// A daemon of few words: one connection per list of answers, one answer per request.
+    /// Returns its URL, and a handle to the requests it has read.
+    fn daemon(connections: Vec<Vec<String>>) -> (String, thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serve = move || {
+            let mut requests = Vec::new();
+            for answers in connections {
+                let (mut socket, _) = listener.accept().unwrap();
+                for answer in answers {
+                    requests.push(read_request(&mut socket));
+                    socket.write_all(answer.as_bytes()).unwrap();
+                }
+            }
+            requests
+        };
+        (url, thread::spawn(serve))
+    }
+
+    /// Up to the end of the call, or of the head where there is no body.
+    fn read_request(socket: &mut TcpStream) -> String {
+        let mut request = String::new();
+        let is_whole = |request: &str| match request.starts_with("GET") {
+            true => request.ends_with("\r\n\r\n"),
+            false => request.ends_with("</methodCall>\n"),
+        };
+        while !is_whole(&request) {
+            let mut buffer = [0; 1024];
+            let count = socket.read(&mut buffer).unwrap();
+            assert_ne!(count, 0, "the request was cut off: {request}");
+            request.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+        }
+        request
+    }
+
+    fn client(url: String) -> Client {
+        Client::new(url, Rc::new(Interrupt::default()))
+    }
+
+    fn answer(body: &str) -> String {
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    fn truth() -> String {
+        answer(&String::from_utf8(xmlrpc::write_response(&Value::Bool(true))).unwrap())
+    }
+
+    #[test]
+    fn calls_share_a_connection_and_carry_credentials() {
+        let (url, daemon) = daemon(vec![vec![truth(), truth()], vec![truth()]]);
+        let mut client = client(url.clone());
+        assert_eq!(client.call("supervisor.a", &[1.into()]).unwrap(), Value::Bool(true));
+        assert_eq!(client.call("supervisor.b", &[]).unwrap(), Value::Bool(true));
+        client.log_in("jo".to_owned(), "pw".to_owned());
+        assert_eq!(client.call("supervisor.c", &[]).unwrap(), Value::Bool(true));
+        let requests = daemon.join().unwrap();
+        assert!(
+            requests[0].starts_with(&format!("POST /RPC2 HTTP/1.1\r\nHost: {}\r\n", &url[7..])),
+            "{}",
+            requests[0]
+        );
+        assert!(
+            requests[1].contains("<methodName>supervisor.b</methodName>")
+                && !requests[1].contains("Authorization")
+        );
+        assert!(requests[2].contains("\r\nAuthorization: Basic am86cHc=\r\n"));
+    }
+
+    #[test]
+    fn a_connection_that_was_closed_meanwhile_is_made_anew() {
+        let (url, daemon) = daemon(vec![vec![truth()], vec![truth()]]);
+        let mut client = client(url);
+        client.call("supervisor.a", &[]).unwrap();
+        // The daemon hangs up after its only answer; that is what is waited for.
+        let idle = client.idle.take().unwrap();
+        client.interrupt.wait(&[idle.as_fd()]).unwrap();
+        client.idle = Some(idle);
+        client.call("supervisor.b", &[]).unwrap();
+        assert_eq!(daemon.join().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn refusals_and_nonsense_are_told_apart() {
+        let (url, _daemon) = daemon(vec![
+            vec!["HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned()],
+            vec![answer("ok")],
+            vec!["HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n<?xml".to_owned()],
+        ]);
+        let mut client = client(url);
+        assert!(matches!(client.call("m", &[]), Err(CallError::Status { code: 401, .. })));
+        assert!(matches!(client.call("m", &[]), Err(CallError::Other(_))));
+        client.idle = None;
+        let cut_off = client.call("m", &[]).unwrap_err();
+        assert!(cut_off.to_string().contains("closed before the answer was complete"), "{cut_off}");
+    }
+
+    #[test]
+    fn absence_has_two_forms() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        assert_eq!(client(url).call("m", &[]).unwrap_err().nobody_there(), Some("refused connection"));
+        let url = "unix:///nonexistent/supervisor.sock".to_owned();
+        assert_eq!(client(url).call("m", &[]).unwrap_err().nobody_there(), Some("no such file"));
+    }
+
+    #[test]
+    fn streams_come_in_chunks_and_can_be_interrupted() {
+        let (interrupt, mut button) = with_button();
+        let interrupt = Rc::new(interrupt);
+        let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nlog\n\r\n0\r\n\r\n";
+        let (url, daemon) = daemon(vec![vec![chunks.to_owned()], vec![]]);
+        let mut client = Client::new(url, Rc::clone(&interrupt));
+        let mut stream = client.stream("/mainlogtail").unwrap();
+        while !stream.has_ended() {
+            stream.fill().unwrap();
+        }
+        assert_eq!(stream.take(), b"log\n");
+        button.write_all(b"!").unwrap();
+        assert!(matches!(client.stream("/mainlogtail"), Err(CallError::Interrupted)));
+        assert!(daemon.join().unwrap()[0].starts_with("GET /mainlogtail HTTP/1.1\r\n"));
+    }
+
+    #[test]
+    fn urls_lead_where_python_goes() {
+        let tcp = |host: &str, port| Ok(Endpoint::Tcp { host: host.to_owned(), port });
+        assert_eq!(Endpoint::parse("http://Localhost:9001"), tcp("localhost", 9001));
+        assert_eq!(Endpoint::parse("http://h"), tcp("h", 80));
+        assert_eq!(Endpoint::parse("http://u:p@h:1/RPC2"), tcp("h", 1));
+        assert_eq!(Endpoint::parse("http://[::1]:9001/"), tcp("::1", 9001));
+        assert_eq!(Endpoint::parse("unix:///run/s.sock"), Ok(Endpoint::Unix("/run/s.sock".into())));
+        assert_eq!(Endpoint::parse("ftp://x").unwrap_err(), "Unknown protocol for serverurl ftp://x");
+        assert!(Endpoint::parse("http://h:x").is_err());
+        assert_eq!(Endpoint::parse("http://[::1]:9001/").unwrap().host_header(), "[::1]:9001");
+    }
+}

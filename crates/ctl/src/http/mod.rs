@@ -1,0 +1,9 @@
+//! A small HTTP/1.1 client: one persistent connection for calls, one more for each stream.
+//!
+//! It knows what a daemon needs and no more: Basic credentials, bodies by length
+//! or in chunks, `http://` and `unix://`. No redirects, no proxies, no TLS.
+
+mod answer;
+mod connection;
+
+pub(crate) use connection::{Client, LogStream};

@@ -1,0 +1,131 @@
+//! Lines from the person, or the script, on stdin.
+//!
+//! Read without the standard library's buffer, because `fg` waits for the
+//! keyboard and the network at once and must know whether a line is there.
+
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+
+use crate::interrupt::{Interrupt, Woken};
+
+#[derive(Debug)]
+pub(crate) struct Keyboard {
+    input: OwnedFd,
+    pending: Vec<u8>,
+    ended: bool,
+}
+
+/// What came of waiting for a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Typed {
+    /// Without its end.
+    Line(String),
+    /// Ctrl-D.
+    End,
+    Interrupted,
+}
+
+impl Keyboard {
+    pub(crate) fn new(input: OwnedFd) -> Keyboard {
+        Keyboard { input, pending: Vec::new(), ended: false }
+    }
+
+    /// Whether a person sits there, as far as can be told.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.input.is_terminal()
+    }
+
+    /// Waits for a line.
+    pub(crate) fn line(&mut self, interrupt: &Interrupt) -> io::Result<Typed> {
+        loop {
+            if let Some(typed) = self.take() {
+                return Ok(typed);
+            }
+            match interrupt.wait(&[self.input.as_fd()])? {
+                Woken::Interrupted => return Ok(Typed::Interrupted),
+                Woken::Ready(_) => self.fill()?,
+            }
+        }
+    }
+
+    /// Waits for a line that nobody should see on the screen.
+    pub(crate) fn secret(&mut self, interrupt: &Interrupt) -> io::Result<Typed> {
+        let Ok(shown) = tcgetattr(&self.input) else {
+            // Not a terminal: nothing is shown anyway.
+            return self.line(interrupt);
+        };
+        let mut hidden = shown.clone();
+        hidden.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(&self.input, SetArg::TCSAFLUSH, &hidden)?;
+        let typed = self.line(interrupt);
+        tcsetattr(&self.input, SetArg::TCSAFLUSH, &shown)?;
+        typed
+    }
+
+    /// What is there already.
+    pub(crate) fn take(&mut self) -> Option<Typed> {
+        if let Some(end) = self.pending.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.pending.drain(..=end).collect();
+            return Some(Typed::Line(text(&line)));
+        }
+        match (self.ended, self.pending.is_empty()) {
+            (false, _) => None,
+            (true, true) => Some(Typed::End),
+            // A last line without an end.
+            (true, false) => Some(Typed::Line(text(&std::mem::take(&mut self.pending)))),
+        }
+    }
+
+    /// Reads what there is; blocks when there is nothing.
+    pub(crate) fn fill(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 4096];
+        let count = nix::unistd::read(&self.input, &mut buffer)?;
+        self.pending.extend_from_slice(&buffer[..count]);
+        self.ended = count == 0;
+        Ok(())
+    }
+}
+
+impl AsFd for Keyboard {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.input.as_fd()
+    }
+}
+
+fn text(line: &[u8]) -> String {
+    String::from_utf8_lossy(line).trim_end_matches(['\r', '\n']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn lines_come_one_by_one_and_the_last_needs_no_end() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"status\r\n\nquit").unwrap();
+        drop(writer);
+        let mut keyboard = Keyboard::new(reader.into());
+        let interrupt = Interrupt::default();
+        for expected in [
+            Typed::Line("status".to_owned()),
+            Typed::Line(String::new()),
+            Typed::Line("quit".to_owned()),
+            Typed::End,
+            Typed::End,
+        ] {
+            assert_eq!(keyboard.line(&interrupt).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_secret_may_come_from_a_pipe() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"s3cret\n").unwrap();
+        let typed = Keyboard::new(reader.into()).secret(&Interrupt::default()).unwrap();
+        assert_eq!(typed, Typed::Line("s3cret".to_owned()));
+    }
+}

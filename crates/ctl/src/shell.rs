@@ -1,0 +1,131 @@
+//! One command, or a prompt until somebody leaves.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::Streams;
+use crate::call::{CallError, Server};
+use crate::http::Client;
+use crate::interrupt::Interrupt;
+use crate::keyboard::Keyboard;
+use crate::options::Options;
+use crate::session::Session;
+
+/// Does what was asked for and returns the exit status, which for a shell is always 0.
+pub(crate) fn run(options: Options, streams: Streams<'_>) -> u8 {
+    let interrupt = Rc::new(Interrupt::default());
+    let mut client = Client::new(options.serverurl, Rc::clone(&interrupt));
+    if let (Some(username), Some(password)) = (options.username, options.password) {
+        client.log_in(username, password);
+    }
+    let mut session = Session {
+        server: Box::new(client),
+        output: streams.output,
+        errors: streams.errors,
+        keyboard: Keyboard::new(streams.input),
+        interrupt,
+        interactive: options.interactive,
+        status: 0,
+        plugins: options.plugins,
+        leaving: false,
+    };
+    if let Some(line) = &options.line {
+        session.command(line);
+    }
+    let status = match options.interactive {
+        false => session.status,
+        true => {
+            let typed = prompt(&mut session, &options.prompt);
+            if let (Some(path), true) = (&options.history_file, session.keyboard.is_terminal()) {
+                // A history that cannot be kept is no reason to fail, or to say anything.
+                let _ = remember(path, &typed);
+            }
+            0
+        }
+    };
+    // Who no longer listens need not be told so.
+    let _ = session.output.flush();
+    status
+}
+
+/// Runs a shell until somebody leaves it, and returns the lines that were typed.
+pub(crate) fn prompt(session: &mut Session<'_>, prompt: &str) -> Vec<String> {
+    let mut typed = Vec::new();
+    if let Err(error) = session.interrupt.catch() {
+        session.say(&format!("error: cannot catch Ctrl-C: {error}"));
+    }
+    if !session.leaving {
+        session.command("status");
+    }
+    while !session.leaving {
+        match session.ask(&format!("{prompt}> ")) {
+            Ok(Some(line)) => {
+                session.command(&line);
+                typed.push(line);
+            }
+            Ok(None) => session.command("EOF"),
+            Err(CallError::Interrupted) => {
+                session.say("");
+                break;
+            }
+            Err(error) => {
+                session.say(&format!("error: {error}"));
+                break;
+            }
+        }
+    }
+    typed
+}
+
+/// Appends lines to a history as readline keeps it: none that is empty, none twice in a row.
+fn remember(path: &Path, typed: &[String]) -> io::Result<()> {
+    let mut lines: Vec<&str> =
+        typed.iter().map(String::as_str).filter(|line| !line.trim().is_empty()).collect();
+    lines.dedup();
+    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    lines.iter().try_for_each(|line| writeln!(file, "{line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::remember;
+    use crate::fake::{Script, process};
+
+    #[test]
+    fn a_shell_shows_the_status_and_leaves_with_0() {
+        let shown = "web                              STOPPED   Not started\n";
+        Script::default()
+            .up()
+            .answers(
+                "supervisor.getAllProcessInfo",
+                vec![process("web", "web", 0, "STOPPED", "Not started")].into(),
+            )
+            .types("\nhelp nosuch\nquit\nstatus\n")
+            .shell()
+            .says(&format!("{shown}supervisor> supervisor> *** No help on nosuch\nsupervisor> \n"))
+            .exits(0);
+    }
+
+    #[test]
+    fn the_end_of_input_leaves_too() {
+        Script::default()
+            .has_no_socket()
+            .types("")
+            .shell()
+            .says("unix:///s no such file\nsupervisor> \n")
+            .exits(0);
+    }
+
+    #[test]
+    fn a_history_grows_by_what_was_typed() {
+        let path = std::env::temp_dir().join(format!("provost-history-{}", std::process::id()));
+        let typed = ["status", "status", "", "pid a"].map(str::to_owned);
+        remember(&path, &typed).and_then(|()| remember(&path, &typed[3..])).unwrap();
+        let kept = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(kept, "status\npid a\npid a\n");
+    }
+}

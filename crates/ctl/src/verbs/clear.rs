@@ -1,0 +1,90 @@
+//! `clear`: empty the logs of processes.
+
+use provost_wire::{FaultCode, Value};
+
+use super::Verb;
+use crate::call::CallError;
+use crate::results::{Outcome, error_line, outcomes, single};
+use crate::session::{Session, exit};
+
+pub(super) const VERB: Verb = Verb {
+    name: "clear",
+    usage: "\
+clear <name> ...\tEmpty the logs of processes.
+clear all\t\tEmpty the logs of every process.",
+    run,
+};
+
+fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+    if !session.is_up()? {
+        return Ok(());
+    }
+    let names: Vec<&str> = argument.split_whitespace().collect();
+    if names.is_empty() {
+        session.misused(&VERB, "Error: clear requires a process name", exit::GENERIC);
+        return Ok(());
+    }
+    if names.contains(&"all") {
+        let results = session.call("supervisor.clearAllProcessLogs", &[])?;
+        return tell(session, &outcomes(&results)?);
+    }
+    for name in names {
+        let result = session.call("supervisor.clearProcessLogs", &[Value::from(name)]);
+        tell(session, &[single(name, result)?])?;
+    }
+    Ok(())
+}
+
+fn tell(session: &mut Session<'_>, outcomes: &[Outcome]) -> Result<(), CallError> {
+    for outcome in outcomes {
+        let line = match outcome.kind() {
+            Some(FaultCode::Success) => format!("{}: cleared", outcome.namespec),
+            Some(FaultCode::BadName) => error_line(&outcome.namespec, "no such process"),
+            Some(FaultCode::Failed) => error_line(&outcome.namespec, "failed"),
+            _ => return Err(outcome.unexpected()),
+        };
+        session.say(&line);
+        session.note(outcome.code, None);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fake::{Script, outcome};
+    use provost_wire::FaultCode::*;
+
+    #[test]
+    fn every_ending() {
+        Script::default()
+            .up()
+            .answers("supervisor.clearProcessLogs", true.into())
+            .faults("supervisor.clearProcessLogs", BadName, None)
+            .faults("supervisor.clearProcessLogs", Failed, None)
+            .run("clear a g:x b")
+            .says("a: cleared\ng:x: ERROR (no such process)\nb: ERROR (failed)\n")
+            .exits(1);
+        Script::default()
+            .up()
+            .answers("supervisor.clearAllProcessLogs", vec![outcome("a", "a", Success)].into())
+            .run("clear all")
+            .says("a: cleared\n")
+            .exits(0);
+        Script::default()
+            .up()
+            .run("clear")
+            .says_first("Error: clear requires a process name\nclear ")
+            .exits(1);
+    }
+
+    /// Supervisor says `g:None` here.
+    #[test]
+    fn a_group_is_named_as_it_was_given() {
+        Script::default()
+            .up()
+            .faults("supervisor.clearProcessLogs", BadName, None)
+            .run("clear g:*")
+            .says("g:*: ERROR (no such process)\n")
+            .exits(1);
+    }
+}

@@ -1,0 +1,197 @@
+//! `fg`: sit at a process's terminal, as far as that can be done through its daemon.
+//!
+//! What it writes is shown, what is typed is sent to its stdin line by line.
+//! One loop waits for keyboard, both logs and Ctrl-C.
+
+use std::os::fd::AsFd;
+
+use provost_wire::{FaultCode, Value};
+
+use super::{Verb, tail};
+use crate::call::CallError;
+use crate::http::LogStream;
+use crate::interrupt::Woken;
+use crate::keyboard::Typed;
+use crate::results::int;
+use crate::session::{Session, exit};
+
+pub(super) const VERB: Verb = Verb {
+    name: "fg",
+    usage: "fg <name>\t\tShow what a process writes and send it what you type, until Ctrl-C.",
+    run,
+};
+
+const RUNNING: i64 = 20;
+
+fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+    if !session.is_up()? {
+        return Ok(());
+    }
+    let names: Vec<&str> = argument.split_whitespace().collect();
+    let complaint = match *names {
+        [] => {
+            session.misused(&VERB, "ERROR: no process name supplied", exit::GENERIC);
+            return Ok(());
+        }
+        [name] => match state(session, name) {
+            Ok(RUNNING) => return attach(session, name),
+            Ok(_) => "ERROR: process not running".to_owned(),
+            Err(error) if error.kind() == Some(FaultCode::BadName) => {
+                "ERROR: bad process name supplied".to_owned()
+            }
+            Err(error @ CallError::Fault(_)) => format!("ERROR: {error}"),
+            Err(error) => return Err(error),
+        },
+        _ => "ERROR: too many process names supplied".to_owned(),
+    };
+    session.say(&complaint);
+    session.status = exit::GENERIC;
+    Ok(())
+}
+
+fn attach(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
+    session.say("==> Press Ctrl-C to exit <==");
+    session.interrupt.catch().map_err(|error| CallError::Other(format!("cannot catch Ctrl-C: {error}")))?;
+    match converse(session, name) {
+        Ok(()) | Err(CallError::Interrupted) => {
+            session.say("Exiting foreground");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Until the keyboard or the process ends; the last words are the caller's.
+fn converse(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
+    let mut logs = open_logs(session, name)?;
+    loop {
+        for log in &mut logs {
+            let _ = session.output.write_all(&log.take());
+        }
+        let _ = session.output.flush();
+        logs.retain(|log| !log.has_ended());
+        while let Some(typed) = session.keyboard.take() {
+            match typed {
+                Typed::Line(line) if is_heard(session, name, &line)? => {}
+                Typed::Line(_) | Typed::End | Typed::Interrupted => return Ok(()),
+            }
+        }
+        let descriptors: Vec<_> =
+            std::iter::once(session.keyboard.as_fd()).chain(logs.iter().map(AsFd::as_fd)).collect();
+        let ready = match session.interrupt.wait(&descriptors).map_err(broken)? {
+            Woken::Interrupted => return Err(CallError::Interrupted),
+            Woken::Ready(ready) => ready,
+        };
+        drop(descriptors);
+        if ready[0] {
+            session.keyboard.fill().map_err(broken)?;
+        }
+        for (log, _) in logs.iter_mut().zip(&ready[1..]).filter(|(_, ready)| **ready) {
+            log.fill().map_err(broken)?;
+        }
+    }
+}
+
+/// One of the two may be missing, a redirected stderr for one.
+fn open_logs(session: &mut Session<'_>, name: &str) -> Result<Vec<LogStream>, CallError> {
+    let mut logs = Vec::new();
+    for channel in ["stdout", "stderr"] {
+        let path = tail::path(name, channel);
+        match session.server.stream(&path) {
+            Ok(log) => logs.push(log),
+            Err(CallError::Interrupted) => return Err(CallError::Interrupted),
+            Err(error) => tail::complain(session, &path, &error),
+        }
+    }
+    Ok(logs)
+}
+
+/// Sends a line. False when the process is gone, which has been said.
+fn is_heard(session: &mut Session<'_>, name: &str, line: &str) -> Result<bool, CallError> {
+    match session.call("supervisor.sendProcessStdin", &[name.into(), Value::from(format!("{line}\n"))]) {
+        Ok(_) if state(session, name)? == RUNNING => return Ok(true),
+        Ok(_) => session.say("Process got killed"),
+        Err(error) if error.kind() == Some(FaultCode::NotRunning) => session.say("Process got killed"),
+        Err(error @ CallError::Fault(_)) => session.say(&format!("ERROR: {error}")),
+        Err(error) => return Err(error),
+    }
+    Ok(false)
+}
+
+fn state(session: &mut Session<'_>, name: &str) -> Result<i64, CallError> {
+    let info = session.call("supervisor.getProcessInfo", &[name.into()])?;
+    int(&info, "state")
+}
+
+fn broken(error: std::io::Error) -> CallError {
+    CallError::Other(format!("lost the foreground: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fake::{Script, process, refused};
+    use provost_wire::{FaultCode::*, Value};
+
+    fn in_state(state: i32, name: &str) -> Value {
+        process("a", "a", state, name, "")
+    }
+
+    fn attached() -> Script {
+        Script::default().up().answers("supervisor.getProcessInfo", in_state(20, "RUNNING"))
+    }
+
+    #[test]
+    fn what_is_typed_is_sent_until_the_end_of_input() {
+        attached()
+            .streams("/logtail/a/stdout", "hello\n")
+            .fails("/logtail/a/stderr", refused(404, "Not Found"))
+            .answers("supervisor.sendProcessStdin", true.into())
+            .answers("supervisor.getProcessInfo", in_state(20, "RUNNING"))
+            .types("hi\n")
+            .run("fg a")
+            .says("==> Press Ctrl-C to exit <==\nhello\nExiting foreground\n")
+            .complains("unix:///s/logtail/a/stderr Cannot read, status code 404\n")
+            .exits(0)
+            .asked("supervisor.sendProcessStdin", &["a".into(), "hi\n".into()]);
+    }
+
+    #[test]
+    fn a_process_that_goes_is_told() {
+        let gone = "==> Press Ctrl-C to exit <==\nProcess got killed\nExiting foreground\n";
+        attached()
+            .streams("/logtail/a/stdout", "")
+            .streams("/logtail/a/stderr", "")
+            .faults("supervisor.sendProcessStdin", NotRunning, None)
+            .types("hi\nmore\n")
+            .run("fg a")
+            .says(gone)
+            .exits(0);
+        attached()
+            .streams("/logtail/a/stdout", "")
+            .streams("/logtail/a/stderr", "")
+            .answers("supervisor.sendProcessStdin", true.into())
+            .answers("supervisor.getProcessInfo", in_state(100, "EXITED"))
+            .types("hi\nmore\n")
+            .run("fg a")
+            .says(gone)
+            .exits(0);
+    }
+
+    #[test]
+    fn refusals_have_their_lines() {
+        Script::default().up().run("fg").says_first("ERROR: no process name supplied\nfg ").exits(1);
+        Script::default().up().run("fg a b").says("ERROR: too many process names supplied\n").exits(1);
+        Script::default()
+            .up()
+            .faults("supervisor.getProcessInfo", BadName, None)
+            .run("fg a")
+            .says("ERROR: bad process name supplied\n")
+            .exits(1);
+        Script::default()
+            .up()
+            .answers("supervisor.getProcessInfo", in_state(0, "STOPPED"))
+            .run("fg a")
+            .says("ERROR: process not running\n")
+            .exits(1);
+    }
+}

@@ -1,0 +1,72 @@
+//! Every verb, a file each, and the table by which they are found.
+//!
+//! A verb takes the rest of its line. The lines that other programs read, and
+//! the exit statuses, are Supervisor's; the help is ours.
+
+mod add;
+mod avail;
+mod clear;
+mod fg;
+mod help;
+mod maintail;
+mod open;
+mod pid;
+mod quit;
+mod reload;
+mod remove;
+mod reread;
+mod restart;
+mod shutdown;
+mod signal;
+mod start;
+mod status;
+mod stop;
+mod tail;
+mod update;
+mod version;
+
+use crate::call::CallError;
+use crate::session::Session;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verb {
+    pub(crate) name: &'static str,
+    /// What `help NAME` shows: one line per form, without the last line end.
+    pub(crate) usage: &'static str,
+    pub(crate) run: fn(&mut Session<'_>, &str) -> Result<(), CallError>,
+}
+
+/// Sorted, as `help` lists them; those that it does not list come last.
+const VERBS: &[Verb] = &[
+    add::VERB,
+    avail::VERB,
+    clear::VERB,
+    quit::EXIT,
+    fg::VERB,
+    maintail::VERB,
+    open::VERB,
+    pid::VERB,
+    quit::VERB,
+    reload::VERB,
+    remove::VERB,
+    reread::VERB,
+    restart::VERB,
+    shutdown::VERB,
+    signal::VERB,
+    start::VERB,
+    status::VERB,
+    stop::VERB,
+    tail::VERB,
+    update::VERB,
+    version::VERB,
+    help::VERB,
+    quit::EOF,
+];
+
+pub(crate) fn find(word: &str) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.name == word)
+}
+
+fn listed() -> impl Iterator<Item = &'static Verb> {
+    VERBS.iter().filter(|verb| !["help", "EOF"].contains(&verb.name))
+}

@@ -1,0 +1,90 @@
+//! `pid`: the daemon's, or those of its processes.
+
+use provost_wire::{FaultCode, Value};
+
+use super::Verb;
+use crate::call::CallError;
+use crate::results::{int, items};
+use crate::session::{Session, exit};
+
+pub(super) const VERB: Verb = Verb {
+    name: "pid",
+    usage: "\
+pid\t\t\tShow the process id of supervisord.
+pid <name> ...\t\tShow those of processes; 0 means that it does not run.
+pid all\t\t\tShow those of all processes, one on a line.",
+    run,
+};
+
+fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+    if !session.is_up()? {
+        return Ok(());
+    }
+    let names: Vec<&str> = argument.split_whitespace().collect();
+    if names.is_empty() {
+        let pid = session.call("supervisor.getPID", &[])?;
+        let pid = pid.as_int().ok_or_else(|| CallError::Other("the answer is no process id".to_owned()))?;
+        session.say(&pid.to_string());
+        return Ok(());
+    }
+    if names.contains(&"all") {
+        let all = session.call("supervisor.getAllProcessInfo", &[])?;
+        for info in items(&all)? {
+            session.say(&int(info, "pid")?.to_string());
+        }
+        return Ok(());
+    }
+    for name in names {
+        match session.call("supervisor.getProcessInfo", &[Value::from(name)]) {
+            Ok(info) => {
+                let pid = int(&info, "pid")?;
+                session.say(&pid.to_string());
+                if pid == 0 {
+                    session.status = exit::NOT_RUNNING;
+                }
+            }
+            Err(error) if error.kind() == Some(FaultCode::BadName) => {
+                session.say(&format!("No such process {name}"));
+                session.status = exit::GENERIC;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fake::{Script, process};
+    use provost_wire::{FaultCode::*, Value};
+
+    fn with_pid(pid: i32) -> Value {
+        Value::members([("pid", pid.into())])
+    }
+
+    #[test]
+    fn of_the_daemon_of_names_and_of_all() {
+        Script::default().up().answers("supervisor.getPID", 41.into()).run("pid").says("41\n").exits(0);
+        Script::default()
+            .up()
+            .answers("supervisor.getProcessInfo", with_pid(42))
+            .faults("supervisor.getProcessInfo", BadName, None)
+            .answers("supervisor.getProcessInfo", with_pid(0))
+            .run("pid a x b")
+            .says("42\nNo such process x\n0\n")
+            .exits(7);
+        Script::default()
+            .up()
+            .faults("supervisor.getProcessInfo", BadName, None)
+            .run("pid g:*")
+            .says("No such process g:*\n")
+            .exits(1);
+        let all = vec![process("a", "a", 0, "STOPPED", ""), process("b", "b", 0, "STOPPED", "")];
+        Script::default()
+            .up()
+            .answers("supervisor.getAllProcessInfo", all.into())
+            .run("pid all")
+            .says("0\n0\n")
+            .exits(0);
+    }
+}

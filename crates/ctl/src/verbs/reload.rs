@@ -1,0 +1,59 @@
+//! `reload`: the daemon stops everything and starts afresh.
+
+use provost_wire::FaultCode;
+
+use super::Verb;
+use crate::call::CallError;
+use crate::session::{Session, exit};
+
+pub(super) const VERB: Verb = Verb {
+    name: "reload",
+    usage: "reload\t\t\tStop every process and have supervisord start afresh with its configuration.",
+    run,
+};
+
+fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+    if !argument.is_empty() {
+        session.misused(&VERB, "Error: reload accepts no arguments", exit::GENERIC);
+        return Ok(());
+    }
+    if !session.confirms("Really restart the remote supervisord process y/N? ")? {
+        return Ok(());
+    }
+    match session.call("supervisor.restart", &[]) {
+        Ok(_) => session.say("Restarted supervisord"),
+        Err(error) if error.kind() == Some(FaultCode::ShutdownState) => {
+            session.say("ERROR: already shutting down");
+            session.status = exit::GENERIC;
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fake::Script;
+    use provost_wire::FaultCode::*;
+
+    #[test]
+    fn every_ending() {
+        Script::default()
+            .answers("supervisor.restart", true.into())
+            .run("reload")
+            .says("Restarted supervisord\n")
+            .exits(0);
+        Script::default()
+            .faults("supervisor.restart", ShutdownState, None)
+            .run("reload")
+            .says("ERROR: already shutting down\n")
+            .exits(1);
+        Script::default()
+            .interactive()
+            .types("no\n")
+            .run("reload")
+            .says("Really restart the remote supervisord process y/N? ")
+            .exits(0);
+        Script::default().run("reload web").says_first("Error: reload accepts no arguments\nreload").exits(1);
+    }
+}

@@ -1,0 +1,115 @@
+//! `reread`: have the configuration read again and tell what `update` would change.
+
+use std::collections::BTreeMap;
+
+use provost_wire::{FaultCode, Value};
+
+use super::Verb;
+use crate::call::CallError;
+use crate::results::items;
+use crate::session::{Session, exit};
+
+pub(super) const VERB: Verb = Verb {
+    name: "reread",
+    usage: "reread\t\t\tRead the configuration again and show what changed. Nothing is started or stopped.",
+    run,
+};
+
+/// Group names, as `reloadConfig` gives them.
+#[derive(Debug)]
+pub(super) struct Changes {
+    pub(super) added: Vec<String>,
+    pub(super) changed: Vec<String>,
+    pub(super) removed: Vec<String>,
+}
+
+fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+    if !argument.is_empty() {
+        session.misused(&VERB, "Error: reread accepts no arguments", exit::GENERIC);
+        return Ok(());
+    }
+    let Some(changes) = changes(session, "ERROR: supervisor shutting down")? else { return Ok(()) };
+    let named = |names: Vec<String>, what: &'static str| names.into_iter().map(move |name| (name, what));
+    // Sorted by name; what disappeared outranks the rest.
+    let lines: BTreeMap<String, &str> = named(changes.added, "available")
+        .chain(named(changes.changed, "changed"))
+        .chain(named(changes.removed, "disappeared"))
+        .collect();
+    if lines.is_empty() {
+        session.say("No config updates to processes");
+    }
+    for (name, what) in lines {
+        session.say(&format!("{name}: {what}"));
+    }
+    Ok(())
+}
+
+/// Has the configuration read. `None`: it could not be, and everything has been said.
+pub(super) fn changes(session: &mut Session<'_>, shutting_down: &str) -> Result<Option<Changes>, CallError> {
+    let complaint = match session.call("supervisor.reloadConfig", &[]) {
+        Ok(answer) => return sorted_out(&answer).map(Some),
+        Err(CallError::Fault(fault)) if fault.kind() == Some(FaultCode::ShutdownState) => {
+            shutting_down.to_owned()
+        }
+        Err(CallError::Fault(fault)) if fault.kind() == Some(FaultCode::CantReread) => {
+            format!("ERROR: {}", fault.text)
+        }
+        Err(error) => return Err(error),
+    };
+    session.say(&complaint);
+    session.status = exit::GENERIC;
+    Ok(None)
+}
+
+/// `[[added, changed, removed]]`.
+fn sorted_out(answer: &Value) -> Result<Changes, CallError> {
+    let names = |list: &Value| items(list)?.iter().map(name).collect::<Result<Vec<_>, _>>();
+    match items(answer)?.first().map(items).transpose()? {
+        Some([added, changed, removed]) => {
+            Ok(Changes { added: names(added)?, changed: names(changed)?, removed: names(removed)? })
+        }
+        _ => Err(CallError::Other("the answer is not three lists of names".to_owned())),
+    }
+}
+
+fn name(value: &Value) -> Result<String, CallError> {
+    value
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| CallError::Other("the answer holds a name that is no text".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fake::{Script, changes};
+    use provost_wire::FaultCode::*;
+
+    #[test]
+    fn changes_are_sorted_by_name() {
+        Script::default()
+            .answers("supervisor.reloadConfig", changes(&["z", "b"], &["m"], &["a"]))
+            .run("reread")
+            .says("a: disappeared\nb: available\nm: changed\nz: available\n")
+            .exits(0);
+        Script::default()
+            .answers("supervisor.reloadConfig", changes(&[], &[], &[]))
+            .run("reread")
+            .says("No config updates to processes\n")
+            .exits(0);
+    }
+
+    #[test]
+    fn refusals_have_their_lines() {
+        Script::default()
+            .faults("supervisor.reloadConfig", CantReread, Some("bad thing"))
+            .run("reread")
+            .says("ERROR: CANT_REREAD: bad thing\n")
+            .exits(1);
+        Script::default()
+            .faults("supervisor.reloadConfig", ShutdownState, None)
+            .run("reread")
+            .says("ERROR: supervisor shutting down\n")
+            .exits(1);
+        Script::default().run("reread now").says_first("Error: reread accepts no arguments\nreread").exits(1);
+    }
+}

@@ -1,0 +1,163 @@
+//! `signal`, and what it shares with `stop`: do something to each name and tell how it went.
+
+use provost_wire::{FaultCode, Value};
+
+use super::Verb;
+use crate::call::CallError;
+use crate::namespec;
+use crate::results::{Outcome, error_line, outcomes, single};
+use crate::session::{Session, exit};
+
+pub(super) const VERB: Verb = Verb {
+    name: "signal",
+    usage: "\
+signal <signal> <name> ...\tSend a signal, by name or number, to processes.
+signal <signal> <group>:*\tSend it to a whole group.
+signal <signal> all\t\tSend it to everything that runs.",
+    run,
+};
+
+const WORDS: Words = Words {
+    done: "signalled",
+    harmless: None,
+    one: "supervisor.signalProcess",
+    group: "supervisor.signalProcessGroup",
+    all: "supervisor.signalAllProcesses",
+};
+
+/// What differs between `signal` and `stop`.
+#[derive(Debug)]
+pub(super) struct Words {
+    pub(super) done: &'static str,
+    /// The refusal that does not matter to the exit status.
+    pub(super) harmless: Option<FaultCode>,
+    pub(super) one: &'static str,
+    pub(super) group: &'static str,
+    pub(super) all: &'static str,
+}
+
+pub(super) fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+    if !session.is_up()? {
+        return Ok(());
+    }
+    let words: Vec<&str> = argument.split_whitespace().collect();
+    match words.split_first() {
+        Some((&signal, names)) if !names.is_empty() => each(session, &WORDS, names, &[signal.into()]),
+        _ => {
+            session.misused(&VERB, "Error: signal requires a signal name and a process name", exit::GENERIC);
+            Ok(())
+        }
+    }
+}
+
+/// Calls with each name and then `more`, and tells the outcomes.
+pub(super) fn each(
+    session: &mut Session<'_>,
+    words: &Words,
+    names: &[&str],
+    more: &[Value],
+) -> Result<(), CallError> {
+    if names.contains(&"all") {
+        let results = session.call(words.all, more)?;
+        return tell(session, words, &outcomes(&results)?);
+    }
+    for name in names {
+        let wanted = namespec::split(name);
+        if wanted.process.is_some() {
+            let result = session.call(words.one, &with_name(name, more));
+            tell(session, words, &[single(name, result)?])?;
+            continue;
+        }
+        match session.call(words.group, &with_name(wanted.group, more)) {
+            Ok(results) => tell(session, words, &outcomes(&results)?)?,
+            Err(error) if error.kind() == Some(FaultCode::BadName) => {
+                session.say(&error_line(wanted.group, "no such group"));
+                session.status = exit::GENERIC;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn with_name(name: &str, more: &[Value]) -> Vec<Value> {
+    std::iter::once(name.into()).chain(more.iter().cloned()).collect()
+}
+
+fn tell(session: &mut Session<'_>, words: &Words, outcomes: &[Outcome]) -> Result<(), CallError> {
+    for outcome in outcomes {
+        session.say(&line(words, outcome)?);
+        session.note(outcome.code, words.harmless);
+    }
+    Ok(())
+}
+
+fn line(words: &Words, outcome: &Outcome) -> Result<String, CallError> {
+    let reason = match outcome.kind() {
+        Some(FaultCode::Success) => return Ok(format!("{}: {}", outcome.namespec, words.done)),
+        Some(FaultCode::Failed) => return Ok(outcome.description.clone()),
+        Some(FaultCode::BadName) => "no such process",
+        Some(FaultCode::BadSignal) => "bad signal name",
+        Some(FaultCode::NotRunning) => "not running",
+        _ => return Err(outcome.unexpected()),
+    };
+    Ok(error_line(&outcome.namespec, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fake::{Script, outcome};
+    use provost_wire::FaultCode::*;
+
+    #[test]
+    fn every_refusal_has_its_line_and_status() {
+        for (fault, line, status) in [
+            (BadName, "a: ERROR (no such process)\n", 1),
+            (BadSignal, "a: ERROR (bad signal name)\n", 1),
+            (NotRunning, "a: ERROR (not running)\n", 7),
+        ] {
+            Script::default()
+                .up()
+                .faults("supervisor.signalProcess", fault, Some("a"))
+                .run("signal HUP a")
+                .says(line)
+                .exits(status);
+        }
+    }
+
+    #[test]
+    fn the_signal_comes_first_on_the_line_and_last_in_the_call() {
+        Script::default()
+            .up()
+            .answers("supervisor.signalProcess", true.into())
+            .run("signal USR1 web")
+            .says("web: signalled\n")
+            .exits(0)
+            .asked("supervisor.signalProcess", &["web".into(), "USR1".into()]);
+        Script::default()
+            .up()
+            .answers("supervisor.signalAllProcesses", vec![outcome("g", "a", Success)].into())
+            .run("signal 1 all")
+            .says("g:a: signalled\n")
+            .exits(0)
+            .asked("supervisor.signalAllProcesses", &["1".into()]);
+        Script::default()
+            .up()
+            .faults("supervisor.signalProcessGroup", BadName, None)
+            .run("signal HUP no:*")
+            .says("no: ERROR (no such group)\n")
+            .exits(1)
+            .asked("supervisor.signalProcessGroup", &["no".into(), "HUP".into()]);
+    }
+
+    #[test]
+    fn one_word_is_bad_usage() {
+        for line in ["signal", "signal HUP"] {
+            Script::default()
+                .up()
+                .run(line)
+                .says_first("Error: signal requires a signal name and a process name\nsignal ")
+                .exits(1);
+        }
+    }
+}

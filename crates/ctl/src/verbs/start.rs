@@ -1,0 +1,152 @@
+//! `start`: each name in turn, waiting until it is up.
+
+use provost_wire::{FaultCode, Value};
+
+use super::Verb;
+use crate::call::CallError;
+use crate::namespec;
+use crate::results::{Outcome, error_line, outcomes, single};
+use crate::session::{Session, exit};
+
+pub(super) const VERB: Verb = Verb {
+    name: "start",
+    usage: "\
+start <name> ...\tStart processes, one after the other, and wait for each.
+start <group>:*\t\tStart a whole group.
+start all\t\tStart everything.",
+    run,
+};
+
+pub(super) fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+    if !session.is_up()? {
+        return Ok(());
+    }
+    let names: Vec<&str> = argument.split_whitespace().collect();
+    if names.is_empty() {
+        session.misused(&VERB, "Error: start requires a process name", exit::BAD_ARGUMENTS);
+        return Ok(());
+    }
+    if names.contains(&"all") {
+        let results = session.call("supervisor.startAllProcesses", &[])?;
+        return tell(session, &outcomes(&results)?);
+    }
+    names.iter().try_for_each(|name| start(session, name))
+}
+
+fn start(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
+    let wanted = namespec::split(name);
+    if wanted.process.is_some() {
+        let result = session.call("supervisor.startProcess", &[Value::from(name)]);
+        return tell(session, &[single(name, result)?]);
+    }
+    match session.call("supervisor.startProcessGroup", &[wanted.group.into()]) {
+        Ok(results) => tell(session, &outcomes(&results)?),
+        Err(error) if error.kind() == Some(FaultCode::BadName) => {
+            session.say(&error_line(wanted.group, "no such group"));
+            session.status = exit::BAD_ARGUMENTS;
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn tell(session: &mut Session<'_>, outcomes: &[Outcome]) -> Result<(), CallError> {
+    for outcome in outcomes {
+        session.say(&line(outcome)?);
+        session.note(outcome.code, Some(FaultCode::AlreadyStarted));
+    }
+    Ok(())
+}
+
+fn line(outcome: &Outcome) -> Result<String, CallError> {
+    let reason = match outcome.kind() {
+        Some(FaultCode::Success) => return Ok(format!("{}: started", outcome.namespec)),
+        Some(FaultCode::BadName) => "no such process",
+        Some(FaultCode::NoFile) => "no such file",
+        Some(FaultCode::NotExecutable) => "file is not executable",
+        Some(FaultCode::AlreadyStarted) => "already started",
+        Some(FaultCode::SpawnError) => "spawn error",
+        Some(FaultCode::AbnormalTermination) => "abnormal termination",
+        _ => return Err(outcome.unexpected()),
+    };
+    Ok(error_line(&outcome.namespec, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fake::{Script, outcome};
+    use provost_wire::FaultCode::{self, *};
+
+    fn starting(fault: FaultCode) -> Script {
+        Script::default().up().faults("supervisor.startProcess", fault, Some("a:b"))
+    }
+
+    #[test]
+    fn every_refusal_has_its_line_and_status() {
+        for (fault, line, status) in [
+            (BadName, "a:b: ERROR (no such process)\n", 1),
+            (NoFile, "a:b: ERROR (no such file)\n", 1),
+            (NotExecutable, "a:b: ERROR (file is not executable)\n", 1),
+            (AlreadyStarted, "a:b: ERROR (already started)\n", 0),
+            (SpawnError, "a:b: ERROR (spawn error)\n", 7),
+            (AbnormalTermination, "a:b: ERROR (abnormal termination)\n", 7),
+            (Failed, "error: Unknown result code 30 for a:b\n", 1),
+        ] {
+            starting(fault).run("start a:b").says(line).exits(status);
+        }
+    }
+
+    #[test]
+    fn names_are_started_in_turn_and_the_last_failure_counts() {
+        Script::default()
+            .up()
+            .faults("supervisor.startProcess", BadName, None)
+            .answers("supervisor.startProcess", true.into())
+            .faults("supervisor.startProcess", AlreadyStarted, None)
+            .run("start x web:web web:b")
+            .says("x: ERROR (no such process)\nweb: started\nweb:b: ERROR (already started)\n")
+            .exits(1)
+            .asked("supervisor.startProcess", &["x".into()])
+            .asked("supervisor.startProcess", &["web:web".into()]);
+    }
+
+    #[test]
+    fn groups_and_all_give_lists() {
+        let list = vec![outcome("g", "one", Success), outcome("g", "two", SpawnError)];
+        let text = "g:one: started\ng:two: ERROR (spawn error)\n";
+        Script::default()
+            .up()
+            .answers("supervisor.startProcessGroup", list.clone().into())
+            .run("start g:*")
+            .says(text)
+            .exits(7)
+            .asked("supervisor.startProcessGroup", &["g".into()]);
+        Script::default()
+            .up()
+            .answers("supervisor.startAllProcesses", list.into())
+            .run("start x all")
+            .says(text)
+            .exits(7);
+        Script::default()
+            .up()
+            .answers("supervisor.startProcessGroup", vec![].into())
+            .run("start g:")
+            .says("")
+            .exits(0);
+        Script::default()
+            .up()
+            .faults("supervisor.startProcessGroup", BadName, Some("no"))
+            .run("start no:*")
+            .says("no: ERROR (no such group)\n")
+            .exits(2);
+    }
+
+    #[test]
+    fn no_names_is_bad_usage() {
+        Script::default()
+            .up()
+            .run("start")
+            .says_first("Error: start requires a process name\nstart ")
+            .exits(2);
+    }
+}

@@ -1,0 +1,94 @@
+//! `stop`: each name in turn, waiting until it has ended.
+
+use provost_wire::{FaultCode, Value};
+
+use super::{Verb, signal};
+use crate::call::CallError;
+use crate::session::{Session, exit};
+
+pub(super) const VERB: Verb = Verb {
+    name: "stop",
+    usage: "\
+stop <name> ...\t\tStop processes, one after the other, and wait for each.
+stop <group>:*\t\tStop a whole group.
+stop all\t\tStop everything.",
+    run,
+};
+
+const WORDS: signal::Words = signal::Words {
+    done: "stopped",
+    harmless: Some(FaultCode::NotRunning),
+    one: "supervisor.stopProcess",
+    group: "supervisor.stopProcessGroup",
+    all: "supervisor.stopAllProcesses",
+};
+
+pub(super) fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+    if !session.is_up()? {
+        return Ok(());
+    }
+    let names: Vec<&str> = argument.split_whitespace().collect();
+    if names.is_empty() {
+        session.misused(&VERB, "Error: stop requires a process name", exit::GENERIC);
+        return Ok(());
+    }
+    signal::each(session, &WORDS, &names, &[] as &[Value])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fake::{Script, outcome};
+    use provost_wire::FaultCode::*;
+
+    #[test]
+    fn every_refusal_has_its_line_and_status() {
+        for (fault, line, status) in [
+            (BadName, "a: ERROR (no such process)\n", 1),
+            (NotRunning, "a: ERROR (not running)\n", 0),
+            (Failed, "FAILED: a\n", 1),
+            (SpawnError, "error: Unknown result code 50 for a\n", 1),
+        ] {
+            Script::default()
+                .up()
+                .faults("supervisor.stopProcess", fault, Some("a"))
+                .run("stop a")
+                .says(line)
+                .exits(status);
+        }
+        Script::default()
+            .up()
+            .answers("supervisor.stopProcess", true.into())
+            .run("stop g:a")
+            .says("g:a: stopped\n")
+            .exits(0);
+    }
+
+    #[test]
+    fn groups_and_all_give_lists() {
+        let list = vec![outcome("g", "one", Success), outcome("g", "two", NotRunning)];
+        let text = "g:one: stopped\ng:two: ERROR (not running)\n";
+        Script::default()
+            .up()
+            .answers("supervisor.stopProcessGroup", list.clone().into())
+            .run("stop g:*")
+            .says(text)
+            .exits(0);
+        Script::default()
+            .up()
+            .answers("supervisor.stopAllProcesses", list.into())
+            .run("stop all")
+            .says(text)
+            .exits(0);
+        Script::default()
+            .up()
+            .faults("supervisor.stopProcessGroup", BadName, None)
+            .run("stop no:*")
+            .says("no: ERROR (no such group)\n")
+            .exits(1);
+    }
+
+    #[test]
+    fn no_names_is_bad_usage() {
+        Script::default().up().run("stop").says_first("Error: stop requires a process name\nstop ").exits(1);
+    }
+}

@@ -1,0 +1,47 @@
+//! Descriptors and processes: at least as many as configured, for the keeper and so for every program (SPEC 1.8 step 5).
+
+use provost_config::{LogLevel, Message, Supervisord};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+
+use super::Refusal;
+
+/// Raises what is too low; returns what the log should say about it.
+pub(super) fn raise(settings: &Supervisord, keeper: i32) -> Result<Vec<Message>, Refusal> {
+    let wanted = [
+        (Resource::Nofile, "RLIMIT_NOFILE", settings.minfds),
+        (Resource::Nproc, "RLIMIT_NPROC", settings.minprocs),
+    ];
+    let mut sayings = Vec::new();
+    for (resource, name, least) in wanted {
+        let Rlimit { current, maximum } = getrlimit(resource);
+        if current.is_none_or(|soft| soft >= least) {
+            continue;
+        }
+        let maximum = maximum.map(|hard| hard.max(least));
+        let raised = || Rlimit { current: Some(least), maximum };
+        let set = setrlimit(resource, raised())
+            .and_then(|()| prlimit(Pid::from_raw(keeper), resource, raised()).map(|_| ()));
+        if set.is_err() {
+            return Err(Refusal::usage(too_few(name, least, getrlimit(resource).maximum)));
+        }
+        sayings.push(Message { level: LogLevel::Info, text: format!("Increased {name} limit to {least}") });
+    }
+    Ok(sayings)
+}
+
+fn too_few(name: &str, least: u64, hard: Option<u64>) -> String {
+    let hard = hard.map_or("unlimited".to_owned(), |hard| hard.to_string());
+    let (what, whose, setting, allowed, remedy) = match name {
+        "RLIMIT_NOFILE" => {
+            ("file descriptors", "process", "minfds", "file descriptors", "number of usable file descriptors")
+        }
+        _ => ("available processes", "program", "minprocs", "processes", "number of usable processes"),
+    };
+    let verb = if setting == "minfds" { "open" } else { "open" };
+    format!(
+        "The minimum number of {what} required to run this {whose} is {least} as per the \"{setting}\" \
+         command-line argument or config file setting. The current environment will only allow you to {verb} \
+         {hard} {allowed}.  Either raise the {remedy} in your environment (see README.rst) or lower the \
+         {setting} setting in the config file to allow the process to start."
+    )
+}

@@ -1,0 +1,281 @@
+//! From a bare process to a running loop, and back to nothing: the story of a brain (SPEC 1.8, 1.9).
+//!
+//! Whatever can be wrong is found before anything is started, and said on standard error with the exit
+//! status that scripts know. `sockets.rs` makes the doors, `limits.rs` asks for descriptors and processes,
+//! `identity.rs` drops privileges, `past.rs` hears what an earlier brain left behind.
+
+mod identity;
+mod limits;
+mod past;
+mod pidfile;
+mod sockets;
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use provost_api::{Api, Facts};
+use provost_config::{
+    Cli, Config, Files, LogLevel, MainLog as LogTarget, Message, cli, find_config, parse_supervisord,
+};
+use provost_core::{ChildId, Ending, Input, Supervisor};
+use provost_host::Host;
+use provost_keeper::{Link, LinkError, ToKeeper};
+
+use crate::clock;
+use crate::console::{complain, say};
+use crate::launch::Launcher;
+use crate::logs::auto::AutoLogs;
+use crate::logs::{Destination, MainLog, Pump};
+use crate::perform::{Hands, Source};
+use crate::run::{CommandPost, Loop};
+use crate::wake::{Bell, Post};
+
+use past::Past;
+use pidfile::Pidfile;
+use sockets::Sockets;
+
+/// The version of Supervisor that we stand in for; tools compare it.
+pub(crate) const SUPERVISOR_VERSION: &str = "4.3.0";
+
+/// Why the daemon does not start, and its exit status.
+#[derive(Debug)]
+struct Refusal {
+    text: String,
+    code: u8,
+}
+
+impl Refusal {
+    /// What the user can mend: status 2 (SPEC 1.7).
+    fn usage(text: impl Into<String>) -> Refusal {
+        Refusal { text: text.into(), code: 2 }
+    }
+
+    /// What the system refuses: status 1.
+    fn system(text: impl Into<String>) -> Refusal {
+        Refusal { text: text.into(), code: 1 }
+    }
+}
+
+impl From<LinkError> for Refusal {
+    fn from(e: LinkError) -> Self {
+        Refusal::system(e.to_string())
+    }
+}
+
+/// See [`crate::brain`].
+pub(crate) fn brain(link: Link) -> u8 {
+    let argv: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    match live(link, &argv) {
+        Ok(code) => code,
+        Err(refusal) => {
+            complain(&format!("Error: {}", refusal.text));
+            if refusal.code == 2 {
+                complain(&format!("For help, use {} -h", argv.first().map_or("supervisord", |name| name)));
+            }
+            refusal.code
+        }
+    }
+}
+
+fn live(mut link: Link, argv: &[String]) -> Result<u8, Refusal> {
+    // "pkill supervisord" should find the keeper, whose children are ours too.
+    let _ = rustix::thread::set_name(c"provost-brain");
+    let past = past::hear(&mut link)?;
+    let host = Host::new();
+    let argv0 = argv.first().map_or("supervisord", |name| name);
+    let options = match parse_supervisord(argv.get(1..).unwrap_or_default(), &host).map_err(Refusal::usage)? {
+        Cli::Help => return Ok(told(&cli::help(argv0))),
+        Cli::Version => return Ok(told(&format!("{SUPERVISOR_VERSION}\n"))),
+        Cli::Run(options) => options,
+    };
+    let first_look = !past.hello.detached && !past.hello.seasoned;
+    if first_look
+        && let Some(warning) =
+            cli::root_search_warning(options.configuration.as_deref().map(Path::new), &host)
+    {
+        complain(&warning);
+    }
+    let path = find_config(options.configuration.as_deref(), argv0, &host).map_err(Refusal::usage)?;
+    let source = Source { path: host.cwd().join(path), overrides: options.overrides, host };
+    let config = source.read().map_err(Refusal::usage)?;
+
+    if first_look && !config.supervisord.nodaemon {
+        // Everything so far was a rehearsal: the keeper goes to the background and starts a brain there.
+        link.send(ToKeeper::Detach)?;
+        return Ok(0);
+    }
+    Brain::bring_up(link, past, source, config)?.run()
+}
+
+fn told(text: &str) -> u8 {
+    say(text);
+    0
+}
+
+/// A brain that is up.
+struct Brain {
+    main: Loop,
+    api: Api,
+    sockets: Sockets,
+    pidfile: Pidfile,
+}
+
+impl Brain {
+    fn bring_up(mut link: Link, past: Past, source: Source, config: Config) -> Result<Brain, Refusal> {
+        let settings = &config.supervisord;
+        let mut sayings = config.messages.clone();
+        if !past.hello.seasoned {
+            sayings.extend(limits::raise(settings, past.hello.keeper_pid)?);
+        }
+        sayings.extend(identity::assume(settings.user.as_ref(), &mut link)?);
+
+        let bell = Bell::new().map_err(|e| Refusal::system(format!("cannot make an eventfd: {e}")))?;
+        let (notices, heard_notices) = Post::new(&bell);
+        let main_log = open_main_log(&config)?;
+        let in_background = past.hello.detached;
+        let copy = !in_background && !settings.silent;
+        let pump = Pump::start(main_log, copy, notices)
+            .map_err(|e| Refusal::system(format!("cannot start the log pump: {e}")))?;
+        let mut log = MainLog::new(settings.loglevel, Arc::clone(&pump.orders), Arc::clone(&pump.waiting));
+        say_in_order(&mut log, sayings);
+        for advice in &config.advice {
+            log.write(LogLevel::Warn, &advice.to_string());
+        }
+        past.report(&mut log);
+
+        let auto_logs = AutoLogs {
+            directory: settings.childlogdir.clone(),
+            identifier: settings.identifier.clone(),
+            adopt: past.hello.previous.is_some(),
+        };
+        if !settings.nocleanup && past.children.is_empty() && past.hello.previous.is_none() {
+            clean_up(&auto_logs, &mut log);
+        }
+
+        let (sockets, doors) = Sockets::open(&config, past.held, &mut link)?;
+        sockets::announce(&config, &mut log);
+
+        if in_background {
+            go_to_the_background(&config, !past.hello.seasoned, &mut link, &mut log)?;
+        }
+        let pidfile = Pidfile::write(&settings.pidfile, past.hello.keeper_pid, &mut log);
+        let pid = past.hello.keeper_pid;
+        log.write(LogLevel::Info, &format!("supervisord started with pid {pid}"));
+
+        let (commands, heard_commands) = CommandPost::new(&bell);
+        let facts = Facts {
+            pid,
+            identifier: settings.identifier.clone(),
+            supervisor_version: SUPERVISOR_VERSION.to_owned(),
+            logfile: match &settings.logfile {
+                LogTarget::File(path) => Some(path.clone()),
+                LogTarget::Syslog => None,
+            },
+            supervisor_namespace: config.rpcinterfaces.iter().any(|interface| interface.name == "supervisor"),
+        };
+        let api = Api::start(doors, facts, Box::new(commands))
+            .map_err(|e| Refusal::system(format!("cannot start the api thread: {e}")))?;
+
+        let directory = settings.directory.clone().filter(|_| in_background);
+        let cwd = std::env::current_dir().unwrap_or_else(|_| "/".into());
+        let launcher = Launcher::new(cwd, directory, config.child_serverurl());
+        let hands = Hands::new(link, pump, log, launcher, auto_logs, source);
+        let first_child = past.children.iter().map(|child| child.id + 1).max().unwrap_or(1);
+        let (supervisor, mut actions) = Supervisor::new(Arc::new(config), ChildId(first_child));
+        let mut main = Loop {
+            supervisor,
+            hands,
+            bell,
+            commands: heard_commands,
+            notices: heard_notices,
+            inputs: VecDeque::new(),
+            next_ask: 1,
+        };
+        main.perform_all(&mut actions)?;
+        for child in past.children {
+            let (group, process) = child.label.split_once(':').unwrap_or((&child.label, ""));
+            main.inputs.push_back(Input::Adopt {
+                group: group.to_owned(),
+                process: process.to_owned(),
+                child: ChildId(child.id),
+                pid: child.pid,
+                started: clock::of(child.started),
+            });
+            main.hands.adoptable.insert(ChildId(child.id), child.pipes);
+        }
+        main.inputs.push_back(Input::Begin);
+        main.hands.link.send(ToKeeper::Ready)?;
+        Ok(Brain { main, api, sockets, pidfile })
+    }
+
+    /// Runs to the end and cleans up behind itself.
+    fn run(mut self) -> Result<u8, Refusal> {
+        let ending = self.main.run()?;
+        self.api.stop();
+        self.sockets.remove();
+        self.pidfile.remove();
+        let Hands { mut link, pump, .. } = self.main.hands;
+        pump.stop();
+        link.send(match ending {
+            Ending::Exit => ToKeeper::Finish { code: 0 },
+            Ending::Renew => ToKeeper::Renew,
+        })?;
+        Ok(0)
+    }
+}
+
+fn open_main_log(config: &Config) -> Result<Option<crate::logs::Sink>, Refusal> {
+    let settings = &config.supervisord;
+    let LogTarget::File(path) = &settings.logfile else { return Ok(None) };
+    let to = Destination {
+        path: path.clone(),
+        maxbytes: settings.logfile_maxbytes,
+        backups: settings.logfile_backups,
+    };
+    let refuse = |e| Refusal::system(format!("cannot open the log file {}: {e}", path.display()));
+    crate::logs::Sink::open(to).map(Some).map_err(refuse)
+}
+
+/// Criticals first, then warnings, then the rest (SPEC 1.8 step 6).
+fn say_in_order(log: &mut MainLog, mut sayings: Vec<Message>) {
+    sayings.sort_by_key(|message| std::cmp::Reverse(message.level));
+    for message in sayings {
+        log.write(message.level, &message.text);
+    }
+}
+
+fn clean_up(auto_logs: &AutoLogs, log: &mut MainLog) {
+    match auto_logs.clean_up() {
+        Ok(stuck) => {
+            for path in stuck {
+                log.write(LogLevel::Warn, &format!("Failed to clean up '{}'", path.display()));
+            }
+        }
+        Err(_) => log.write(LogLevel::Warn, "Could not clear childlog dir"),
+    }
+}
+
+/// Working directory, umask and the terminal: only in the background, as with Supervisor.
+fn go_to_the_background(
+    config: &Config,
+    first: bool,
+    link: &mut Link,
+    log: &mut MainLog,
+) -> Result<(), Refusal> {
+    let settings = &config.supervisord;
+    if first {
+        log.write(LogLevel::Info, "daemonizing the supervisord process");
+    }
+    if let Some(directory) = &settings.directory {
+        let shown = directory.display();
+        match std::env::set_current_dir(directory) {
+            Ok(()) => log.write(LogLevel::Info, &format!("set current directory: '{shown}'")),
+            Err(e) => log.write(LogLevel::Critical, &format!("can't chdir into '{shown}': {e}")),
+        }
+    }
+    let mask = settings.umask & 0o777;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+    link.send(ToKeeper::Umask(mask))?;
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! From a configured process to a plan for the keeper: the command, the environment, the ids (SPEC 3.4, 1.10).
+//!
+//! Everything that can be found out before a fork is found out here, with the texts that users know.
+
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::unistd::{Gid, getgrouplist};
+use provost_config::{ProcessConfig, User, words};
+use provost_core::{SpawnError, SpawnErrorKind};
+use provost_keeper::{Identity, Plan, Stage};
+
+/// Where a command is looked for if nobody says otherwise.
+const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
+
+/// What all programs have in common.
+#[derive(Debug)]
+pub(crate) struct Launcher {
+    /// The daemon's own environment, as bytes: what is not text is passed on too.
+    base: Vec<(OsString, OsString)>,
+    cwd: PathBuf,
+    /// Where programs start that name no directory: `[supervisord] directory`, in the background.
+    directory: Option<PathBuf>,
+    /// `SUPERVISOR_SERVER_URL`, where there is a server.
+    server_url: Option<String>,
+    /// Group lists are asked of NSS once per user.
+    identities: BTreeMap<String, Identity>,
+}
+
+/// A command that exists, as words.
+#[derive(Debug, PartialEq, Eq)]
+struct Resolved {
+    path: PathBuf,
+    words: Vec<String>,
+}
+
+impl Launcher {
+    pub(crate) fn new(cwd: PathBuf, directory: Option<PathBuf>, server_url: Option<String>) -> Launcher {
+        Launcher {
+            base: std::env::vars_os().collect(),
+            cwd,
+            directory,
+            server_url,
+            identities: BTreeMap::new(),
+        }
+    }
+
+    /// Accounts may have changed: ask again.
+    pub(crate) fn forget_identities(&mut self) {
+        self.identities.clear();
+    }
+
+    /// Whether the program could be started at all.
+    pub(crate) fn check(&self, config: &ProcessConfig) -> Result<(), SpawnError> {
+        self.resolve(config).map(|_| ())
+    }
+
+    /// The plan for one run.
+    pub(crate) fn plan(&mut self, group: &str, config: &ProcessConfig) -> Result<Plan, SpawnError> {
+        let Resolved { path, words } = self.resolve(config)?;
+        let c = |bytes: &[u8]| CString::new(bytes).map_err(|_| nul_in(config));
+        let argv = words.iter().map(|word| c(word.as_bytes())).collect::<Result<_, _>>()?;
+        let env = self
+            .environment(group, config)
+            .into_iter()
+            .map(|(name, value)| c(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
+            .collect::<Result<_, _>>()?;
+        Ok(Plan {
+            label: format!("{group}:{}", config.name),
+            path: c(path.as_os_str().as_bytes())?,
+            argv,
+            env,
+            directory: self.start_in(config).map(|d| c(d.as_os_str().as_bytes())).transpose()?,
+            umask: config.umask,
+            identity: self.identity(config.user.as_ref()),
+            merge_stderr: config.redirect_stderr,
+        })
+    }
+
+    fn resolve(&self, config: &ProcessConfig) -> Result<Resolved, SpawnError> {
+        let command = &config.command;
+        let refuse = |kind, text| Err(SpawnError { kind, text });
+        let words = match words::split(command) {
+            Ok(words) => words,
+            Err(why) => {
+                return refuse(
+                    SpawnErrorKind::NotExecutable,
+                    format!("can't parse command '{command}': {why}"),
+                );
+            }
+        };
+        let Some(program) = words.first() else {
+            return refuse(SpawnErrorKind::NotExecutable, "command is empty".to_owned());
+        };
+        let Some(path) = self.find(program, config) else {
+            return refuse(SpawnErrorKind::NoFile, format!("can't find command '{program}'"));
+        };
+        let shown = if program.contains('/') { program.clone() } else { path.to_string_lossy().into_owned() };
+        let Ok(meta) = std::fs::metadata(&path) else {
+            return refuse(SpawnErrorKind::NoFile, format!("can't find command '{program}'"));
+        };
+        if meta.is_dir() {
+            return refuse(SpawnErrorKind::NotExecutable, format!("command at '{shown}' is a directory"));
+        }
+        if meta.permissions().mode() & 0o111 == 0 {
+            return refuse(SpawnErrorKind::NotExecutable, format!("command at '{shown}' is not executable"));
+        }
+        if rustix::fs::access(&path, rustix::fs::Access::EXEC_OK).is_err() {
+            return refuse(SpawnErrorKind::NotExecutable, format!("no permission to run command '{shown}'"));
+        }
+        Ok(Resolved { path, words })
+    }
+
+    /// The file for a program: with a slash relative to our directory, not to the program's; else the
+    /// first in PATH that exists, executable or not.
+    fn find(&self, program: &str, config: &ProcessConfig) -> Option<PathBuf> {
+        if program.contains('/') {
+            return Some(self.cwd.join(program));
+        }
+        let of_program = config.environment.get("PATH").cloned();
+        let ours = || {
+            let (_, value) = self.base.iter().find(|(name, _)| name == "PATH")?;
+            Some(value.to_string_lossy().into_owned())
+        };
+        let path = of_program.or_else(ours).filter(|path| !path.is_empty());
+        let path = path.as_deref().unwrap_or(DEFAULT_PATH);
+        path.split(':').map(|dir| self.cwd.join(dir).join(program)).find(|candidate| candidate.exists())
+    }
+
+    fn environment(&self, group: &str, config: &ProcessConfig) -> BTreeMap<OsString, OsString> {
+        let mut env: BTreeMap<OsString, OsString> = self.base.iter().cloned().collect();
+        let mut set = |name: &str, value: &str| env.insert(name.into(), value.into());
+        set("SUPERVISOR_ENABLED", "1");
+        if let Some(url) = config.serverurl.as_ref().or(self.server_url.as_ref()) {
+            set("SUPERVISOR_SERVER_URL", url);
+        }
+        set("SUPERVISOR_PROCESS_NAME", &config.name);
+        set("SUPERVISOR_GROUP_NAME", group);
+        for (name, value) in &config.environment {
+            set(name, value);
+        }
+        env
+    }
+
+    /// The keeper stays where the daemon was started, so what is relative is made absolute here.
+    fn start_in(&self, config: &ProcessConfig) -> Option<PathBuf> {
+        match &config.directory {
+            Some(directory) => Some(self.cwd.join(directory)),
+            None => self.directory.clone(),
+        }
+    }
+
+    /// Whom to become; nobody where we are that user already.
+    fn identity(&mut self, user: Option<&User>) -> Option<Identity> {
+        let user = user.filter(|user| user.uid != rustix::process::getuid().as_raw())?;
+        let identity = self.identities.entry(user.name.clone()).or_insert_with(|| identity(user));
+        Some(identity.clone())
+    }
+}
+
+/// The ids of a user, supplementary groups included, the primary one first.
+pub(crate) fn identity(user: &User) -> Identity {
+    let name = nix::unistd::User::from_uid(user.uid.into()).ok().flatten().map(|account| account.name);
+    let groups = name
+        .and_then(|name| CString::new(name).ok())
+        .and_then(|name| getgrouplist(&name, Gid::from_raw(user.gid)).ok())
+        .map(|groups| groups.into_iter().map(Gid::as_raw).collect())
+        .unwrap_or_else(|| vec![user.gid]);
+    Identity { uid: user.uid, gid: user.gid, groups }
+}
+
+fn nul_in(config: &ProcessConfig) -> SpawnError {
+    let text = format!("command, directory or environment of '{}' contains a NUL character", config.name);
+    SpawnError { kind: SpawnErrorKind::NotExecutable, text }
+}
+
+/// The text for a spawn that failed in the keeper, before there was a child.
+pub(crate) fn keeper_refused(name: &str, stage: Stage, errno: i32) -> SpawnError {
+    let code = errno_name(errno);
+    let text = match (stage, Errno::from_raw(errno)) {
+        (Stage::Pipe, Errno::EMFILE | Errno::ENFILE) => format!("too many open files to spawn '{name}'"),
+        (Stage::Fork, Errno::EAGAIN) => format!("Too many processes in process table to spawn '{name}'"),
+        (Stage::Pipe, _) => format!("unknown error making dispatchers for '{name}': {code}"),
+        (_, _) => format!("unknown error during fork for '{name}': {code}"),
+    };
+    SpawnError { kind: SpawnErrorKind::Resources, text }
+}
+
+/// What Supervisor's child writes to its standard error when it cannot become the program; ours reports the stage and
+/// errno instead, and these lines are written for it, because people look for them.
+pub(crate) fn child_failed(plan: &PlanNames, stage: Stage, errno: i32) -> String {
+    let code = errno_name(errno);
+    let what = match stage {
+        Stage::Groups => format!("couldn't setuid to {}: Could not set groups of effective user", plan.uid),
+        Stage::Gid => format!("couldn't setuid to {}: Could not set group id of effective user", plan.uid),
+        Stage::Uid => format!("couldn't setuid to {}: {code}", plan.uid),
+        Stage::Directory => format!("couldn't chdir to {}: {code}", plan.directory),
+        Stage::Exec => format!("couldn't exec {}: {code}", plan.argv0),
+        Stage::Descriptors | Stage::Pipe | Stage::Fork => {
+            format!("couldn't prepare file descriptors: {code}")
+        }
+    };
+    format!("supervisor: {what}\nsupervisor: child process was not spawned\n")
+}
+
+/// The few words of a plan that a failure is told with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PlanNames {
+    pub(crate) process: String,
+    argv0: String,
+    directory: String,
+    uid: u32,
+}
+
+impl PlanNames {
+    pub(crate) fn of(process: &str, plan: &Plan) -> PlanNames {
+        let text = |s: &CString| s.to_string_lossy().into_owned();
+        PlanNames {
+            process: process.to_owned(),
+            argv0: plan.argv.first().map(text).unwrap_or_default(),
+            directory: plan.directory.as_ref().map(text).unwrap_or_default(),
+            uid: plan.identity.as_ref().map_or(0, |identity| identity.uid),
+        }
+    }
+
+    /// Of a program that became one long ago: it can no longer fail to.
+    pub(crate) fn adopted(process: &str) -> PlanNames {
+        PlanNames { process: process.to_owned(), ..PlanNames::default() }
+    }
+}
+
+/// `ENOENT` for 2.
+pub(crate) fn errno_name(errno: i32) -> String {
+    match Errno::from_raw(errno) {
+        Errno::UnknownErrno => errno.to_string(),
+        known => format!("{known:?}"),
+    }
+}

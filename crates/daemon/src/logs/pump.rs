@@ -1,0 +1,419 @@
+//! The pump: one thread, one epoll, one buffer; programs' output in, log files out.
+//!
+//! Orders come from the main loop, notices go back to it. For each child the order is: `Open` (its files are there, or why
+//! not), `Watch` (it runs, here are its pipes), `Finish` (it has ended: write down all it had said, then tell). A pipe
+//! that somebody else still holds open, a grandchild, stays watched until its own end.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
+
+use jiff::tz::TimeZone;
+use provost_config::LogLevel;
+use provost_core::{ChildId, ProcessId};
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
+use rustix::io::Errno;
+
+use super::main_log;
+use super::sink::{Destination, Sink};
+use crate::clock;
+use crate::wake::{Bell, Post};
+
+/// One read at most; the size of Supervisor's (SPEC 4.2).
+const BUFFER: usize = 128 * 1024;
+/// The token of the bell; sources count from 1.
+const BELL: u64 = 0;
+
+/// Which output of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Output {
+    Stdout,
+    Stderr,
+}
+
+/// What the main loop wants of the pump.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// A line for the main log, complete with its newline.
+    Line(String),
+    /// Make ready for a child: open its files. Answered by `Notice::Opened`.
+    Open { child: ChildId, process: ProcessId, sinks: Vec<(Output, Destination)> },
+    /// The child runs; without a file its output is read and dropped.
+    Watch { child: ChildId, stdout: OwnedFd, stderr: Option<OwnedFd> },
+    /// The child never came to be.
+    Cancel { child: ChildId },
+    /// The child has ended: drain its pipes, add these words to its standard error. Answered by `Notice::Drained`.
+    Finish { child: ChildId, last_words: Option<String> },
+    /// Open every file anew by its name.
+    Reopen,
+    /// Write what is queued and end.
+    Quit,
+}
+
+/// What the pump tells the main loop.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// With the error number where a file could not be opened.
+    Opened {
+        child: ChildId,
+        result: Result<(), i32>,
+    },
+    Drained {
+        child: ChildId,
+    },
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    pub(crate) orders: Arc<Post<Order>>,
+    /// Lines of the main log that are not written yet.
+    pub(crate) waiting: Arc<AtomicUsize>,
+    thread: JoinHandle<()>,
+}
+
+impl Pump {
+    /// Starts the thread. The main log, once open, goes to `main_log`, and to standard output if `copy`.
+    pub(crate) fn start(main_log: Option<Sink>, copy: bool, notices: Post<Notice>) -> io::Result<Pump> {
+        let bell = Bell::new()?;
+        let (orders, queue) = Post::new(&bell);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&poll, &bell, epoll::EventData::new_u64(BELL), epoll::EventFlags::IN)?;
+        let worker = Worker {
+            poll,
+            bell,
+            queue,
+            notices,
+            main_log: MainSink {
+                sink: main_log,
+                copy,
+                waiting: Arc::clone(&waiting),
+                zone: TimeZone::system(),
+            },
+            sinks: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            children: BTreeMap::new(),
+            next_token: BELL + 1,
+            buffer: Vec::with_capacity(BUFFER),
+        };
+        let thread = std::thread::Builder::new().name("pump".into()).spawn(move || worker.run())?;
+        Ok(Pump { orders: Arc::new(orders), waiting, thread })
+    }
+
+    /// Ends the thread after everything queued has been written.
+    pub(crate) fn stop(self) {
+        self.orders.send(Order::Quit);
+        // A panic there has been printed by its own thread; there is nothing to add.
+        let _ = self.thread.join();
+    }
+}
+
+type SinkKey = (ProcessId, Output);
+
+/// A file that one or more sources write to.
+#[derive(Debug)]
+struct Shared {
+    sink: Sink,
+    users: usize,
+    /// Said once, until a write succeeds again.
+    troubled: bool,
+}
+
+/// A pipe that is watched.
+#[derive(Debug)]
+struct Source {
+    pipe: OwnedFd,
+    sink: Option<SinkKey>,
+}
+
+/// A child between `Open` and `Finish`.
+#[derive(Debug, Default)]
+struct Child {
+    sinks: Vec<SinkKey>,
+    sources: Vec<u64>,
+}
+
+struct Worker {
+    poll: OwnedFd,
+    bell: Bell,
+    queue: Receiver<Order>,
+    notices: Post<Notice>,
+    main_log: MainSink,
+    sinks: BTreeMap<SinkKey, Shared>,
+    sources: BTreeMap<u64, Source>,
+    children: BTreeMap<ChildId, Child>,
+    next_token: u64,
+    buffer: Vec<u8>,
+}
+
+/// What became of one read.
+#[derive(Debug, PartialEq, Eq)]
+enum Flow {
+    Some(usize),
+    Dry,
+    Ended,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut events = Vec::with_capacity(256);
+        loop {
+            events.clear();
+            match epoll::wait(&self.poll, spare_capacity(&mut events), None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                // Nothing that epoll can answer here is anything but a mistake of ours.
+                Err(e) => return self.main_log.trouble(&format!("the log pump cannot go on: {e}")),
+            }
+            for event in &events {
+                match event.data.u64() {
+                    BELL => {
+                        self.bell.silence();
+                        if !self.obey_all() {
+                            return;
+                        }
+                    }
+                    token => self.flow(token),
+                }
+            }
+        }
+    }
+
+    /// Carries out every order that waits; false at the end.
+    fn obey_all(&mut self) -> bool {
+        loop {
+            match self.queue.try_recv() {
+                Ok(Order::Quit) => return false,
+                Ok(order) => self.obey(order),
+                Err(std::sync::mpsc::TryRecvError::Empty) => return true,
+                // The brain has ended without a word; so do we.
+                Err(std::sync::mpsc::TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Line(line) => self.main_log.write(&line),
+            Order::Open { child, process, sinks } => {
+                let result = self.open(child, process, sinks);
+                self.notices.send(Notice::Opened { child, result });
+            }
+            Order::Watch { child, stdout, stderr } => {
+                self.watch(child, Output::Stdout, stdout);
+                if let Some(stderr) = stderr {
+                    self.watch(child, Output::Stderr, stderr);
+                }
+            }
+            Order::Cancel { child } => {
+                if let Some(child) = self.children.remove(&child) {
+                    self.release(&child.sinks);
+                }
+            }
+            Order::Finish { child, last_words } => {
+                self.finish(child, last_words);
+                self.notices.send(Notice::Drained { child });
+            }
+            Order::Reopen => self.reopen(),
+            Order::Quit => {}
+        }
+    }
+
+    // --- a child's life ---
+
+    fn open(
+        &mut self,
+        child: ChildId,
+        process: ProcessId,
+        wanted: Vec<(Output, Destination)>,
+    ) -> Result<(), i32> {
+        let mut entry = Child::default();
+        for (output, destination) in wanted {
+            let key = (process, output);
+            // The last child's file may still be open: a grandchild of it writes there.
+            if let Entry::Vacant(place) = self.sinks.entry(key) {
+                match Sink::open(destination) {
+                    Ok(sink) => drop(place.insert(Shared { sink, users: 0, troubled: false })),
+                    Err(e) => {
+                        self.release(&entry.sinks);
+                        return Err(e.raw_os_error().unwrap_or(0));
+                    }
+                }
+            }
+            self.using(key);
+            entry.sinks.push(key);
+        }
+        self.children.insert(child, entry);
+        Ok(())
+    }
+
+    fn watch(&mut self, child: ChildId, output: Output, pipe: OwnedFd) {
+        let entry = self.children.entry(child).or_default();
+        let sink = entry.sinks.iter().copied().find(|(_, o)| *o == output);
+        let token = self.next_token;
+        self.next_token += 1;
+        let data = epoll::EventData::new_u64(token);
+        if let Err(e) = epoll::add(&self.poll, &pipe, data, epoll::EventFlags::IN) {
+            return self.main_log.trouble(&format!("cannot watch the output of a program: {e}"));
+        }
+        entry.sources.push(token);
+        self.sources.insert(token, Source { pipe, sink });
+        if let Some(key) = sink {
+            self.using(key);
+        }
+    }
+
+    fn finish(&mut self, child: ChildId, last_words: Option<String>) {
+        let Some(entry) = self.children.remove(&child) else { return };
+        for token in &entry.sources {
+            self.drain(*token);
+        }
+        if let Some(words) = last_words {
+            // To standard error, or where that goes.
+            if let Some(key) = entry.sinks.iter().max().copied() {
+                self.write(key, words.as_bytes());
+            }
+        }
+        self.release(&entry.sinks);
+    }
+
+    /// Reads all that was in the pipe when its writer ended: at most what a pipe can hold, since
+    /// a grandchild may go on filling it.
+    fn drain(&mut self, token: u64) {
+        let Some(source) = self.sources.get(&token) else { return };
+        let mut left = rustix::pipe::fcntl_getpipe_size(&source.pipe).unwrap_or(BUFFER);
+        loop {
+            match self.read(token) {
+                Flow::Some(n) if n < left => left -= n,
+                Flow::Some(_) | Flow::Dry => return,
+                Flow::Ended => return self.close(token),
+            }
+        }
+    }
+
+    // --- bytes ---
+
+    fn flow(&mut self, token: u64) {
+        if self.read(token) == Flow::Ended {
+            self.close(token);
+        }
+    }
+
+    /// One read from a pipe, written to its file.
+    fn read(&mut self, token: u64) -> Flow {
+        let Some(source) = self.sources.get(&token) else { return Flow::Dry };
+        let sink = source.sink;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        let flow = match rustix::io::read(&source.pipe, spare_capacity(&mut buffer)) {
+            Ok(0) => Flow::Ended,
+            Ok(n) => Flow::Some(n),
+            Err(Errno::AGAIN | Errno::INTR) => Flow::Dry,
+            Err(_) => Flow::Ended,
+        };
+        if let (Flow::Some(_), Some(key)) = (&flow, sink) {
+            self.write(key, &buffer);
+        }
+        self.buffer = buffer;
+        flow
+    }
+
+    fn write(&mut self, key: SinkKey, bytes: &[u8]) {
+        let Some(shared) = self.sinks.get_mut(&key) else { return };
+        match shared.sink.write(bytes) {
+            Ok(()) => shared.troubled = false,
+            Err(e) if !shared.troubled => {
+                shared.troubled = true;
+                let text =
+                    format!("cannot write to {}: {e}; output is being lost", shared.sink.path().display());
+                self.main_log.trouble(&text);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn close(&mut self, token: u64) {
+        let Some(source) = self.sources.remove(&token) else { return };
+        // Closing would remove it too, were there not the keeper's copy of the pipe.
+        let _ = epoll::delete(&self.poll, &source.pipe);
+        self.release(source.sink.as_slice());
+    }
+
+    // --- files ---
+
+    fn using(&mut self, key: SinkKey) {
+        if let Some(shared) = self.sinks.get_mut(&key) {
+            shared.users += 1;
+        }
+    }
+
+    fn release(&mut self, keys: &[SinkKey]) {
+        for key in keys {
+            if let Some(shared) = self.sinks.get_mut(key) {
+                shared.users -= 1;
+                if shared.users == 0 {
+                    self.sinks.remove(key);
+                }
+            }
+        }
+    }
+
+    fn reopen(&mut self) {
+        let mut troubles = Vec::new();
+        for shared in self.sinks.values_mut() {
+            if let Err(e) = shared.sink.reopen() {
+                troubles.push(format!("cannot reopen {}: {e}", shared.sink.path().display()));
+            }
+        }
+        self.main_log.reopen();
+        for trouble in troubles {
+            self.main_log.trouble(&trouble);
+        }
+    }
+}
+
+/// The main log's file, and its copy for whoever watches the foreground.
+struct MainSink {
+    sink: Option<Sink>,
+    copy: bool,
+    waiting: Arc<AtomicUsize>,
+    zone: TimeZone,
+}
+
+impl MainSink {
+    fn write(&mut self, line: &str) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.put(line);
+    }
+
+    /// A line of the pump's own.
+    fn trouble(&mut self, text: &str) {
+        let line = main_log::line(clock::now().wall, &self.zone, LogLevel::Critical, text);
+        self.put(&line);
+    }
+
+    fn put(&mut self, line: &str) {
+        // A main log that cannot be written must not end what it reports on.
+        if let Some(sink) = &mut self.sink {
+            let _ = sink.write(line.as_bytes());
+        }
+        if self.copy {
+            crate::console::say(line);
+        }
+    }
+
+    fn reopen(&mut self) {
+        if let Some(sink) = &mut self.sink
+            && let Err(e) = sink.reopen()
+        {
+            let text = format!("cannot reopen {}: {e}", sink.path().display());
+            self.trouble(&text);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Carrying out what the core wants: one arm per action.
+//!
+//! Whatever is known at once becomes an input again and is returned; whatever takes time is begun, and its
+//! outcome arrives later through the loop. Nothing here decides anything.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use provost_api::Asker;
+use provost_config::{Channel, CliOverrides, Config, LogFile, LogLevel, ProcessConfig};
+use provost_core::{
+    Action, AskId, ChildId, Ending, ExitStatus, Input, KillTarget, LogPaths, Now, ProcessId, SpawnError,
+    SpawnErrorKind,
+};
+use provost_host::Host;
+use provost_keeper::{Link, LinkError, Pipes, Plan, Target, ToKeeper};
+
+use crate::launch::{self, Launcher, PlanNames};
+use crate::logs::auto::AutoLogs;
+use crate::logs::{Destination, MainLog, Order, Output, Pump};
+use crate::notes;
+
+/// How a configuration is read again.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) overrides: CliOverrides,
+    pub(crate) host: Host,
+}
+
+impl Source {
+    pub(crate) fn read(&self) -> Result<Config, String> {
+        provost_config::load(&self.path, &self.overrides, &self.host).map_err(|e| e.to_string())
+    }
+}
+
+/// A child between the wish for it and the end of its story.
+#[derive(Debug)]
+struct Child {
+    names: PlanNames,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Its log files are being opened; signals that came meanwhile follow the spawn.
+    Opening { plan: Box<Plan>, signals: Vec<(i32, KillTarget)> },
+    /// With the keeper.
+    Running,
+    /// Its last output is being written down.
+    Draining { status: ExitStatus, at: Now },
+}
+
+/// Everything that can be acted upon.
+#[derive(Debug)]
+pub(crate) struct Hands {
+    pub(crate) link: Link,
+    pub(crate) pump: Pump,
+    pub(crate) log: MainLog,
+    pub(crate) launcher: Launcher,
+    pub(crate) auto_logs: AutoLogs,
+    pub(crate) source: Source,
+    pub(crate) asks: BTreeMap<AskId, Asker>,
+    /// Pipes of children that an earlier brain started, until it is known whose they are.
+    pub(crate) adoptable: BTreeMap<ChildId, Pipes>,
+    logs: BTreeMap<ProcessId, LogPaths>,
+    children: BTreeMap<ChildId, Child>,
+}
+
+impl Hands {
+    pub(crate) fn new(
+        link: Link,
+        pump: Pump,
+        log: MainLog,
+        launcher: Launcher,
+        auto_logs: AutoLogs,
+        source: Source,
+    ) -> Hands {
+        let (asks, adoptable, logs, children) = Default::default();
+        Hands { link, pump, log, launcher, auto_logs, source, asks, adoptable, logs, children }
+    }
+
+    /// Does what is wanted; returns what is known at once, and the ending where this is it.
+    pub(crate) fn perform(&mut self, action: Action) -> Result<(Option<Input>, Option<Ending>), LinkError> {
+        let input = match action {
+            Action::Resolve { process, config } => {
+                Some(Input::Resolved { process, result: self.launcher.check(&config) })
+            }
+            Action::PrepareLogs { process, group: _, config } => {
+                let paths = self.prepare_logs(&config);
+                self.logs.insert(process, paths.clone());
+                Some(Input::LogsPrepared { process, paths })
+            }
+            Action::Spawn { child, process, group, config } => {
+                self.begin_spawn(child, process, &group, &config)
+            }
+            Action::Adopt { child, process, config } => {
+                self.adopt(child, process, &config);
+                None
+            }
+            Action::Kill { child, signal, target } => {
+                self.kill(child, signal, target)?;
+                None
+            }
+            Action::Forget { child } => {
+                self.children.remove(&child);
+                self.link.send(ToKeeper::Forget { id: child.0 })?;
+                None
+            }
+            Action::ReadConfig { ask, purpose } => {
+                self.launcher.forget_identities();
+                Some(Input::ConfigRead { ask, purpose, result: self.source.read().map(Arc::new) })
+            }
+            Action::ReopenLogs => {
+                self.log.write(LogLevel::Info, "supervisord logreopen");
+                self.pump.orders.send(Order::Reopen);
+                None
+            }
+            // Nobody subscribes yet; the log's lines are notes of their own.
+            Action::Publish(_) => None,
+            Action::Note(note) => {
+                let (level, text) = notes::line(&note);
+                self.log.write(level, &text);
+                None
+            }
+            Action::Reply { ask, reply } => {
+                if let Some(asker) = self.asks.remove(&ask) {
+                    asker.answer(reply);
+                }
+                None
+            }
+            Action::Finish(ending) => return Ok((None, Some(ending))),
+        };
+        Ok((input, None))
+    }
+
+    // --- a child's story, from its spawn to its last words ---
+
+    fn begin_spawn(
+        &mut self,
+        child: ChildId,
+        process: ProcessId,
+        group: &str,
+        config: &ProcessConfig,
+    ) -> Option<Input> {
+        let plan = match self.launcher.plan(group, config) {
+            Ok(plan) => plan,
+            Err(error) => return Some(Input::SpawnFailed { child, error }),
+        };
+        let names = PlanNames::of(&config.name, &plan);
+        let stage = Stage::Opening { plan: Box::new(plan), signals: Vec::new() };
+        self.children.insert(child, Child { names, stage });
+        self.open_logs(child, process, config);
+        None
+    }
+
+    fn open_logs(&self, child: ChildId, process: ProcessId, config: &ProcessConfig) {
+        let sinks = self.destinations(process, config);
+        self.pump.orders.send(Order::Open { child, process, sinks });
+    }
+
+    fn destinations(&self, process: ProcessId, config: &ProcessConfig) -> Vec<(Output, Destination)> {
+        let Some(paths) = self.logs.get(&process) else { return Vec::new() };
+        let outputs = [
+            (Output::Stdout, &paths.stdout, &config.stdout),
+            (Output::Stderr, &paths.stderr, &config.stderr),
+        ];
+        let destination = |path: &PathBuf, channel: &Channel| Destination {
+            path: path.clone(),
+            maxbytes: channel.maxbytes,
+            backups: channel.backups,
+        };
+        outputs
+            .into_iter()
+            .filter_map(|(output, path, channel)| Some((output, destination(path.as_ref()?, channel))))
+            .collect()
+    }
+
+    /// The pump has opened a child's files, or could not.
+    pub(crate) fn opened(
+        &mut self,
+        child: ChildId,
+        result: Result<(), i32>,
+    ) -> Result<Option<Input>, LinkError> {
+        let Some(entry) = self.children.get_mut(&child) else { return Ok(None) };
+        if let Err(errno) = result {
+            let name = entry.names.process.clone();
+            self.children.remove(&child);
+            let text =
+                format!("unknown error making dispatchers for '{name}': {}", launch::errno_name(errno));
+            let error = SpawnError { kind: SpawnErrorKind::Resources, text };
+            return Ok(Some(Input::SpawnFailed { child, error }));
+        }
+        // Adopted children run already.
+        if let Stage::Opening { plan, signals } = std::mem::replace(&mut entry.stage, Stage::Running) {
+            self.link.send(ToKeeper::Spawn { id: child.0, plan: *plan })?;
+            for (signal, target) in signals {
+                self.kill(child, signal, target)?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The child runs: its output is the pump's from here on.
+    pub(crate) fn watch(&mut self, child: ChildId, pipes: Pipes) {
+        // The keeper keeps the writing end of standard input open; ours is not needed.
+        let Pipes { stdin: _, stdout, stderr } = pipes;
+        self.pump.orders.send(Order::Watch { child, stdout, stderr });
+    }
+
+    pub(crate) fn spawn_failed(
+        &mut self,
+        child: ChildId,
+        stage: provost_keeper::Stage,
+        errno: i32,
+    ) -> Option<Input> {
+        let entry = self.children.remove(&child)?;
+        self.pump.orders.send(Order::Cancel { child });
+        let error = launch::keeper_refused(&entry.names.process, stage, errno);
+        Some(Input::SpawnFailed { child, error })
+    }
+
+    /// The child has ended; the core hears of it when its output is written down.
+    pub(crate) fn exited(
+        &mut self,
+        child: ChildId,
+        status: ExitStatus,
+        at: Now,
+        failure: Option<(provost_keeper::Stage, i32)>,
+    ) -> Result<(), LinkError> {
+        let Some(entry) = self.children.get_mut(&child) else {
+            // Nobody here knows it: the core did not adopt it.
+            return self.link.send(ToKeeper::Forget { id: child.0 });
+        };
+        entry.stage = Stage::Draining { status, at };
+        let last_words = failure.map(|(stage, errno)| launch::child_failed(&entry.names, stage, errno));
+        self.pump.orders.send(Order::Finish { child, last_words });
+        Ok(())
+    }
+
+    pub(crate) fn drained(&mut self, child: ChildId) -> Option<Input> {
+        match self.children.get(&child)?.stage {
+            Stage::Draining { status, at } => Some(Input::Exited { child, status, at }),
+            Stage::Opening { .. } | Stage::Running => None,
+        }
+    }
+
+    fn kill(&mut self, child: ChildId, signal: i32, target: KillTarget) -> Result<(), LinkError> {
+        if let Some(Child { stage: Stage::Opening { signals, .. }, .. }) = self.children.get_mut(&child) {
+            signals.push((signal, target));
+            return Ok(());
+        }
+        let target = match target {
+            KillTarget::Process => Target::Process,
+            KillTarget::Group => Target::Group,
+        };
+        self.link.send(ToKeeper::Kill { id: child.0, signal, target })
+    }
+
+    /// A child of an earlier brain, taken over: its files are opened again, its pipes watched.
+    fn adopt(&mut self, child: ChildId, process: ProcessId, config: &ProcessConfig) {
+        let names = PlanNames::adopted(&config.name);
+        self.children.insert(child, Child { names, stage: Stage::Running });
+        self.open_logs(child, process, config);
+        if let Some(pipes) = self.adoptable.remove(&child) {
+            self.watch(child, pipes);
+        }
+    }
+
+    // --- log files ---
+
+    fn prepare_logs(&mut self, config: &ProcessConfig) -> LogPaths {
+        let stdout = self.log_path(config, &config.stdout, "stdout");
+        let stderr = match config.redirect_stderr {
+            true => None,
+            false => self.log_path(config, &config.stderr, "stderr"),
+        };
+        LogPaths { stdout, stderr }
+    }
+
+    fn log_path(&mut self, config: &ProcessConfig, channel: &Channel, name: &str) -> Option<PathBuf> {
+        match &channel.logfile {
+            LogFile::None => None,
+            LogFile::Path(path) => Some(path.clone()),
+            LogFile::Auto => match self.auto_logs.make(&config.name, name) {
+                Ok(path) => Some(path),
+                Err(e) => {
+                    let dir = self.auto_logs.directory.display();
+                    let text = format!(
+                        "cannot make a log file for {} in {dir}: {e}; its {name} is not kept",
+                        config.name
+                    );
+                    self.log.write(LogLevel::Critical, &text);
+                    None
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The loop: waits in one poll(2) for the keeper, commands, the pump and one deadline; turns each into
+//! an input; lets the core step; performs what it wants. It sleeps as long as nothing happens.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::Receiver;
+
+use provost_api::{Asker, Busy, Inbox};
+use provost_core::{Action, AskId, ChildId, Command, Ending, Input, Supervisor};
+use provost_keeper::{FromKeeper, LinkError};
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::clock;
+use crate::inputs::exit_status;
+use crate::launch;
+use crate::logs::Notice;
+use crate::perform::Hands;
+use crate::wake::{Bell, LimitedPost};
+
+/// Commands that may wait for the loop; more are refused, and the client is told.
+const MOST_COMMANDS: usize = 1024;
+/// Messages of the keeper taken in one turn, so that commands get theirs.
+const MESSAGES_A_TURN: usize = 256;
+
+/// The loop's end of the doors.
+pub(crate) struct CommandPost(LimitedPost<(Command, Asker)>);
+
+impl CommandPost {
+    pub(crate) fn new(bell: &Bell) -> (CommandPost, Receiver<(Command, Asker)>) {
+        let (post, receiver) = LimitedPost::new(bell, MOST_COMMANDS);
+        (CommandPost(post), receiver)
+    }
+}
+
+impl Inbox for CommandPost {
+    fn ask(&self, command: Command, asker: Asker) -> Result<(), Busy> {
+        self.0.try_send((command, asker)).map_err(|_| Busy)
+    }
+}
+
+/// The loop and all it owns.
+pub(crate) struct Loop {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) hands: Hands,
+    pub(crate) bell: Bell,
+    pub(crate) commands: Receiver<(Command, Asker)>,
+    pub(crate) notices: Receiver<Notice>,
+    pub(crate) inputs: VecDeque<Input>,
+    pub(crate) next_ask: u64,
+}
+
+impl Loop {
+    /// Runs until nothing is left to supervise.
+    pub(crate) fn run(&mut self) -> Result<Ending, LinkError> {
+        loop {
+            if let Some(ending) = self.work_off()? {
+                return Ok(ending);
+            }
+            self.wait()?;
+            self.hear_keeper()?;
+            self.hear_pump()?;
+            self.hear_doors();
+            // The deadline may be what woke us.
+            self.inputs.push_back(Input::Wake);
+        }
+    }
+
+    /// Steps through all inputs, and those that follow from them.
+    pub(crate) fn work_off(&mut self) -> Result<Option<Ending>, LinkError> {
+        let mut actions = Vec::new();
+        while let Some(input) = self.inputs.pop_front() {
+            self.supervisor.step(clock::now(), input, &mut actions);
+            if let Some(ending) = self.perform_all(&mut actions)? {
+                return Ok(Some(ending));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Performs in order; what is known at once is stepped before anything that waits.
+    pub(crate) fn perform_all(&mut self, actions: &mut Vec<Action>) -> Result<Option<Ending>, LinkError> {
+        let mut known = Vec::new();
+        let mut ended = None;
+        for action in actions.drain(..) {
+            let (input, ending) = self.hands.perform(action)?;
+            known.extend(input);
+            ended = ended.or(ending);
+        }
+        for input in known.into_iter().rev() {
+            self.inputs.push_front(input);
+        }
+        Ok(ended)
+    }
+
+    fn wait(&mut self) -> Result<(), LinkError> {
+        let mut wanted = PollFlags::IN;
+        if self.hands.link.wants_to_write() {
+            wanted |= PollFlags::OUT;
+        }
+        let mut fds = [PollFd::new(&self.hands.link, wanted), PollFd::new(&self.bell, PollFlags::IN)];
+        let timeout = clock::until(self.supervisor.next_deadline());
+        // An interrupted poll is a short one.
+        let _ = poll(&mut fds, timeout.as_ref());
+        let may_write = fds[0].revents().contains(PollFlags::OUT);
+        self.bell.silence();
+        if may_write { self.hands.link.flush() } else { Ok(()) }
+    }
+
+    fn hear_keeper(&mut self) -> Result<(), LinkError> {
+        for _ in 0..MESSAGES_A_TURN {
+            let Some(message) = self.hands.link.receive()? else { break };
+            if let Some(input) = self.understand(message)? {
+                self.inputs.push_back(input);
+            }
+        }
+        Ok(())
+    }
+
+    fn understand(&mut self, message: FromKeeper) -> Result<Option<Input>, LinkError> {
+        Ok(match message {
+            FromKeeper::Spawned { id, pid, at, pipes } => {
+                self.hands.watch(ChildId(id), pipes);
+                Some(Input::Spawned { child: ChildId(id), pid, at: clock::of(at) })
+            }
+            FromKeeper::SpawnFailed { id, stage, errno } => {
+                self.hands.spawn_failed(ChildId(id), stage, errno)
+            }
+            FromKeeper::Exited { id, status, at, failure } => {
+                self.hands.exited(ChildId(id), exit_status(status), clock::of(at), failure)?;
+                None
+            }
+            FromKeeper::KillFailed { id, errno } => {
+                // Gone already: its end is on its way to us.
+                let gone = launch::errno_name(errno) == "ESRCH";
+                (!gone).then(|| Input::KillFailed { child: ChildId(id), reason: launch::errno_name(errno) })
+            }
+            FromKeeper::Orphan { pid, status } => Some(Input::Orphan { pid, status: exit_status(status) }),
+            FromKeeper::Signal(signal) => Some(Input::Signal(signal)),
+            // The past was told before the loop began.
+            FromKeeper::Hello(_) | FromKeeper::Held { .. } | FromKeeper::Child { .. } | FromKeeper::Begin => {
+                None
+            }
+        })
+    }
+
+    fn hear_pump(&mut self) -> Result<(), LinkError> {
+        while let Ok(notice) = self.notices.try_recv() {
+            let input = match notice {
+                Notice::Opened { child, result } => self.hands.opened(child, result)?,
+                Notice::Drained { child } => self.hands.drained(child),
+            };
+            self.inputs.extend(input);
+        }
+        Ok(())
+    }
+
+    fn hear_doors(&mut self) {
+        while let Ok((command, asker)) = self.commands.try_recv() {
+            let ask = AskId(self.next_ask);
+            self.next_ask += 1;
+            self.hands.asks.insert(ask, asker);
+            self.inputs.push_back(Input::Command(ask, command));
+        }
+    }
+}

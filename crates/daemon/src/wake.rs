@@ -1,0 +1,81 @@
+//! How other threads reach a loop: a queue, and a descriptor that its poll wakes up for.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+/// A descriptor that becomes readable when somebody rings.
+#[derive(Debug, Clone)]
+pub(crate) struct Bell(Arc<OwnedFd>);
+
+impl Bell {
+    pub(crate) fn new() -> io::Result<Bell> {
+        Ok(Bell(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
+    }
+
+    pub(crate) fn ring(&self) {
+        // It can only fail when the counter is full, and then the bell is ringing.
+        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+    }
+
+    /// Silences the bell; called before the queues behind it are emptied, so no ring is lost.
+    pub(crate) fn silence(&self) {
+        let _ = rustix::io::read(&*self.0, &mut [0u8; 8]);
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The sending end of a queue whose reader sleeps in poll.
+#[derive(Debug)]
+pub(crate) struct Post<T> {
+    queue: Sender<T>,
+    bell: Bell,
+}
+
+impl<T> Post<T> {
+    /// A queue that is bounded by what it carries: one item per child at most, for example.
+    pub(crate) fn new(bell: &Bell) -> (Post<T>, Receiver<T>) {
+        let (queue, receiver) = channel();
+        (Post { queue, bell: bell.clone() }, receiver)
+    }
+
+    /// Sends; false if the reader has ended.
+    pub(crate) fn send(&self, item: T) -> bool {
+        let sent = self.queue.send(item).is_ok();
+        self.bell.ring();
+        sent
+    }
+}
+
+/// Like [`Post`], with a limit for senders that nothing else limits.
+#[derive(Debug)]
+pub(crate) struct LimitedPost<T> {
+    queue: SyncSender<T>,
+    bell: Bell,
+}
+
+impl<T> LimitedPost<T> {
+    pub(crate) fn new(bell: &Bell, limit: usize) -> (LimitedPost<T>, Receiver<T>) {
+        let (queue, receiver) = sync_channel(limit);
+        (LimitedPost { queue, bell: bell.clone() }, receiver)
+    }
+
+    /// Sends, or gives the item back where the queue is full or its reader has ended.
+    pub(crate) fn try_send(&self, item: T) -> Result<(), T> {
+        match self.queue.try_send(item) {
+            Ok(()) => {
+                self.bell.ring();
+                Ok(())
+            }
+            Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) => Err(item),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The machine, as the configuration asks for it: the real answer to [`Files`].
+//!
+//! A crate of its own because two programs read configurations, the daemon and its client, which must not know
+//! each other, while `config` itself may not touch the system.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, Gid, Group, Uid, User as Account, access, gethostname};
+use provost_config::{Files, User, component_fits, has_wildcard};
+
+/// The real machine. The environment is read once; it never changes while we run.
+#[derive(Debug)]
+pub struct Host {
+    env: BTreeMap<String, String>,
+    /// What relative paths are relative to: where the daemon was started.
+    cwd: PathBuf,
+}
+
+impl Host {
+    pub fn new() -> Host {
+        let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
+        Host {
+            env: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
+            cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+        }
+    }
+
+    fn at(&self, path: &Path) -> PathBuf {
+        self.cwd.join(path)
+    }
+}
+
+impl Default for Host {
+    fn default() -> Host {
+        Host::new()
+    }
+}
+
+impl Files for Host {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(self.at(path))
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<PathBuf> {
+        let mut found = vec![PathBuf::from("/")];
+        for component in pattern.split('/').filter(|component| !component.is_empty()) {
+            found = found.iter().flat_map(|dir| children(dir, component)).collect();
+        }
+        found.sort();
+        found
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        self.at(path).is_dir()
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.at(path).exists()
+    }
+
+    fn user(&self, name: &str) -> Option<User> {
+        Account::from_name(name).ok().flatten().map(user)
+    }
+
+    fn user_by_id(&self, uid: u32) -> Option<User> {
+        Account::from_uid(Uid::from_raw(uid)).ok().flatten().map(user)
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
+    }
+
+    fn group_exists(&self, gid: u32) -> bool {
+        Group::from_gid(Gid::from_raw(gid)).is_ok_and(|group| group.is_some())
+    }
+
+    fn home(&self, name: Option<&str>) -> Option<PathBuf> {
+        match name {
+            Some(name) => Account::from_name(name).ok().flatten().map(|account| account.dir),
+            None => self
+                .env
+                .get("HOME")
+                .map(PathBuf::from)
+                .or_else(|| Account::from_uid(Uid::current()).ok().flatten().map(|account| account.dir)),
+        }
+    }
+
+    fn env(&self) -> &BTreeMap<String, String> {
+        &self.env
+    }
+
+    fn hostname(&self) -> String {
+        gethostname().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    fn cwd(&self) -> PathBuf {
+        self.cwd.clone()
+    }
+
+    /// As Python chooses it: the first of these that is a directory we may write to.
+    fn temp_dir(&self) -> PathBuf {
+        let named = ["TMPDIR", "TEMP", "TMP"].iter().filter_map(|name| self.env.get(*name));
+        let usual = ["/tmp", "/var/tmp", "/usr/tmp"];
+        named
+            .map(PathBuf::from)
+            .chain(usual.iter().map(PathBuf::from))
+            .find(|dir| dir.is_dir() && access(dir, AccessFlags::W_OK).is_ok())
+            .unwrap_or_else(|| self.cwd.clone())
+    }
+
+    fn uid(&self) -> u32 {
+        Uid::current().as_raw()
+    }
+}
+
+fn user(account: Account) -> User {
+    User { name: account.name, uid: account.uid.as_raw(), gid: account.gid.as_raw() }
+}
+
+/// The entries of a directory that fit one component of a pattern.
+fn children(dir: &Path, component: &str) -> Vec<PathBuf> {
+    if !has_wildcard(component) {
+        let path = dir.join(component);
+        return if path.symlink_metadata().is_ok() { vec![path] } else { Vec::new() };
+    }
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(|name| component_fits(component, name)))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_lists_directories_and_sorts() {
+        let dir = std::env::temp_dir().join(format!("provost-host-{}", std::process::id()));
+        for name in ["b/x.conf", "a/y.conf", "a/.hidden.conf", "a/z.ini"] {
+            let path = dir.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let found = Host::new().glob(&format!("{}/*/*.conf", dir.display()));
+        assert_eq!(found, [dir.join("a/y.conf"), dir.join("b/x.conf")]);
+        assert_eq!(Host::new().glob(&format!("{}/a/z.ini", dir.display())), [dir.join("a/z.ini")]);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn accounts_come_from_the_system() {
+        let host = Host::new();
+        assert_eq!(host.user("root").map(|user| (user.uid, user.gid)), Some((0, 0)));
+        assert_eq!(host.user_by_id(0).map(|user| user.name), Some("root".into()));
+        assert_eq!(host.user("no such user"), None);
+        assert_eq!(host.group("root"), Some(0));
+        assert!(host.group_exists(0));
+    }
+}

@@ -1,0 +1,80 @@
+//! Where cargo puts the programs that tests start, and how they get there.
+//!
+//! In: the path of the running test executable. Out: paths of `provost-child`
+//! and of our own binaries. `cargo test` builds the binaries of the package
+//! under test only, so the child of this crate is built here when a test of
+//! another package is the first to need it or its source is newer.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+/// The directory with the finished programs of the profile that we run in.
+pub(crate) fn directory() -> PathBuf {
+    let test = std::env::current_exe().expect("Linux always knows a program's path");
+    let beside = test.parent().expect("a program lies in a directory");
+    // Tests and benches lie one level below the programs.
+    match beside.file_name() {
+        Some(name) if name == "deps" || name == "examples" => {
+            beside.parent().expect("deps lies in the profile's directory").to_owned()
+        }
+        _ => beside.to_owned(),
+    }
+}
+
+/// The scriptable child program, built if need be.
+///
+/// # Panics
+/// When it cannot be built.
+#[must_use]
+pub fn provost_child() -> &'static Path {
+    static CHILD: OnceLock<PathBuf> = OnceLock::new();
+    CHILD.get_or_init(|| {
+        let child = directory().join("provost-child");
+        if modified(&child) < newest(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+            build_programs("provost-testkit", &["provost-child"]);
+        }
+        child
+    })
+}
+
+/// Builds programs of a package of this workspace in the profile that we run in.
+///
+/// # Panics
+/// When cargo is missing or fails.
+pub fn build_programs(package: &str, programs: &[&str]) {
+    let profile = directory();
+    let target = profile.parent().expect("a profile lies in the target directory");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(&cargo);
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--quiet", "--package", package, "--target-dir"])
+        .arg(target);
+    if profile.ends_with("release") {
+        command.arg("--release");
+    }
+    for program in programs {
+        command.args(["--bin", program]);
+    }
+    let status = command
+        .status()
+        .unwrap_or_else(|e| panic!("cannot run {} to build {programs:?}: {e}", cargo.display()));
+    assert!(status.success(), "cargo could not build {programs:?} of {package}: {status}");
+}
+
+fn modified(path: &Path) -> SystemTime {
+    fs::metadata(path).and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// The time of the youngest source file below `directory`.
+fn newest(directory: &Path) -> SystemTime {
+    let Ok(entries) = fs::read_dir(directory) else { return SystemTime::UNIX_EPOCH };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| if entry.path().is_dir() { newest(&entry.path()) } else { modified(&entry.path()) })
+        .max()
+        .unwrap_or(SystemTime::UNIX_EPOCH)
+}

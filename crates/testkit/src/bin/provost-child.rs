@@ -1,0 +1,236 @@
+//! A program that does what its arguments say, one word after the other, so
+//! that a test can write the behaviour of a supervised program into the
+//! configuration: `provost-child ignore:TERM hello print:3 after:200ms exit:1`.
+//!
+//! In: the words below, signals, the environment. Out: lines on stdout and
+//! stderr, a datagram per `hello`, an exit status. After its last word it ends
+//! with status 0. A word it does not know ends it with status 64 and a line on
+//! stderr. `after` is the script's own timer and part of its behaviour.
+//!
+//! Not here: anything that a test expects. A supervisor's faults must show in
+//! what this program reports, so it changes nothing about itself unasked.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what it is for")]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, ExitCode};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+const USAGE: &str = "\
+words, done in order:
+  hello | hello:NAME       tell the harness (PROVOST_HELLO) name, pid and monotonic time
+  print:N | eprint:N       N numbered lines on stdout | stderr
+  say:TEXT | esay:TEXT     one line on stdout | stderr
+  after:TIME               go on after TIME (200ms, 3s); signals are answered meanwhile
+  exit:N                   end with status N
+  raise:SIG                send SIG to itself
+  ignore:SIG               from here on SIG does nothing
+  on:SIG:exit:N            from here on SIG ends it with status N
+  on:SIG:say:TEXT          from here on SIG prints TEXT
+  fork-grandchild          start a copy of itself that says hello:grandchild and stays
+  dump-env                 its environment, sorted
+  dump-signals             the blocked and ignored signals it was started with (the language's
+                           runtime ignores SIGPIPE itself: look at that one with another program)
+  dump-fds                 its open descriptors and what they are
+  pid | pgid | cwd | umask one line each
+  forever                  stay until a signal ends it";
+
+type Outcome = Result<Flow, Box<dyn Error>>;
+
+/// What follows a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Next,
+    Exit(u8),
+}
+
+/// What a signal does.
+#[derive(Debug, Clone)]
+enum Reaction {
+    Nothing,
+    Exit(u8),
+    Say(String),
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.is_empty() {
+        eprintln!("{USAGE}");
+        return ExitCode::from(64);
+    }
+    let mut script = Script::default();
+    for word in &words {
+        match script.perform(word) {
+            Ok(Flow::Next) => {}
+            Ok(Flow::Exit(status)) => return ExitCode::from(status),
+            Err(error) => {
+                eprintln!("provost-child: {word}: {error}");
+                return ExitCode::from(64);
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// What has been arranged so far.
+#[derive(Debug, Default)]
+struct Script {
+    /// Signals that are blocked and read from a descriptor instead.
+    reactions: BTreeMap<i32, Reaction>,
+}
+
+impl Script {
+    fn perform(&mut self, word: &str) -> Outcome {
+        let (verb, rest) = word.split_once(':').unwrap_or((word, ""));
+        match verb {
+            "hello" => hello(rest)?,
+            "print" => numbered(&mut std::io::stdout().lock(), rest)?,
+            "eprint" => numbered(&mut std::io::stderr().lock(), rest)?,
+            "say" => println!("{rest}"),
+            "esay" => eprintln!("{rest}"),
+            "after" => return self.stay(Some(duration(rest)?)),
+            "forever" => return self.stay(None),
+            "exit" => return Ok(Flow::Exit(rest.parse()?)),
+            "raise" => kill(Pid::this(), signal(rest)?)?,
+            "ignore" => self.react(rest, Reaction::Nothing)?,
+            "on" => self.on(rest)?,
+            "fork-grandchild" => fork_grandchild()?,
+            "dump-env" => dump_env(),
+            "dump-signals" => print_status(&["SigBlk", "SigIgn"])?,
+            "dump-fds" => dump_fds()?,
+            "umask" => print_status(&["Umask"])?,
+            "pid" => println!("{}", std::process::id()),
+            "pgid" => println!("{}", rustix::process::getpgrp().as_raw_nonzero()),
+            "cwd" => println!("{}", std::env::current_dir()?.display()),
+            _ => return Err(format!("no such word\n{USAGE}").into()),
+        }
+        std::io::stdout().flush()?;
+        Ok(Flow::Next)
+    }
+
+    fn on(&mut self, rest: &str) -> Result<(), Box<dyn Error>> {
+        let mut parts = rest.splitn(3, ':');
+        let (name, verb, argument) = (parts.next(), parts.next(), parts.next());
+        let reaction = match (verb, argument) {
+            (Some("exit"), Some(status)) => Reaction::Exit(status.parse()?),
+            (Some("say"), Some(text)) => Reaction::Say(text.to_owned()),
+            _ => return Err("wanted on:SIG:exit:N or on:SIG:say:TEXT".into()),
+        };
+        self.react(name.unwrap_or_default(), reaction)
+    }
+
+    fn react(&mut self, name: &str, reaction: Reaction) -> Result<(), Box<dyn Error>> {
+        let signal = signal(name)?;
+        self.reactions.insert(signal as i32, reaction);
+        SigSet::from(signal).thread_block()?;
+        Ok(())
+    }
+
+    /// Stays for a while, or for ever, and reacts to signals as arranged.
+    fn stay(&self, time: Option<Duration>) -> Outcome {
+        let end = time.map(|time| Instant::now() + time);
+        let mut wanted = SigSet::empty();
+        for number in self.reactions.keys() {
+            wanted.add(Signal::try_from(*number)?);
+        }
+        let signals = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        loop {
+            while let Some(info) = signals.read_signal()? {
+                match &self.reactions[&i32::try_from(info.ssi_signo)?] {
+                    Reaction::Nothing => {}
+                    Reaction::Exit(status) => return Ok(Flow::Exit(*status)),
+                    Reaction::Say(text) => println!("{text}"),
+                }
+            }
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(Flow::Next);
+            }
+            let timeout = left.map(Timespec::try_from).transpose()?;
+            match poll(&mut [PollFd::new(&signals.as_fd(), PollFlags::IN)], timeout.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn hello(name: &str) -> Result<(), Box<dyn Error>> {
+    let at = provost_testkit::monotonic_ns();
+    let address = std::env::var_os("PROVOST_HELLO").ok_or("PROVOST_HELLO is not set")?;
+    let given = std::env::var("SUPERVISOR_PROCESS_NAME").unwrap_or_default();
+    let name = if name.is_empty() { &given } else { name };
+    let text = format!("{name} {} {at}", std::process::id());
+    UnixDatagram::unbound()?.send_to(text.as_bytes(), address)?;
+    Ok(())
+}
+
+/// One write for all lines: what arrives together was written together.
+fn numbered(to: &mut dyn Write, count: &str) -> Result<(), Box<dyn Error>> {
+    let lines: String = (1..=count.parse::<u64>()?).map(|n| format!("line {n}\n")).collect();
+    to.write_all(lines.as_bytes())?;
+    Ok(to.flush()?)
+}
+
+/// It inherits our output, but not what we block: the standard library gives a
+/// new program a clean signal mask.
+fn fork_grandchild() -> Result<(), Box<dyn Error>> {
+    Command::new(std::env::current_exe()?).args(["hello:grandchild", "forever"]).spawn()?;
+    Ok(())
+}
+
+fn dump_env() {
+    let sorted: BTreeMap<_, _> = std::env::vars_os().collect();
+    for (key, value) in sorted {
+        println!("{}={}", key.display(), value.display());
+    }
+}
+
+fn dump_fds() -> Result<(), Box<dyn Error>> {
+    let mut open = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let entry = entry?;
+        let number: u32 = entry.file_name().to_string_lossy().parse()?;
+        // The descriptor of this very listing is closed again by now.
+        if let Ok(target) = std::fs::read_link(format!("/proc/{}/fd/{number}", std::process::id())) {
+            open.insert(number, target);
+        }
+    }
+    let listing = format!("/proc/{}/fd", std::process::id());
+    for (number, target) in open.iter().filter(|(_, target)| !target.ends_with(&listing)) {
+        println!("{number} {}", target.display());
+    }
+    Ok(())
+}
+
+fn print_status(keys: &[&str]) -> Result<(), Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    for line in status.lines() {
+        if keys.iter().any(|key| line.split(':').next() == Some(key)) {
+            println!("{}", line.replace('\t', " "));
+        }
+    }
+    Ok(())
+}
+
+fn signal(name: &str) -> Result<Signal, Box<dyn Error>> {
+    Signal::from_str(&format!("SIG{name}")).map_err(|_| format!("{name} is no signal").into())
+}
+
+fn duration(text: &str) -> Result<Duration, Box<dyn Error>> {
+    if let Some(number) = text.strip_suffix("ms") {
+        return Ok(Duration::from_millis(number.parse()?));
+    }
+    let number = text.strip_suffix('s').ok_or("wanted a time like 200ms or 3s")?;
+    Ok(Duration::from_secs(number.parse()?))
+}

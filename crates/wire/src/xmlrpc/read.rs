@@ -1,0 +1,438 @@
+//! Bytes to values. A message is read into a small tree first, then the tree is understood.
+//!
+//! The tree has limits, so that a hostile message costs its sender more than us;
+//! the size of the body is limited by whoever received it. Supervisor's reader
+//! looks at elements only and does not mind what surrounds them, and neither do we.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, Event};
+
+use super::is_xml_char;
+use crate::{Fault, Value};
+
+/// A method and its positional arguments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// As sent: not checked, not trimmed, never empty.
+    pub method: String,
+    pub params: Vec<Value>,
+}
+
+/// Why a body is no call; the server answers 400.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRequest(pub String);
+
+/// Why a body is no response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadResponse(pub String);
+
+pub fn parse_call(body: &[u8]) -> Result<Call, BadRequest> {
+    let text = std::str::from_utf8(body).map_err(|error| BadRequest(format!("not UTF-8: {error}")))?;
+    if let Some(char) = text.chars().find(|&char| !is_xml_char(char)) {
+        return Err(BadRequest(format!("character {char:?} is not allowed in XML")));
+    }
+    call(text, &REQUEST).map_err(BadRequest)
+}
+
+/// The result, or the fault that the server raised.
+///
+/// More forgiving than [`parse_call`]: Supervisor sends the control characters of
+/// coloured logs as they are, and somebody wants to read those logs.
+pub fn parse_response(body: &[u8]) -> Result<Result<Value, Fault>, BadResponse> {
+    response(&String::from_utf8_lossy(body), &RESPONSE).map_err(BadResponse)
+}
+
+impl std::fmt::Display for BadRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "not an XML-RPC call: {}", self.0)
+    }
+}
+
+impl std::fmt::Display for BadResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "not an XML-RPC response: {}", self.0)
+    }
+}
+
+impl std::error::Error for BadRequest {}
+impl std::error::Error for BadResponse {}
+
+struct Limits {
+    depth: usize,
+    elements: usize,
+}
+
+/// A `system.multicall` of ten thousand calls fits.
+const REQUEST: Limits = Limits { depth: 64, elements: 100_000 };
+/// `getAllConfigInfo` of twenty thousand processes fits.
+const RESPONSE: Limits = Limits { depth: 64, elements: 4_000_000 };
+
+fn call(text: &str, limits: &Limits) -> Result<Call, String> {
+    let root = tree(text, limits)?;
+    let mut method = String::new();
+    let mut params = Vec::new();
+    for child in root.children {
+        match child.name {
+            "methodName" => method = child.text,
+            "params" => params = values(child)?,
+            _ => {}
+        }
+    }
+    if method.is_empty() {
+        return Err("no method name".to_owned());
+    }
+    Ok(Call { method, params })
+}
+
+fn response(text: &str, limits: &Limits) -> Result<Result<Value, Fault>, String> {
+    let root = tree(text, limits)?;
+    let Some(answer) = root.children.into_iter().next() else {
+        return Err(format!("<{}> is empty", root.name));
+    };
+    match answer.name {
+        "params" => values(answer)?.into_iter().next().map(Ok).ok_or_else(|| "no result".to_owned()),
+        "fault" => {
+            let fault = value(answer)?;
+            let code =
+                fault.get("faultCode").and_then(Value::as_int).and_then(|code| i32::try_from(code).ok());
+            let text = fault.get("faultString").and_then(Value::as_str);
+            match (code, text) {
+                (Some(code), Some(text)) => Ok(Err(Fault { code, text: text.to_owned() })),
+                _ => Err("the fault has no code or no text".to_owned()),
+            }
+        }
+        other => Err(format!("<{other}> where <params> or <fault> belongs")),
+    }
+}
+
+fn values(parent: Element) -> Result<Vec<Value>, String> {
+    parent.children.into_iter().map(value).collect()
+}
+
+/// What an element means. `<value>`, `<param>` and the like mean what their first child means.
+fn value(element: Element) -> Result<Value, String> {
+    match element.name {
+        "int" | "i4" | "i8" => Ok(Value::Int(number(&element)?)),
+        "boolean" => Ok(Value::Bool(element.text == "1")),
+        "string" => Ok(Value::Str(element.text)),
+        "double" => Ok(Value::Double(number(&element)?)),
+        "base64" => base64(&element.text).map(Value::Str),
+        "struct" => element.children.into_iter().map(member).collect::<Result<_, _>>().map(Value::Struct),
+        "array" => match element.children.into_iter().next() {
+            Some(data) => values(data).map(Value::Array),
+            None => Err("<array> without <data>".to_owned()),
+        },
+        "value" => match element.children.into_iter().next() {
+            Some(typed) => value(typed),
+            None => Ok(Value::Str(element.text)),
+        },
+        "param" | "fault" => match element.children.into_iter().next() {
+            Some(inner) => value(inner),
+            None => Err(format!("<{}> without <value>", element.name)),
+        },
+        // `nil`, `dateTime.iso8601` and whatever else there is.
+        _ if element.text.is_empty() => Ok(Value::Nil),
+        _ => Ok(Value::Str(element.text)),
+    }
+}
+
+fn member(element: Element) -> Result<(String, Value), String> {
+    let [name, inner] = <[Element; 2]>::try_from(element.children)
+        .map_err(|children| format!("a struct member has {} parts, not name and value", children.len()))?;
+    Ok((name.text, value(inner)?))
+}
+
+fn number<N: std::str::FromStr>(element: &Element) -> Result<N, String> {
+    element.text.trim().parse().map_err(|_| format!("<{}> holds {:?}, no number", element.name, element.text))
+}
+
+/// As Python decodes it: characters outside the alphabet are skipped, but the padding must be there.
+fn base64(text: &str) -> Result<String, String> {
+    let (digits, padding) = text.split_at(text.find('=').unwrap_or(text.len()));
+    let digits: Vec<u8> = digits.bytes().filter_map(base64_digit).collect();
+    let padding = padding.bytes().filter(|&byte| byte == b'=').count();
+    if digits.len() % 4 == 1 || padding < (4 - digits.len() % 4) % 4 {
+        return Err("base64 text is cut off".to_owned());
+    }
+    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
+    for group in digits.chunks(4) {
+        let mut bits = group.iter().fold(0, |bits, &digit| bits << 6 | u32::from(digit));
+        bits <<= 6 * (4 - group.len());
+        bytes.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
+    }
+    String::from_utf8(bytes).map_err(|_| "base64 text does not hold UTF-8".to_owned())
+}
+
+fn base64_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
+}
+
+/// One element: its text up to the first child, and its children.
+#[derive(Debug)]
+struct Element {
+    /// One of [`TAGS`], or `unknown`.
+    name: &'static str,
+    text: String,
+    children: Vec<Element>,
+}
+
+/// The names that mean something to us; with these at hand no element keeps a name of its own.
+const TAGS: &[&str] = &[
+    "value",
+    "string",
+    "int",
+    "name",
+    "member",
+    "boolean",
+    "struct",
+    "array",
+    "data",
+    "param",
+    "params",
+    "methodName",
+    "methodCall",
+    "methodResponse",
+    "fault",
+    "i4",
+    "i8",
+    "double",
+    "base64",
+    "nil",
+    "dateTime.iso8601",
+];
+
+impl Element {
+    fn named(name: &str) -> Element {
+        let name = TAGS.iter().copied().find(|&tag| tag == name).unwrap_or("unknown");
+        Element { name, text: String::new(), children: Vec::new() }
+    }
+}
+
+/// Reads one whole document, and nothing after it.
+fn tree(text: &str, limits: &Limits) -> Result<Element, String> {
+    let mut reader = Reader::from_str(text);
+    let mut document = Document { limits, elements: 0, open: Vec::new(), root: None };
+    loop {
+        match reader.read_event().map_err(|error| error.to_string())? {
+            Event::Start(tag) => document.start(tag.name().into_inner())?,
+            Event::Empty(tag) => {
+                document.start(tag.name().into_inner())?;
+                document.end();
+            }
+            Event::End(_) => document.end(),
+            Event::Text(text) => document.text(&text.xml10_content())?,
+            Event::CData(text) => document.text(&text.xml10_content())?,
+            Event::GeneralRef(reference) => document.text(resolve(&reference)?.encode_utf8(&mut [0; 4]))?,
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
+            Event::DocType(_) => return Err("document types are not accepted".to_owned()),
+            Event::Eof => return document.finish(),
+        }
+    }
+}
+
+/// A document while it is being read.
+struct Document<'a> {
+    limits: &'a Limits,
+    elements: usize,
+    /// From the root down to where we are.
+    open: Vec<Element>,
+    root: Option<Element>,
+}
+
+impl Document<'_> {
+    fn start(&mut self, name: &str) -> Result<(), String> {
+        self.elements += 1;
+        if self.elements > self.limits.elements || self.open.len() >= self.limits.depth {
+            return Err(format!(
+                "more than {} elements, or more than {} inside each other",
+                self.limits.elements, self.limits.depth
+            ));
+        }
+        if self.root.is_some() {
+            return Err("something follows the document".to_owned());
+        }
+        self.open.push(Element::named(name));
+        Ok(())
+    }
+
+    /// The reader has seen to it that an end has a start.
+    fn end(&mut self) {
+        let Some(done) = self.open.pop() else { return };
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(done),
+            None => self.root = Some(done),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), String> {
+        match self.open.last_mut() {
+            Some(element) if element.children.is_empty() => element.text.push_str(text),
+            Some(_) => {}
+            None if text.trim_ascii().is_empty() => {}
+            None => return Err("text outside the document".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Element, String> {
+        match self.open.last() {
+            Some(open) => Err(format!("<{}> is never closed", open.name)),
+            None => self.root.ok_or_else(|| "it is empty".to_owned()),
+        }
+    }
+}
+
+/// `&amp;` and its four brothers, and characters by number. No other entity exists.
+fn resolve(reference: &BytesRef<'_>) -> Result<char, String> {
+    match &**reference {
+        "amp" => Ok('&'),
+        "lt" => Ok('<'),
+        "gt" => Ok('>'),
+        "quot" => Ok('"'),
+        "apos" => Ok('\''),
+        name => match reference.resolve_char_ref() {
+            Ok(Some(char)) if is_xml_char(char) => Ok(char),
+            _ => Err(format!("&{name}; is not accepted")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xmlrpc::{write_call, write_fault, write_response};
+
+    fn arguments(params: &str) -> Result<Vec<Value>, BadRequest> {
+        let body = format!("<methodCall><methodName>m</methodName><params>{params}</params></methodCall>");
+        parse_call(body.as_bytes()).map(|call| call.params)
+    }
+
+    fn argument(value: &str) -> Option<Value> {
+        arguments(&format!("<param><value>{value}</value></param>")).ok()?.pop()
+    }
+
+    fn everything() -> Value {
+        Value::members([
+            ("name", "a<b> & c\n\ttab \u{e9}\u{1f600}".into()),
+            ("empty", "".into()),
+            ("number", (-17).into()),
+            ("truth", false.into()),
+            ("half", Value::Double(0.5)),
+            ("nothing", Value::Nil),
+            ("list", vec![Value::Array(vec![]), Value::Struct(vec![]), "x".into()].into()),
+        ])
+    }
+
+    #[test]
+    fn what_we_write_we_read() {
+        let call = parse_call(&write_call("system.multicall", &[everything(), 3.into()])).unwrap();
+        assert_eq!(
+            call,
+            Call { method: "system.multicall".to_owned(), params: vec![everything(), 3.into()] }
+        );
+        assert_eq!(parse_response(&write_response(&everything())), Ok(Ok(everything())));
+        let fault = Fault { code: 10, text: "BAD_NAME: <&>".to_owned() };
+        assert_eq!(parse_response(&write_fault(&fault)), Ok(Err(fault)));
+    }
+
+    #[test]
+    fn types_are_read_as_supervisor_reads_them() {
+        assert_eq!(argument("<int> 42 </int>"), Some(Value::Int(42)));
+        assert_eq!(argument("<i4>-1</i4>"), Some(Value::Int(-1)));
+        assert_eq!(argument("<boolean>1</boolean>"), Some(Value::Bool(true)));
+        assert_eq!(argument("<boolean>true</boolean>"), Some(Value::Bool(false)));
+        assert_eq!(argument("  bare "), Some("  bare ".into()));
+        assert_eq!(argument("\n <string> a </string>\n"), Some(" a ".into()));
+        assert_eq!(argument("<string/>"), Some("".into()));
+        assert_eq!(argument(""), Some("".into()));
+        assert_eq!(argument("<nil/>"), Some(Value::Nil));
+        assert_eq!(argument("<ex:thing>7</ex:thing>"), Some("7".into()));
+        assert_eq!(argument("<base64>aMOp\nbGxv</base64>"), Some("h\u{e9}llo".into()));
+        assert_eq!(argument("<base64>aGk=</base64>"), Some("hi".into()));
+        assert_eq!(argument("<base64>aQ==</base64>"), Some("i".into()));
+        assert_eq!(
+            argument("<string>a<!-- c -->b<![CDATA[<&>]]>&#233;&quot;</string>"),
+            Some("ab<&>\u{e9}\"".into())
+        );
+        assert_eq!(argument("<string>a\r\nb</string>"), Some("a\nb".into()));
+    }
+
+    #[test]
+    fn params_and_declaration_may_be_missing() {
+        let bare = parse_call(b"<methodCall><methodName>a.b</methodName></methodCall>").unwrap();
+        assert_eq!(bare, Call { method: "a.b".to_owned(), params: vec![] });
+        let declared = parse_call(
+            b"\xef\xbb\xbf<?xml version=\"1.0\"?>\n<methodCall><methodName>a.b</methodName></methodCall>\n",
+        );
+        assert_eq!(declared.unwrap(), bare);
+    }
+
+    #[test]
+    fn malformed_calls_are_refused_with_a_reason() {
+        for body in [
+            "",
+            "hello",
+            "<methodCall>",
+            "<methodCall></methodcall>",
+            "<methodCall></methodCall>",
+            "<methodCall><methodName/></methodCall>",
+            "<methodCall><methodName>m</methodName></methodCall><again/>",
+            "<methodCall><methodName>m</methodName></methodCall> trailing",
+            "<methodCall><methodName>m\u{0}</methodName></methodCall>",
+            "<methodCall><methodName>m\u{1b}</methodName></methodCall>",
+            "<methodCall><methodName>m&#0;</methodName></methodCall>",
+            "<methodCall><methodName>&unknown;</methodName></methodCall>",
+            "<!DOCTYPE a [<!ENTITY b 'c'>]><methodCall><methodName>&b;</methodName></methodCall>",
+        ] {
+            assert!(parse_call(body.as_bytes()).is_err(), "{body:?} was accepted");
+        }
+        assert!(parse_call(b"<methodCall><methodName>\xff</methodName></methodCall>").is_err());
+        assert_eq!(argument("<int>four</int>"), None);
+        assert_eq!(argument("<int></int>"), None);
+        assert_eq!(argument("<array/>"), None);
+        assert_eq!(argument("<struct><member><name>a</name></member></struct>"), None);
+        assert_eq!(argument("<base64>aGk</base64>"), None);
+        assert_eq!(argument("<base64>/////w==</base64>"), None);
+        assert!(arguments("<param/>").is_err());
+    }
+
+    #[test]
+    fn depth_and_size_have_limits() {
+        let deep = "<value><array><data>".repeat(50);
+        assert!(arguments(&format!("<param>{deep}")).unwrap_err().0.contains("inside each other"));
+        let wide = "<param><value>1</value></param>".repeat(60_000);
+        assert!(arguments(&wide).is_err());
+        assert_eq!(arguments(&wide[..wide.len() / 2]).map(|params| params.len()), Ok(30_000));
+    }
+
+    #[test]
+    fn no_prefix_and_no_flipped_byte_makes_the_reader_panic() {
+        let whole = write_call("supervisor.x", &[everything(), "&amp;".into()]);
+        for end in 0..whole.len() {
+            let _ = parse_call(&whole[..end]).is_ok();
+            let _ = parse_response(&whole[..end]).is_ok();
+            for strange in [0, b'<', b'&', b'>', b'/', 0x80, 0xff] {
+                let mut flipped = whole.clone();
+                flipped[end] = strange;
+                let _ = (parse_call(&flipped).is_ok(), parse_response(&flipped).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn answers_of_a_python_daemon_are_read_even_where_python_cannot() {
+        let raw = b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><string>\x1b[31mred\xff</string></value>\n</param>\n</params>\n</methodResponse>\n";
+        assert_eq!(parse_response(raw), Ok(Ok("\u{1b}[31mred\u{fffd}".into())));
+        assert!(parse_response(b"<methodResponse/>").is_err());
+        assert!(parse_response(b"<methodResponse><params/></methodResponse>").is_err());
+        assert!(parse_response(b"<methodResponse><fault><value>x</value></fault></methodResponse>").is_err());
+        assert!(parse_response(b"<html><body>no</body></html>").is_err());
+    }
+}

@@ -1,0 +1,94 @@
+#!/bin/sh
+# Installs what the tests need beside the Rust toolchain, and nothing twice:
+#   .test-env/supervisor   a virtualenv with Supervisor 4.3.0, which we are compared with
+#   mariadb-server         the distribution's package, for the founding story (tests/mariadb.rs)
+#   cargo-deny             checks licences and advisories of our dependencies
+# In: nothing. Out: one line a step; the last one says what the tests want in the
+# environment. Ends with 1 and a reason when a step fails. Needs root only for what apt installs.
+set -eu
+
+cd "$(dirname "$0")/.."
+venv=$PWD/.test-env/supervisor
+log=$PWD/.test-env/setup.log
+mkdir -p .test-env
+: >"$log"
+
+say() { printf 'setup-tests: %s\n' "$*"; }
+
+fail() {
+    printf 'setup-tests: %s\n' "$*" >&2
+    if [ -s "$log" ]; then
+        printf 'the last lines of %s:\n' "$log" >&2
+        tail -n 15 "$log" >&2
+    fi
+    exit 1
+}
+
+# Runs a noisy command quietly; its output is shown only when it fails.
+quietly() { "$@" >>"$log" 2>&1; }
+
+# Installs packages with apt, as root and without starting any service.
+apt_install() {
+    command -v apt-get >/dev/null || fail "cannot install $*: there is no apt-get; install it by hand"
+    [ "$(id -u)" -eq 0 ] || fail "cannot install $* as this user; as root: apt-get install --no-install-recommends $*"
+    quietly apt-get update || fail "apt-get update failed"
+    policy=/usr/sbin/policy-rc.d
+    made_policy=no
+    if [ ! -e "$policy" ]; then
+        # Debian asks this file before it starts a service; 101 means no.
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        made_policy=yes
+        trap 'rm -f "$policy"' EXIT
+    fi
+    status=0
+    DEBIAN_FRONTEND=noninteractive quietly apt-get install -y --no-install-recommends "$@" || status=$?
+    if [ "$made_policy" = yes ]; then
+        rm -f "$policy"
+        trap - EXIT
+    fi
+    [ "$status" -eq 0 ] || fail "apt-get could not install $*"
+}
+
+oracle_works() { [ "$("$venv/bin/supervisord" -v 2>/dev/null)" = 4.3.0 ]; }
+
+setup_supervisor() {
+    # Running it also notices a virtualenv whose directory was moved.
+    if oracle_works; then
+        say "Supervisor 4.3.0 is in .test-env/supervisor"
+        return
+    fi
+    command -v python3 >/dev/null || apt_install python3 python3-venv
+    python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
+    quietly python3 -m venv --clear "$venv" || fail "cannot make the virtualenv $venv"
+    quietly "$venv/bin/pip" install --disable-pip-version-check 'supervisor==4.3.0' ||
+        fail "pip could not install supervisor 4.3.0"
+    oracle_works || fail "supervisord in $venv does not run"
+    say "Supervisor 4.3.0 installed in .test-env/supervisor"
+}
+
+setup_mariadb() {
+    if [ -x /usr/sbin/mariadbd ] && command -v mariadb mariadb-install-db >/dev/null; then
+        say "MariaDB is installed"
+        return
+    fi
+    apt_install mariadb-server
+    [ -x /usr/sbin/mariadbd ] || fail "mariadb-server is installed, but there is no /usr/sbin/mariadbd"
+    say "MariaDB installed by apt; no server was started"
+}
+
+setup_cargo_deny() {
+    if cargo deny --version >/dev/null 2>&1; then
+        say "cargo-deny is installed"
+        return
+    fi
+    command -v cargo >/dev/null || fail "there is no cargo; install the Rust toolchain first"
+    say "building cargo-deny, once, for some minutes"
+    quietly cargo install --locked cargo-deny || fail "cargo could not install cargo-deny"
+    say "cargo-deny installed"
+}
+
+setup_supervisor
+setup_mariadb
+setup_cargo_deny
+say "ready; tests want PROVOST_ORACLE=$venv/bin"

@@ -39,6 +39,7 @@ const EXCUSED: &[Excused] = &[
 /// The transcript as it is to be compared.
 pub(crate) fn comparable(side: Side, mut transcript: Vec<String>) -> Vec<String> {
     transcript.retain(|line| !EXCUSED.iter().any(|row| row.excuses(side, line)));
+    leave_out_help(&mut transcript);
     sort_simultaneous(&mut transcript);
     transcript
 }
@@ -53,13 +54,31 @@ impl Excused {
     }
 }
 
+/// Help texts are in our own words (SPEC 7): what follows the line that tells a usage error is left out
+/// on both sides, up to the exit status.
+fn leave_out_help(transcript: &mut Vec<String>) {
+    let mut in_help = false;
+    transcript.retain(|line| {
+        let ends = line.starts_with("  = ") || line.starts_with("= ");
+        let keep = !in_help || ends;
+        in_help = (in_help && !ends) || line.trim_start().starts_with("Error: ");
+        keep
+    });
+}
+
 /// Programs that were signalled together end in the order that the kernel runs
 /// them in, so neighbouring lines that tell of it, in the main log and from
-/// `stop all`, have no order of their own.
+/// `stop all`, have no order of their own. Programs that were spawned together with `startsecs=0` are RUNNING
+/// the moment they are there with us, and after the next tick, all together, with 4.3.0.
 fn sort_simultaneous(transcript: &mut [String]) {
     let stopped = |line: &String| line.contains(" stopped: ") || line.ends_with(": stopped");
     for run in transcript.chunk_by_mut(|a, b| stopped(a) && stopped(b)) {
         run.sort();
+    }
+    let spawned = |line: &String| line.contains(" INFO spawned: ");
+    let at_once = |line: &String| spawned(line) || line.contains(" stayed up for > than 0 seconds");
+    for run in transcript.chunk_by_mut(|a, b| at_once(a) && at_once(b)) {
+        run.sort_by_key(|line| !spawned(line));
     }
 }
 

@@ -39,6 +39,7 @@ impl Caller {
                 | Permission::Start
                 | Permission::Stop
                 | Permission::Signal
+                | Permission::Logs
                 | Permission::Config
                 | Permission::Shutdown,
             ) => true,

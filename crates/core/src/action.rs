@@ -15,6 +15,8 @@ pub enum Action {
     Resolve { process: ProcessId, config: Arc<ProcessConfig> },
     /// Settle where the process writes; answered by `Input::LogsPrepared`.
     PrepareLogs { process: ProcessId, group: Arc<str>, config: Arc<ProcessConfig> },
+    /// Empty the process's log files; answered by `Input::LogsCleared`.
+    ClearLogs { process: ProcessId },
     /// Start the program; answered by `Input::Spawned` or `Input::SpawnFailed`.
     Spawn { child: ChildId, process: ProcessId, group: Arc<str>, config: Arc<ProcessConfig> },
     /// A child of an earlier brain is this process's now: go on with its output.

@@ -35,6 +35,10 @@ pub enum Command {
         target: Target,
         signal: String,
     },
+    /// Empty the log files.
+    ClearLogs {
+        target: Target,
+    },
     /// Read the configuration and compare: `Reply::Reread`.
     Reread,
     /// Add a group of the configuration last read.
@@ -60,6 +64,8 @@ pub enum Permission {
     Start,
     Stop,
     Signal,
+    /// Also to read them.
+    Logs,
     Config,
     Shutdown,
 }
@@ -74,6 +80,7 @@ impl Command {
             Command::Start { .. } => Permission::Start,
             Command::Stop { .. } => Permission::Stop,
             Command::Signal { .. } => Permission::Signal,
+            Command::ClearLogs { .. } => Permission::Logs,
             Command::Reread | Command::AddGroup { .. } | Command::RemoveGroup { .. } => Permission::Config,
             Command::Shutdown | Command::Restart => Permission::Shutdown,
         }

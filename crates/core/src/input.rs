@@ -24,6 +24,8 @@ pub enum Input {
     Resolved { process: ProcessId, result: Result<(), SpawnError> },
     /// The answer to `Action::PrepareLogs`.
     LogsPrepared { process: ProcessId, paths: LogPaths },
+    /// The answer to `Action::ClearLogs`, with the text of what prevented it.
+    LogsCleared { process: ProcessId, result: Result<(), String> },
     /// The answer to `Action::Spawn`: it runs.
     Spawned { child: ChildId, pid: i32, at: Now },
     /// The answer to `Action::Spawn`: there is no child.

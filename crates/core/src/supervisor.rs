@@ -109,6 +109,7 @@ impl Supervisor {
                     process.logs = paths;
                 }
             }
+            Input::LogsCleared { process, result } => self.logs_cleared(process, result, out),
             Input::Spawned { child, pid, at } => {
                 self.of_child(now, child, out, |process, _, out| process.spawned(pid, at, out));
             }

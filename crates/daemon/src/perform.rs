@@ -92,6 +92,10 @@ impl Hands {
                 self.logs.insert(process, paths.clone());
                 Some(Input::LogsPrepared { process, paths })
             }
+            Action::ClearLogs { process } => {
+                self.clear_logs(process);
+                None
+            }
             Action::Spawn { child, process, group, config } => {
                 self.begin_spawn(child, process, &group, &config)
             }
@@ -277,6 +281,13 @@ impl Hands {
             false => self.log_path(config, &config.stderr, "stderr"),
         };
         LogPaths { stdout, stderr }
+    }
+
+    fn clear_logs(&self, process: ProcessId) {
+        let made = self.logs.get(&process).cloned().unwrap_or_default();
+        let outputs = [(Output::Stdout, made.stdout), (Output::Stderr, made.stderr)];
+        let paths = outputs.into_iter().filter_map(|(output, path)| Some((output, path?))).collect();
+        self.pump.orders.send(Order::Clear { process, paths });
     }
 
     fn log_path(&mut self, config: &ProcessConfig, channel: &Channel, name: &str) -> Option<PathBuf> {

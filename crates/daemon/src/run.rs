@@ -147,6 +147,7 @@ impl Loop {
             let input = match notice {
                 Notice::Opened { child, result } => self.hands.opened(child, result)?,
                 Notice::Drained { child } => self.hands.drained(child),
+                Notice::Cleared { process, result } => Some(Input::LogsCleared { process, result }),
             };
             self.inputs.extend(input);
         }

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{WaitOptions, getpid, setsid, waitpid};
+use rustix::process::{WaitOptions, getpid, setsid, wait};
 
 use crate::link::{Link, receive_packet, send_packet};
 use crate::plan::PlanView;
@@ -301,7 +301,7 @@ impl Keeper {
     /// Reaps every child that has ended; returns the brain's status if it was among them.
     fn reap(&mut self) -> Option<WaitStatus> {
         let mut brain_status = None;
-        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             let (pid, status) = (pid.as_raw_pid(), WaitStatus(status.as_raw()));
             if self.brain.as_ref().is_some_and(|brain| brain.pid == pid) {
                 brain_status = Some(status);

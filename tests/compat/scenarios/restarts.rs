@@ -139,7 +139,7 @@ startretries=1
 
 [program:unknown]
 command=provost-no-such-command
-startretries=0
+startretries=1
 ",
         );
         stage.wait_for_logs(&["gave up: absent", "gave up: unknown"]);

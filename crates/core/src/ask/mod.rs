@@ -15,6 +15,8 @@ use crate::process::{Process, State};
 pub(crate) enum Until {
     /// The answer whether the program could be started; then a start follows.
     Resolved { wait: bool },
+    /// Empty log files.
+    Cleared,
     /// A child, or the news that there is none.
     Launched,
     /// RUNNING, or a failure.
@@ -136,8 +138,8 @@ impl Asks {
 pub(crate) fn verdict(wait: &Wait, process: &Process) -> Option<Result<(), Fault>> {
     let name = || wait.given.clone();
     match wait.until {
-        // Decided by `Input::Resolved` alone.
-        Until::Resolved { .. } => None,
+        // Decided by `Input::Resolved` and `Input::LogsCleared` alone.
+        Until::Resolved { .. } | Until::Cleared => None,
         Until::Launched | Until::Started if process.spawnerr.is_some() => {
             Some(Err(Fault::SpawnError { name: name() }))
         }

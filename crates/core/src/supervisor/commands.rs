@@ -27,6 +27,7 @@ enum Deed {
     Stop {
         wait: bool,
     },
+    ClearLogs,
     /// The number, or the text that names no signal.
     Signal(Result<i32, String>),
 }
@@ -38,6 +39,7 @@ impl Deed {
             Deed::Start { .. } => !state.is_running(),
             Deed::Stop { .. } => state.is_running(),
             Deed::Signal(_) => state.is_signallable(),
+            Deed::ClearLogs => true,
         }
     }
 }
@@ -63,6 +65,7 @@ impl Supervisor {
                 let signal = signal_number(&signal).map_err(|_| signal);
                 self.deed(now, ask, target, Deed::Signal(signal), out);
             }
+            Command::ClearLogs { target } => self.deed(now, ask, target, Deed::ClearLogs, out),
             Command::Reread => out.push(Action::ReadConfig { ask: Some(ask), purpose: ReadFor::Reread }),
             Command::AddGroup { name } => {
                 let reply = self.add_group(now, name, out);
@@ -144,6 +147,10 @@ impl Supervisor {
                 }
                 self.with(now, id, out, |process, _, out| process.stop(now, out));
             }
+            Deed::ClearLogs => {
+                out.push(Action::ClearLogs { process: id });
+                self.wait_for(ask, id, given, Until::Cleared);
+            }
             Deed::Signal(Err(signal)) => {
                 // Judged before the state is (SPEC 6.4).
                 self.decide(ask, id, Err(Fault::BadSignal { signal: signal.clone() }));
@@ -178,6 +185,13 @@ impl Supervisor {
                     self.start(now, id, out);
                 }
             }
+        }
+    }
+
+    pub(super) fn logs_cleared(&mut self, id: ProcessId, result: Result<(), String>, out: &mut Outbox) {
+        for wait in self.asks.take(id, |wait| wait.until == Until::Cleared) {
+            let result = result.clone().map_err(|detail| Fault::Failed { detail });
+            self.finish_wait(wait, result, out);
         }
     }
 

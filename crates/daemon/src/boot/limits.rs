@@ -32,16 +32,26 @@ pub(super) fn raise(settings: &Supervisord, keeper: i32) -> Result<Vec<Message>,
 fn too_few(name: &str, least: u64, hard: Option<u64>) -> String {
     let hard = hard.map_or("unlimited".to_owned(), |hard| hard.to_string());
     let (what, whose, setting, allowed, remedy) = match name {
-        "RLIMIT_NOFILE" => {
-            ("file descriptors", "process", "minfds", "file descriptors", "number of usable file descriptors")
-        }
-        _ => ("available processes", "program", "minprocs", "processes", "number of usable processes"),
+        "RLIMIT_NOFILE" => (
+            "file descriptors",
+            "process",
+            "minfds",
+            "file descriptors",
+            "number of usable file descriptors in your environment (see README.rst) or lower the minfds \
+             setting in the config file to allow the process to start.",
+        ),
+        _ => (
+            "available processes",
+            "program",
+            "minprocs",
+            "processes",
+            "number of usable processes in your environment (see README.rst) or lower the minprocs setting \
+             in the config file to allow the program to start.",
+        ),
     };
-    let verb = if setting == "minfds" { "open" } else { "open" };
     format!(
         "The minimum number of {what} required to run this {whose} is {least} as per the \"{setting}\" \
-         command-line argument or config file setting. The current environment will only allow you to {verb} \
-         {hard} {allowed}.  Either raise the {remedy} in your environment (see README.rst) or lower the \
-         {setting} setting in the config file to allow the process to start."
+         command-line argument or config file setting. The current environment will only allow you to open \
+         {hard} {allowed}.  Either raise the {remedy}"
     )
 }

@@ -138,30 +138,38 @@ impl Brain {
         let pump = Pump::start(main_log, copy, notices)
             .map_err(|e| Refusal::system(format!("cannot start the log pump: {e}")))?;
         let mut log = MainLog::new(settings.loglevel, Arc::clone(&pump.orders), Arc::clone(&pump.waiting));
-        say_in_order(&mut log, sayings);
-        for advice in &config.advice {
-            log.write(LogLevel::Warn, &advice.to_string());
+        // After a crash all this has been said already, and still holds.
+        let resumes = past.hello.previous.is_some();
+        if !resumes {
+            say_in_order(&mut log, sayings);
+            for advice in &config.advice {
+                log.write(LogLevel::Warn, &advice.to_string());
+            }
         }
         past.report(&mut log);
 
         let auto_logs = AutoLogs {
             directory: settings.childlogdir.clone(),
             identifier: settings.identifier.clone(),
-            adopt: past.hello.previous.is_some(),
+            adopt: resumes,
         };
-        if !settings.nocleanup && past.children.is_empty() && past.hello.previous.is_none() {
+        if !settings.nocleanup && !resumes {
             clean_up(&auto_logs, &mut log);
         }
 
         let (sockets, doors) = Sockets::open(&config, past.held, &mut link)?;
-        sockets::announce(&config, &mut log);
+        if !resumes {
+            sockets::announce(&config, &mut log);
+        }
 
         if in_background {
             go_to_the_background(&config, !past.hello.seasoned, &mut link, &mut log)?;
         }
         let pidfile = Pidfile::write(&settings.pidfile, past.hello.keeper_pid, &mut log);
         let pid = past.hello.keeper_pid;
-        log.write(LogLevel::Info, &format!("supervisord started with pid {pid}"));
+        if !resumes {
+            log.write(LogLevel::Info, &format!("supervisord started with pid {pid}"));
+        }
 
         let (commands, heard_commands) = CommandPost::new(&bell);
         let facts = Facts {

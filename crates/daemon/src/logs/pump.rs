@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
@@ -21,7 +22,7 @@ use rustix::event::epoll;
 use rustix::io::Errno;
 
 use super::main_log;
-use super::sink::{Destination, Sink};
+use super::sink::{self, Destination, Sink};
 use crate::clock;
 use crate::wake::{Bell, Post};
 
@@ -50,6 +51,8 @@ pub(crate) enum Order {
     Cancel { child: ChildId },
     /// The child has ended: drain its pipes, add these words to its standard error. Answered by `Notice::Drained`.
     Finish { child: ChildId, last_words: Option<String> },
+    /// Empty the log files of a process. Answered by `Notice::Cleared`.
+    Clear { process: ProcessId, paths: Vec<(Output, PathBuf)> },
     /// Open every file anew by its name.
     Reopen,
     /// Write what is queued and end.
@@ -66,6 +69,11 @@ pub(crate) enum Notice {
     },
     Drained {
         child: ChildId,
+    },
+    /// With the text of what prevented it.
+    Cleared {
+        process: ProcessId,
+        result: Result<(), String>,
     },
 }
 
@@ -220,6 +228,11 @@ impl Worker {
                 self.finish(child, last_words);
                 self.notices.send(Notice::Drained { child });
             }
+            Order::Clear { process, paths } => {
+                let result =
+                    paths.into_iter().try_for_each(|(output, path)| self.clear((process, output), &path));
+                self.notices.send(Notice::Cleared { process, result });
+            }
             Order::Reopen => self.reopen(),
             Order::Quit => {}
         }
@@ -362,6 +375,15 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Empties a log, whether or not somebody writes to it now.
+    fn clear(&mut self, key: SinkKey, path: &Path) -> Result<(), String> {
+        let cleared = match self.sinks.get_mut(&key) {
+            Some(shared) => shared.sink.clear(),
+            None => sink::clear(path),
+        };
+        cleared.map_err(|e| format!("cannot empty {}: {e}", path.display()))
     }
 
     fn reopen(&mut self) {

@@ -61,6 +61,15 @@ impl Sink {
         Ok(())
     }
 
+    /// Empties the file where it is; what is no regular file has nothing to empty.
+    pub(crate) fn clear(&mut self) -> io::Result<()> {
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+            self.size = 0;
+        }
+        Ok(())
+    }
+
     fn rotate(&mut self) -> io::Result<()> {
         let numbered = |n: u32| {
             let mut name = self.to.path.clone().into_os_string();
@@ -76,6 +85,16 @@ impl Sink {
         self.file = open(&self.to.path, true)?;
         self.size = 0;
         Ok(())
+    }
+}
+
+/// Empties a log that is not open. Only a regular file is touched, and none is made.
+pub(crate) fn clear(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        Ok(meta) if meta.is_file() => OpenOptions::new().write(true).open(path)?.set_len(0),
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
     }
 }
 

@@ -134,8 +134,11 @@ impl Supervisor {
             Input::Orphan { pid, status } => out.push(Action::Note(Note::Orphan { pid, status })),
             Input::Wake => {}
         }
-        self.wake_due(now, out);
         self.go_on_stopping(now, out);
+        // Last, so that a deadline set just now for just now (stopwaitsecs=0) does not need a turn of its own.
+        if !self.finished {
+            self.wake_due(now, out);
+        }
     }
 
     // --- beginnings ---

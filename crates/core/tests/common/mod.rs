@@ -1,0 +1,164 @@
+//! A supervisor on a table: configured by text, fed by hand, its actions at the reader's disposal.
+//!
+//! Time stands still until it is moved. Questions that the shell answers at once (can it be started, where does
+//! it log, is the new configuration good) are answered at once here too; spawning, dying and killing are the caller's.
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test binary compiles this file and uses its own part of it"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use provost_config::{CliOverrides, Config, MemoryFiles, load};
+use provost_core::{
+    Action, AskId, ChildId, Command, Event, ExitStatus, Input, LogPaths, Mono, Note, Now, Reply, StateDetail,
+    Supervisor, Wall,
+};
+
+/// Reads a configuration; `[supervisord]` is added.
+pub(crate) fn config(text: &str) -> Arc<Config> {
+    let text = format!("[supervisord]\n{text}");
+    let files = MemoryFiles::with("/etc/s.conf", &text);
+    Arc::new(load(Path::new("/etc/s.conf"), &CliOverrides::default(), &files).expect("the test's own text"))
+}
+
+pub(crate) struct Table {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) now: Now,
+    /// What `reread` will find.
+    pub(crate) on_disk: Result<Arc<Config>, String>,
+    pub(crate) replies: Vec<(AskId, Reply)>,
+    /// Everything that was to be done, told shortly, since the last look.
+    pub(crate) told: Vec<String>,
+    /// Children wanted and not yet reported, oldest first.
+    pub(crate) wanted: Vec<(ChildId, String)>,
+    next_ask: u64,
+}
+
+impl Table {
+    /// A supervisor that has begun.
+    pub(crate) fn new(text: &str) -> Table {
+        let config = config(text);
+        let (supervisor, actions) = Supervisor::new(Arc::clone(&config), ChildId(1));
+        let now = Now { mono: Mono(1_000_000_000_000), wall: Wall(1_795_344_360_000) };
+        let mut table = Table {
+            supervisor,
+            now,
+            on_disk: Ok(config),
+            replies: Vec::new(),
+            told: Vec::new(),
+            wanted: Vec::new(),
+            next_ask: 1,
+        };
+        table.carry_out(actions);
+        table.feed(Input::Begin);
+        table
+    }
+
+    pub(crate) fn feed(&mut self, input: Input) {
+        let mut actions = Vec::new();
+        self.supervisor.step(self.now, input, &mut actions);
+        self.carry_out(actions);
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            if let Some(line) = tell(&action) {
+                self.told.push(line);
+            }
+            match action {
+                Action::Resolve { process, .. } => self.feed(Input::Resolved { process, result: Ok(()) }),
+                Action::PrepareLogs { process, .. } => {
+                    self.feed(Input::LogsPrepared { process, paths: LogPaths::default() });
+                }
+                Action::ClearLogs { process } => self.feed(Input::LogsCleared { process, result: Ok(()) }),
+                Action::ReadConfig { ask, purpose } => {
+                    let result = self.on_disk.clone();
+                    self.feed(Input::ConfigRead { ask, purpose, result });
+                }
+                Action::Spawn { child, config, .. } => self.wanted.push((child, config.name.clone())),
+                Action::Reply { ask, reply } => self.replies.push((ask, reply)),
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn ask(&mut self, command: Command) -> AskId {
+        let ask = AskId(self.next_ask);
+        self.next_ask += 1;
+        self.feed(Input::Command(ask, command));
+        ask
+    }
+
+    /// The reply to a question; panics if it was answered more than once.
+    pub(crate) fn reply(&self, ask: AskId) -> Option<&Reply> {
+        let mut replies = self.replies.iter().filter(|(a, _)| *a == ask);
+        let first = replies.next().map(|(_, reply)| reply);
+        assert!(replies.next().is_none(), "{ask:?} was answered twice");
+        first
+    }
+
+    /// The oldest wanted child comes to be, with this pid.
+    pub(crate) fn spawns(&mut self, pid: i32) -> ChildId {
+        let (child, _) = self.wanted.remove(0);
+        self.feed(Input::Spawned { child, pid, at: self.now });
+        child
+    }
+
+    pub(crate) fn exits(&mut self, child: ChildId, code: i32) {
+        self.feed(Input::Exited { child, status: ExitStatus::Code(code), at: self.now });
+    }
+
+    pub(crate) fn dies(&mut self, child: ChildId, signal: i32) {
+        let status = ExitStatus::Signal { number: signal, core_dumped: false };
+        self.feed(Input::Exited { child, status, at: self.now });
+    }
+
+    /// Moves the clock, waking the supervisor whenever it asked for it.
+    pub(crate) fn advance(&mut self, by: Duration) {
+        let until = self.now.mono + by;
+        while let Some(deadline) = self.supervisor.next_deadline().filter(|at| *at <= until) {
+            self.move_to(deadline.max(self.now.mono));
+            self.feed(Input::Wake);
+        }
+        self.move_to(until);
+    }
+
+    fn move_to(&mut self, mono: Mono) {
+        let moved = mono.since(self.now.mono);
+        self.now = Now { mono, wall: Wall(self.now.wall.0 + moved.as_millis() as i64) };
+    }
+
+    /// What was told since the last call.
+    pub(crate) fn story(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.told)
+    }
+}
+
+/// An action in a few words; `None` for what is of no interest to a story.
+pub(crate) fn tell(action: &Action) -> Option<String> {
+    Some(match action {
+        Action::Spawn { child, config, .. } => format!("spawn {} as {}", config.name, child.0),
+        Action::Kill { child, signal, target } => format!("kill {} with {signal} ({target:?})", child.0),
+        Action::Publish(Event::ProcessState { process, from, to, detail, .. }) => {
+            let detail = match detail {
+                StateDetail::None => String::new(),
+                StateDetail::Tries(n) => format!(" tries {n}"),
+                StateDetail::Pid(pid) => format!(" pid {pid}"),
+                StateDetail::Exited { expected, pid } => format!(" expected {expected} pid {pid}"),
+            };
+            format!("{process}: {} -> {}{detail}", from.name(), to.name())
+        }
+        Action::Publish(Event::GroupAdded { group }) => format!("group {group} added"),
+        Action::Publish(Event::GroupRemoved { group }) => format!("group {group} removed"),
+        Action::Publish(Event::SupervisorStopping) => "stopping".into(),
+        Action::Note(Note::GaveUp { name }) => format!("{name} given up"),
+        Action::Note(Note::WaitingToDie { names }) => format!("waiting for {}", names.join(", ")),
+        Action::Note(Note::RestartRefused { reason }) => format!("no restart: {reason}"),
+        Action::Finish(ending) => format!("finish: {ending:?}"),
+        _ => return None,
+    })
+}

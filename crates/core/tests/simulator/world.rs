@@ -1,0 +1,373 @@
+//! The world: children with a will of their own, people with bad timing, and a seeded source of chance.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use provost_config::Config;
+use provost_core::{
+    Action, AskId, ChildId, Command, ExitStatus, Input, LogPaths, Mono, Now, SpawnError, SpawnErrorKind,
+    Supervisor, Target, Wall,
+};
+
+use crate::common::config;
+use crate::referee::{Limits, Promise, Referee, Seen};
+
+/// How long the slowest mortal child survives SIGKILL.
+const SLOWEST_DEATH: Duration = Duration::from_secs(20);
+/// The longest of all waits: stopwaitsecs, a slow death, retries, a late spawn, one after the other.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// xorshift64*: small, seeded, the same everywhere.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+    fn millis(&mut self, most: u64) -> Duration {
+        Duration::from_millis(self.below(most + 1))
+    }
+}
+
+/// Something that will happen.
+#[derive(Debug, Clone)]
+enum Fate {
+    Spawned(ChildId),
+    SpawnFails(ChildId),
+    Ends(ChildId, ExitStatus),
+}
+
+#[derive(Debug)]
+struct Child {
+    pid: i32,
+    ignores_stop: bool,
+    refuses_signals: bool,
+    death_takes: Duration,
+}
+
+pub(crate) struct World {
+    chance: Chance,
+    supervisor: Supervisor,
+    referee: Referee,
+    now: Now,
+    fates: BTreeMap<(Mono, u64), Fate>,
+    children: BTreeMap<ChildId, Child>,
+    retries: BTreeMap<String, i64>,
+    on_disk: Result<Arc<Config>, String>,
+    next_ask: u64,
+    next_pid: i32,
+    order: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> World {
+        let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let (text, retries) = some_config(&mut chance);
+        let config = config(&text);
+        let (supervisor, actions) = Supervisor::new(Arc::clone(&config), ChildId(1));
+        let mut world = World {
+            chance,
+            supervisor,
+            referee: Referee::new(seed),
+            now: Now { mono: Mono(1_000_000_000), wall: Wall(1_000_000) },
+            fates: BTreeMap::new(),
+            children: BTreeMap::new(),
+            retries,
+            on_disk: Ok(config),
+            next_ask: 1,
+            next_pid: 100,
+            order: 0,
+        };
+        world.carry_out(actions);
+        world.feed(Input::Begin);
+        world
+    }
+
+    /// One thing happens: somebody asks, or time passes to the next event.
+    pub(crate) fn step(&mut self) {
+        if self.referee.is_over() {
+            return;
+        }
+        match self.chance.below(10) {
+            0..3 => self.somebody_asks(),
+            3 => self.wall_clock_jumps(),
+            4 => self.feed(Input::Orphan { pid: 1, status: ExitStatus::Code(0) }),
+            _ => self.time_passes(Duration::from_millis(700)),
+        }
+    }
+
+    /// Tells everything to stop and lets time pass until it has.
+    pub(crate) fn end(mut self) -> Seen {
+        if !self.referee.is_over() {
+            let signal = self.chance.pick(&[15, 2, 3, 1]);
+            self.on_disk = Ok(Arc::clone(self.on_disk.as_ref().unwrap_or(&config(""))));
+            self.feed(Input::Signal(signal));
+        }
+        for _ in 0..2_000 {
+            if self.referee.is_over() {
+                break;
+            }
+            self.time_passes(Duration::from_secs(5));
+        }
+        self.referee.must_be_over();
+        self.referee.seen
+    }
+
+    // --- happenings ---
+
+    fn time_passes(&mut self, most: Duration) {
+        let fate = self.fates.first_key_value().map(|((at, _), _)| *at);
+        let mut until = self.now.mono + most;
+        for at in [fate, self.supervisor.next_deadline()].into_iter().flatten() {
+            until = until.min(at.max(self.now.mono));
+        }
+        let passed = until.since(self.now.mono);
+        self.now = Now { mono: until, wall: Wall(self.now.wall.0 + passed.as_millis() as i64) };
+        let due =
+            self.fates.first_key_value().filter(|((at, _), _)| *at <= self.now.mono).map(|(key, _)| *key);
+        // Who comes first, the deadline or the news, is chance too.
+        if self.chance.one_in(2) {
+            self.feed(Input::Wake);
+        }
+        if let Some(fate) = due.and_then(|key| self.fates.remove(&key)) {
+            self.happens(fate);
+        }
+        self.feed(Input::Wake);
+    }
+
+    fn happens(&mut self, fate: Fate) {
+        match fate {
+            Fate::Spawned(child) => {
+                let Some(pid) = self.children.get(&child).map(|c| c.pid) else { return };
+                self.feed(Input::Spawned { child, pid, at: self.now });
+            }
+            Fate::SpawnFails(child) => {
+                self.children.remove(&child);
+                self.referee.never_was(child);
+                let error =
+                    SpawnError { kind: SpawnErrorKind::Resources, text: "too many open files".into() };
+                self.feed(Input::SpawnFailed { child, error });
+            }
+            Fate::Ends(child, status) => {
+                if self.children.remove(&child).is_some() {
+                    self.referee.ended(child);
+                    self.feed(Input::Exited { child, status, at: self.now });
+                }
+            }
+        }
+    }
+
+    fn wall_clock_jumps(&mut self) {
+        let by = self.chance.below(200_000_000) as i64 - 100_000_000;
+        self.now.wall = Wall(self.now.wall.0 + by);
+    }
+
+    fn somebody_asks(&mut self) {
+        let name = self.chance.pick(&["a", "b", "c", "g:d", "g:*", "g", "nobody", "b:", ":"]).to_owned();
+        let group = self.chance.pick(&["a", "b", "c", "g", "n", "nobody"]).to_owned();
+        let target = match self.chance.below(4) {
+            0 => Target::All,
+            1 => Target::Group(group.clone()),
+            _ => Target::Named(name.clone()),
+        };
+        let wait = self.chance.one_in(2);
+        let command = match self.chance.below(120) {
+            0..30 => Command::Start { target, wait },
+            30..60 => Command::Stop { target, wait },
+            60..70 => {
+                let signal = self.chance.pick(&["HUP", "9", "nonsense"]).to_owned();
+                Command::Signal { target, signal }
+            }
+            70..80 => self.reread(),
+            80..90 => Command::RemoveGroup { name: group },
+            90..100 => Command::AddGroup { name: group },
+            100..105 => Command::ProcessInfo { name },
+            105..110 => Command::AllProcessInfo,
+            110..114 => Command::AllConfigInfo,
+            114..118 => Command::ClearLogs { target },
+            118 if self.chance.one_in(20) => Command::Shutdown,
+            119 if self.chance.one_in(20) => Command::Restart,
+            _ => Command::Ping,
+        };
+        if matches!(command, Command::Start { .. } | Command::AddGroup { .. }) {
+            self.referee.start_asked();
+        }
+        let ask = AskId(self.next_ask);
+        self.next_ask += 1;
+        self.referee.asked(ask, self.now);
+        self.note_promise(ask, &command);
+        self.feed(Input::Command(ask, command));
+    }
+
+    /// A command to one process that waits promises something about it.
+    fn note_promise(&mut self, ask: AskId, command: &Command) {
+        let (target, promise) = match command {
+            Command::Start { target, wait: true } => (target, Promise::Running),
+            Command::Stop { target, wait: true } => (target, Promise::Stopped),
+            _ => return,
+        };
+        let Target::Named(name) = target else { return };
+        match name.split_once(':') {
+            None => self.referee.promised(ask, name, name, promise),
+            Some((group, process)) => self.referee.promised(ask, group, process, promise),
+        }
+    }
+
+    fn reread(&mut self) -> Command {
+        self.on_disk = if self.chance.one_in(4) {
+            Err("broken".to_owned())
+        } else {
+            let (text, retries) = some_config(&mut self.chance);
+            // The limits of both count: which one is active depends on what is added when.
+            for (name, n) in retries {
+                let most = self.retries.entry(name).or_default();
+                *most = (*most).max(n);
+            }
+            Ok(config(&text))
+        };
+        Command::Reread
+    }
+
+    // --- what the supervisor wants ---
+
+    fn feed(&mut self, input: Input) {
+        if self.referee.is_over() {
+            return;
+        }
+        let mut actions = Vec::new();
+        self.supervisor.step(self.now, input, &mut actions);
+        self.carry_out(actions);
+        if !self.referee.is_over() {
+            self.referee.after_step(self.now, &self.supervisor, PATIENCE);
+        }
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        // All actions of a step are judged before the answers to any of them come.
+        for action in &actions {
+            let retries = &self.retries;
+            let limits = |name: &str| Limits { startretries: retries.get(name).copied().unwrap_or(3) };
+            self.referee.judge(self.now, action, limits);
+        }
+        for action in actions {
+            match action {
+                Action::Resolve { process, .. } => {
+                    let missing =
+                        SpawnError { kind: SpawnErrorKind::NoFile, text: "can't find command 'x'".into() };
+                    let result = if self.chance.one_in(8) { Err(missing) } else { Ok(()) };
+                    self.feed(Input::Resolved { process, result });
+                }
+                Action::PrepareLogs { process, .. } => {
+                    self.feed(Input::LogsPrepared { process, paths: LogPaths::default() });
+                }
+                Action::ClearLogs { process } => self.feed(Input::LogsCleared { process, result: Ok(()) }),
+                Action::ReadConfig { ask, purpose } => {
+                    let result = self.on_disk.clone();
+                    self.feed(Input::ConfigRead { ask, purpose, result });
+                }
+                Action::Spawn { child, .. } => self.begin_life(child),
+                Action::Kill { child, signal, .. } => self.signal(child, signal),
+                _ => {}
+            }
+        }
+    }
+
+    fn begin_life(&mut self, child: ChildId) {
+        self.next_pid += 1;
+        let will = Child {
+            pid: self.next_pid,
+            ignores_stop: self.chance.one_in(5),
+            refuses_signals: self.chance.one_in(60),
+            death_takes: if self.chance.one_in(10) { SLOWEST_DEATH } else { self.chance.millis(30) },
+        };
+        self.children.insert(child, will);
+        let spawned_in = self.chance.millis(20);
+        if self.chance.one_in(12) {
+            return self.later(spawned_in, Fate::SpawnFails(child));
+        }
+        self.later(spawned_in, Fate::Spawned(child));
+        let lives = match self.chance.below(4) {
+            0 => self.chance.millis(50),
+            1 => self.chance.millis(3_000),
+            2 => self.chance.millis(40_000),
+            // For ever, unless somebody ends it.
+            _ => return,
+        };
+        let status = self.some_status();
+        // Never before the news of its birth: the keeper tells them in order.
+        self.later(spawned_in + lives, Fate::Ends(child, status));
+    }
+
+    fn signal(&mut self, id: ChildId, signal: i32) {
+        let Some(child) = self.children.get(&id) else {
+            // The exit overtook the signal: it is on its way to the supervisor.
+            self.referee.seen.saw("exit before stop signal");
+            return;
+        };
+        if child.refuses_signals {
+            let reason = "EPERM".to_owned();
+            return self.feed(Input::KillFailed { child: id, reason });
+        }
+        let harmless = matches!(signal, 1);
+        if harmless || (signal != 9 && child.ignores_stop) {
+            return;
+        }
+        if self.chance.one_in(10) {
+            self.referee.seen.saw("exit before stop signal");
+        }
+        let takes = child.death_takes + Duration::from_millis(25);
+        let status = ExitStatus::Signal { number: signal, core_dumped: false };
+        self.later(takes, Fate::Ends(id, status));
+    }
+
+    fn some_status(&mut self) -> ExitStatus {
+        match self.chance.below(3) {
+            0 => ExitStatus::Code(0),
+            1 => ExitStatus::Code(1),
+            _ => ExitStatus::Signal { number: 11, core_dumped: true },
+        }
+    }
+
+    fn later(&mut self, after: Duration, fate: Fate) {
+        self.order += 1;
+        self.fates.insert((self.now.mono + after, self.order), fate);
+    }
+}
+
+/// Some programs and a group with odd settings, and their retry limits.
+fn some_config(chance: &mut Chance) -> (String, BTreeMap<String, i64>) {
+    let mut text = String::new();
+    let mut retries = BTreeMap::new();
+    let left_out = chance.pick(&["a", "b", "c", "", "", ""]);
+    let names: BTreeSet<&str> =
+        ["a", "b", "c", "d", "n"].into_iter().filter(|name| *name != left_out).collect();
+    for name in names {
+        let n = chance.pick(&[0, 1, 3]);
+        retries.insert(name.to_owned(), n);
+        text += &format!(
+            "[program:{name}]\ncommand=/bin/x\nstartretries={n}\nstartsecs={}\nautorestart={}\nautostart={}\n\
+             stopwaitsecs={}\npriority={}\nexitcodes=0\nstopasgroup={}\n",
+            chance.pick(&[-1, 0, 0, 1, 2, 5]),
+            chance.pick(&["true", "false", "unexpected"]),
+            chance.pick(&["true", "false"]),
+            chance.pick(&[0, 1, 10]),
+            chance.pick(&[1, 5, 999]),
+            chance.pick(&["true", "false"]),
+        );
+    }
+    text += "[group:g]\nprograms=d\n";
+    (text, retries)
+}

@@ -5,9 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::getopt::{Given, Opt, repetition, scan};
+use crate::getopt::{Given, Opt, repetition, scan_with};
 use crate::python::{integer, repr};
-use crate::{CliOverrides, Files, paths, values};
+use crate::{CliOverrides, Files, Lenient, paths, values};
 
 /// What supervisord was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Cli {
     Help,
     Version,
     Run(Box<CliOptions>),
+    /// Say what the configuration means, and touch nothing.
+    Check { options: Box<CliOptions>, json: bool },
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,9 +57,11 @@ Options given here win over the configuration file.
 -t/--strip_ansi            remove terminal escapes from child logs
 --minprocs NUM             the least number of processes to insist on
 --profile_options LIST     accepted for compatibility, without effect
+--check                    read the configuration, say what is wrong with it, and exit
+--json                     with --check: print what the configuration means as JSON
 ";
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Flag {
     Help,
     Version,
@@ -79,6 +83,8 @@ enum Flag {
     StripAnsi,
     Minprocs,
     ProfileOptions,
+    Check,
+    Json,
 }
 
 const fn flag(short: char, long: &'static str, flag: Flag) -> (Opt, Flag) {
@@ -87,6 +93,13 @@ const fn flag(short: char, long: &'static str, flag: Flag) -> (Opt, Flag) {
 
 const fn value(short: Option<char>, long: &'static str, flag: Flag) -> (Opt, Flag) {
     (Opt { short, long, takes_value: true }, flag)
+}
+
+/// What Supervisor does not have.
+const ADDITIONS: &[&str] = &["check", "json"];
+
+const fn addition(long: &'static str, flag: Flag) -> (Opt, Flag) {
+    (Opt { short: None, long, takes_value: false }, flag)
 }
 
 const FLAGS: &[(Opt, Flag)] = &[
@@ -111,16 +124,22 @@ const FLAGS: &[(Opt, Flag)] = &[
     flag('t', "strip_ansi", Flag::StripAnsi),
     value(None, "minprocs", Flag::Minprocs),
     value(None, "profile_options", Flag::ProfileOptions),
+    addition(ADDITIONS[0], Flag::Check),
+    addition(ADDITIONS[1], Flag::Json),
 ];
 
 /// Reads the words behind the program's name.
 pub fn parse_supervisord(args: &[String], files: &dyn Files) -> Result<Cli, String> {
     let specs: Vec<Opt> = FLAGS.iter().map(|(opt, _)| *opt).collect();
-    let parsed = scan(args, &specs)?;
+    let parsed = scan_with(args, &specs, ADDITIONS)?;
     if !parsed.rest.is_empty() {
         let rest: Vec<String> = parsed.rest.iter().map(|word| repr(word)).collect();
         return Err(format!("positional arguments are not supported: [{}]", rest.join(", ")));
     }
+    let given = |wanted: Flag| parsed.given.iter().any(|given| FLAGS[given.opt].1 == wanted);
+    let (check, json) = (given(Flag::Check), given(Flag::Json));
+    let lenient = Lenient::new(files);
+    let files: &dyn Files = if check { &lenient } else { files };
     let mut options = CliOptions::default();
     // One by one, because -h works even before a mistake further on.
     for (at, given) in parsed.given.iter().enumerate() {
@@ -133,7 +152,12 @@ pub fn parse_supervisord(args: &[String], files: &dyn Files) -> Result<Cli, Stri
             return Err(message);
         }
     }
-    Ok(Cli::Run(Box::new(options)))
+    let options = Box::new(options);
+    match (check, json) {
+        (true, json) => Ok(Cli::Check { options, json }),
+        (false, true) => Err("option --json belongs to --check".to_owned()),
+        (false, false) => Ok(Cli::Run(options)),
+    }
 }
 
 fn apply(flag: Flag, given: &Given, options: &mut CliOptions, files: &dyn Files) -> Result<(), String> {
@@ -142,7 +166,7 @@ fn apply(flag: Flag, given: &Given, options: &mut CliOptions, files: &dyn Files)
     let count = |text: &str| integer(text).map(|number| number.max(0).unsigned_abs());
     let overrides = &mut options.overrides;
     match flag {
-        Flag::Help | Flag::Version | Flag::ProfileOptions => {}
+        Flag::Help | Flag::Version | Flag::ProfileOptions | Flag::Check | Flag::Json => {}
         Flag::Configuration => options.configuration = Some(text.to_owned()),
         Flag::Nodaemon => overrides.nodaemon = true,
         Flag::Silent => overrides.silent = true,
@@ -274,6 +298,19 @@ mod tests {
         }
         assert_eq!(parse("-h -n -n"), Ok(Cli::Help));
         assert_eq!(parse("-n --vers -e foo"), Ok(Cli::Version));
+    }
+
+    #[test]
+    fn checking_looks_at_no_directory_and_takes_no_abbreviation() {
+        let Ok(Cli::Check { options, json: false }) = parse("--check -d /no") else { panic!() };
+        assert_eq!(options.overrides.directory, Some("/no".into()));
+        assert!(matches!(parse("--json -c f --check"), Ok(Cli::Check { json: true, .. })));
+        assert_eq!(parse("--json").unwrap_err(), "option --json belongs to --check");
+        assert_eq!(parse("--check --check").unwrap_err(), "conflicting command line option '--check'");
+        assert_eq!(parse("--che").unwrap_err(), "option --che not recognized");
+        // As before there was --check.
+        let Ok(Cli::Run(options)) = parse("--ch /tmp") else { panic!() };
+        assert_eq!(options.overrides.childlogdir, Some("/tmp".into()));
     }
 
     #[test]

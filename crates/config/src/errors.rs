@@ -19,13 +19,15 @@ pub struct Error {
     pub text: String,
     /// What Supervisor adds to errors inside a program: ` in section 'program:x' (file: 'F')`.
     pub suffix: String,
+    /// What may have been meant, if something near is known.
+    pub hint: Option<String>,
 }
 
 impl Error {
     /// An error without a place in a file.
     pub(crate) fn plain(file: &str, text: String) -> Error {
         let file = file.to_owned();
-        Error { file, line: None, section: None, key: None, text, suffix: String::new() }
+        Error { file, line: None, section: None, key: None, text, suffix: String::new(), hint: None }
     }
 
     /// Some options are read for the group and again for its processes.
@@ -43,7 +45,11 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_place(f, &self.file, self.line, self.section.as_deref(), self.key.as_deref())?;
-        f.write_str(&self.text)
+        f.write_str(&self.text)?;
+        match &self.hint {
+            Some(hint) => write!(f, " (did you mean {hint}?)"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -52,6 +58,8 @@ impl fmt::Display for Error {
 pub struct Errors {
     /// Never empty.
     all: Vec<Error>,
+    /// What is worth saying besides.
+    advice: Vec<Advice>,
 }
 
 impl Errors {
@@ -63,6 +71,15 @@ impl Errors {
         self.all.iter()
     }
 
+    /// What Supervisor would have swallowed, found on the way.
+    pub fn advice(&self) -> impl Iterator<Item = &Advice> {
+        self.advice.iter()
+    }
+
+    pub(crate) fn with_advice(self, advice: Vec<Advice>) -> Errors {
+        Errors { advice, ..self }
+    }
+
     /// `None` when there are none. The same fault found twice counts once.
     pub(crate) fn new(errors: Vec<Error>) -> Option<Errors> {
         let mut all: Vec<Error> = Vec::new();
@@ -71,13 +88,13 @@ impl Errors {
                 all.push(error);
             }
         }
-        (!all.is_empty()).then_some(Errors { all })
+        (!all.is_empty()).then_some(Errors { all, advice: Vec::new() })
     }
 }
 
 impl From<Error> for Errors {
     fn from(only: Error) -> Errors {
-        Errors { all: vec![only] }
+        Errors { all: vec![only], advice: Vec::new() }
     }
 }
 
@@ -144,6 +161,7 @@ mod tests {
             key: Some(key.to_owned()),
             text: "no".to_owned(),
             suffix: " in section 'program:x' (file: 's.conf')".to_owned(),
+            hint: None,
         };
         let found = vec![error(2, "user"), error(3, "umask"), error(2, "user"), error(3, "umask")];
         assert_eq!(

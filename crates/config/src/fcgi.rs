@@ -55,7 +55,7 @@ fn socket(section: &Section<'_>, scope: &Scope<'_>, name: &str) -> Option<Socket
 
 /// The program's own account, unless that is ours anyway.
 fn default_owner(user: Option<User>, our_uid: u32) -> Option<(Option<u32>, Option<u32>)> {
-    user.filter(|user| user.uid != our_uid).map(|user| (Some(user.uid), Some(user.gid)))
+    user.filter(|user| user.uid != our_uid && user.uid != User::UNKNOWN).map(|user| (Some(user.uid), Some(user.gid)))
 }
 
 fn unix(written: &str, files: &dyn crate::Files) -> Result<String, String> {

@@ -57,6 +57,12 @@ pub fn repetition(given: &[Given], at: usize) -> Option<String> {
 
 /// `getopt.getopt` itself: repetitions are allowed.
 pub fn scan(args: &[String], specs: &[Opt]) -> Result<Parsed, String> {
+    scan_with(args, specs, &[])
+}
+
+/// The same, with long options of our own among them (`whole`): no abbreviation
+/// fits those, so that every one goes on meaning what it meant to Supervisor.
+pub(crate) fn scan_with(args: &[String], specs: &[Opt], whole: &[&str]) -> Result<Parsed, String> {
     let mut given = Vec::new();
     let mut words = args.iter();
     loop {
@@ -66,7 +72,7 @@ pub fn scan(args: &[String], specs: &[Opt]) -> Result<Parsed, String> {
             break;
         }
         if let Some(long) = word.strip_prefix("--") {
-            given.push(long_option(long, specs, &mut words)?);
+            given.push(long_option(long, specs, whole, &mut words)?);
         } else if word.len() > 1 && word.starts_with('-') {
             short_options(&word[1..], specs, &mut words, &mut given)?;
         } else {
@@ -80,13 +86,14 @@ pub fn scan(args: &[String], specs: &[Opt]) -> Result<Parsed, String> {
 fn long_option<'a>(
     text: &str,
     specs: &[Opt],
+    whole: &[&str],
     words: &mut impl Iterator<Item = &'a String>,
 ) -> Result<Given, String> {
     let (typed, attached) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value.to_owned())),
         None => (text, None),
     };
-    let opt = find_long(typed, specs)?;
+    let opt = find_long(typed, specs, whole)?;
     let name = specs[opt].long;
     let value = match (specs[opt].takes_value, attached) {
         (true, Some(value)) => Some(value),
@@ -101,9 +108,10 @@ fn long_option<'a>(
 }
 
 /// An exact name wins over being the beginning of a longer one (`--logfile`, `--logfile_maxbytes`).
-fn find_long(typed: &str, specs: &[Opt]) -> Result<usize, String> {
+fn find_long(typed: &str, specs: &[Opt], whole: &[&str]) -> Result<usize, String> {
     let mut fitting = (0..specs.len())
-        .filter(|&index| !specs[index].long.is_empty() && specs[index].long.starts_with(typed));
+        .filter(|&index| !specs[index].long.is_empty() && specs[index].long.starts_with(typed))
+        .filter(|&index| specs[index].long == typed || !whole.contains(&specs[index].long));
     if let Some(exact) = fitting.clone().find(|&index| specs[index].long == typed) {
         return Ok(exact);
     }

@@ -78,6 +78,13 @@ pub struct User {
     pub gid: u32,
 }
 
+impl User {
+    /// Stands for the id of an account that this machine does not have, which only
+    /// [`Lenient`](crate::Lenient) lets through. No account can have it: for the
+    /// system calls that take ids it means "none".
+    pub const UNKNOWN: u32 = u32::MAX;
+}
+
 /// One `[unix_http_server]` or `[inet_http_server]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {

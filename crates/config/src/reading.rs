@@ -121,6 +121,7 @@ impl<'a> Reading<'a> {
             key: key.map(str::to_owned),
             text,
             suffix: suffix.to_owned(),
+            hint: None,
         });
     }
 
@@ -156,7 +157,7 @@ impl<'a> Reading<'a> {
     /// What was noted, or the errors if there are any.
     pub(crate) fn finish(self) -> Result<(Vec<Message>, Vec<Advice>), Errors> {
         match Errors::new(self.errors.into_inner()) {
-            Some(errors) => Err(errors),
+            Some(errors) => Err(errors.with_advice(self.advice.into_inner())),
             None => Ok((self.messages.into_inner(), self.advice.into_inner())),
         }
     }

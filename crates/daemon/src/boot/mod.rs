@@ -4,6 +4,7 @@
 //! status that scripts know. `sockets.rs` makes the doors, `limits.rs` asks for descriptors and processes,
 //! `identity.rs` drops privileges, `past.rs` hears what an earlier brain left behind.
 
+mod check;
 mod identity;
 mod limits;
 mod past;
@@ -87,6 +88,7 @@ fn live(mut link: Link, argv: &[String]) -> Result<u8, Refusal> {
     let options = match parse_supervisord(argv.get(1..).unwrap_or_default(), &host).map_err(Refusal::usage)? {
         Cli::Help => return Ok(told(&cli::help(argv0))),
         Cli::Version => return Ok(told(&format!("{SUPERVISOR_VERSION}\n"))),
+        Cli::Check { options, json } => return check::check(&options, json, argv0, &host),
         Cli::Run(options) => options,
     };
     let first_look = !past.hello.detached && !past.hello.seasoned;

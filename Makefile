@@ -1,0 +1,48 @@
+# The few commands of the project; README and CONTRIBUTING say when to use which.
+
+ORACLE := $(CURDIR)/.test-env/supervisor/bin
+# Most tests wait for programs, not for the processor.
+TEST_THREADS ?= 6
+TEST_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_ORACLE_PYTHON=$(ORACLE)/python RUST_TEST_THREADS=$(TEST_THREADS)
+
+.PHONY: all run test setup lint fmt check-deps unit bench simulate clean
+
+all:
+	cargo build --release
+
+# The main job on the example that ships with the project.
+run: all
+	target/release/supervisord -n -c examples/first/supervisord.conf
+
+# Everything that must hold before a commit.
+test: setup lint check-deps unit
+
+# Installs what the tests need; quick when it is there.
+setup:
+	sh scripts/setup-tests.sh
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+# Advisories need their database from the network: `cargo deny check` where there is one.
+check-deps:
+	cargo deny --all-features check licenses bans sources
+
+unit:
+	$(TEST_ENV) cargo test --workspace
+
+fmt:
+	cargo fmt --all
+
+# Ours beside Supervisor 4.3.0, in one run.
+bench: setup
+	PROVOST_ORACLE=$(ORACLE) cargo run --release -p provost-bench -- respawn
+	PROVOST_ORACLE=$(ORACLE) cargo run --release -p provost-bench -- memory
+
+# The core's simulator, for as many seeds as you have patience.
+simulate:
+	PROVOST_SIM_SEEDS=$${SEEDS:-50000} cargo test --release -p provost-core --test simulator
+
+clean:
+	cargo clean

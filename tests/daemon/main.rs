@@ -1,0 +1,19 @@
+//! Ours under attack, with real forks: each file is one theme, each test one way in which a supervisor
+//! could lose a program, a byte or itself.
+//!
+//! In: our programs, driven through `provost-testkit`. Out: what the daemon, its programs and the kernel
+//! say. Nothing here compares with Supervisor (that is `tests/compat`), and nothing sleeps: every
+//! wait ends with an event or fails at a deadline.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod boot;
+mod brain;
+mod common;
+mod growth;
+mod http;
+mod output;
+mod pid1;
+mod races;
+mod spawn;
+mod stop;

@@ -1,5 +1,7 @@
 //! The dependency fence: who may use whom, as ARCHITECTURE.md says, held against `cargo metadata`.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

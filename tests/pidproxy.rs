@@ -1,5 +1,7 @@
 //! pidproxy: the command's status comes through at once, signals reach whom the pidfile names.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command};

@@ -8,6 +8,7 @@
 
 mod machine;
 mod memory;
+mod parse;
 mod respawn;
 mod table;
 
@@ -20,7 +21,9 @@ cargo run --release -p provost-bench -- BENCH
 
   respawn [N]   time from SIGKILL of a program to its replacement's first action,
                 in 4 blocks (A B A B) of N kills each (default 15)
-  memory        private memory of the daemon's side with one program";
+  memory        private memory of the daemon's side with one program
+  parse [N]     time to read a configuration of 10,000 programs, in 4 blocks
+                (A B A B) of N runs each (default 15)";
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place a bench prints from")]
 fn main() -> ExitCode {
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     let bench: fn(&Pair, usize) -> String = match words.first() {
         Some(&"respawn") => respawn::run,
         Some(&"memory") => memory::run,
+        Some(&"parse") => parse::run,
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -39,7 +43,7 @@ fn main() -> ExitCode {
         [count] => match count.parse() {
             Ok(count) if count > 0 => count,
             _ => {
-                eprintln!("{count:?} is no number of kills\n\n{USAGE}");
+                eprintln!("{count:?} is no number of times\n\n{USAGE}");
                 return ExitCode::from(2);
             }
         },

@@ -2,12 +2,66 @@
 //! that read otherwise than they look (SPEC 10.3). Never a reason to refuse.
 
 use crate::ini::SuspicionKind;
-use crate::options::{OPTIONS, SectionKind, row, section_kind};
+use crate::options::{DefaultValue, OPTIONS, SectionKind, ValueKind, row, section_kind};
 use crate::reading::Reading;
+use crate::section::Section;
 
 pub(crate) fn advise(reading: &Reading<'_>) {
     unknown_sections_and_keys(reading);
     suspicions(reading);
+    escaped_line_ends(reading);
+    supervisorctl_elsewhere(reading);
+}
+
+/// What is in force only in the background, and was written for the foreground (`nodaemon`).
+pub(crate) fn advise_on_foreground(section: &Section<'_>) {
+    for key in ["directory", "umask"] {
+        let usual = match row(SectionKind::Supervisord, key).map(|row| row.default) {
+            Some(DefaultValue::Text(text)) => Some(text),
+            _ => None,
+        };
+        if section.written(key).is_some_and(|value| usual != Some(&*value.text)) {
+            section.advise(key, "has no effect in the foreground (nodaemon)".to_owned());
+        }
+    }
+}
+
+/// The known value that a refused one is nearest to.
+pub(crate) fn near_value(kind: ValueKind, text: &str) -> Option<String> {
+    let lower = text.trim().to_lowercase();
+    let among = |names: &[&str]| nearest(&lower, names.iter().copied());
+    match kind {
+        // What is expanded twice.
+        ValueKind::Environment | ValueKind::ChildLog if text.contains("%%") && !text.contains("%%%%") => {
+            Some(text.replace("%%", "%%%%"))
+        }
+        ValueKind::Boolean => among(&["true", "false", "yes", "no", "on", "off"]),
+        ValueKind::AutoRestart => among(&["unexpected", "true", "false"]),
+        ValueKind::LogLevel if lower == "warning" => Some("warn".to_owned()),
+        ValueKind::LogLevel => among(&["critical", "error", "warn", "info", "debug", "trace", "blather"]),
+        ValueKind::Signal => {
+            let upper = lower.to_uppercase();
+            let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
+            // The everyday ones first: of equally near names the first wins.
+            nearest(bare, ["TERM", "INT", "QUIT", "HUP", "KILL", "USR1", "USR2", "WINCH"].into_iter())
+        }
+        ValueKind::FcgiSocket | ValueKind::Url
+            if text.starts_with("unix:/") && !text.starts_with("unix:///") =>
+        {
+            Some(format!("unix:///{}", text["unix:".len()..].trim_start_matches('/')))
+        }
+        ValueKind::ByteSize => {
+            let number = lower.trim_end_matches(|letter: char| letter.is_ascii_alphabetic()).trim_end();
+            let unit = match &lower[number.len()..].trim_start().chars().next()? {
+                'k' => "KB",
+                'm' => "MB",
+                'g' => "GB",
+                _ => return None,
+            };
+            number.bytes().all(|byte| byte.is_ascii_digit()).then(|| format!("{number}{unit}"))
+        }
+        _ => None,
+    }
 }
 
 fn unknown_sections_and_keys(reading: &Reading<'_>) {
@@ -68,6 +122,28 @@ fn suspicions(reading: &Reading<'_>) {
     }
 }
 
+/// A backslash at the end of a line joins nothing here: the next word begins with the line break.
+fn escaped_line_ends(reading: &Reading<'_>) {
+    for section in reading.ini.sections() {
+        for (key, value) in reading.ini.own_keys(&section.name).filter(|(key, _)| *key == "command") {
+            if value.text.contains("\\\n") {
+                let text = "a backslash at the end of a line puts the line break into the next word: an \
+                            indented line continues without one";
+                reading.advise(Some(&value.place), &section.name, Some(key), text.to_owned());
+            }
+        }
+    }
+}
+
+/// supervisorctl does not follow `[include]`.
+fn supervisorctl_elsewhere(reading: &Reading<'_>) {
+    let Some(section) = reading.ini.section("supervisorctl") else { return };
+    if *section.place.file != *reading.path {
+        let text = "supervisorctl reads no included files: move this section to the main one";
+        reading.advise(Some(&section.place), &section.name, None, text.to_owned());
+    }
+}
+
 fn maybe(guess: Option<String>) -> String {
     guess.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
 }
@@ -87,25 +163,30 @@ fn nearest_section(name: &str) -> Option<String> {
 }
 
 /// The candidate that needs the fewest changes, if those are few for its length.
-fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    let (changes, best) = candidates.map(|candidate| (distance(word, candidate), candidate)).min()?;
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    let measured = candidates.map(|candidate| (distance(word, candidate), candidate));
+    let (changes, best) = measured.min_by_key(|(changes, _)| *changes)?;
     (changes <= (word.chars().count() / 3).clamp(1, 3)).then(|| best.to_owned())
 }
 
-/// Levenshtein's: letters put in, taken out or replaced.
+/// Letters put in, taken out, replaced, or swapped with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &other) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != other);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(above[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(before[j - 2] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut above, row);
     }
-    row[b.len()]
+    above[b.len()]
 }
 
 #[cfg(test)]
@@ -117,6 +198,7 @@ mod tests {
         let names = ["autostart", "autorestart", "command"];
         assert_eq!(nearest("autorestat", names.into_iter()).as_deref(), Some("autorestart"));
         assert_eq!(nearest("comand", names.into_iter()).as_deref(), Some("command"));
+        assert_eq!(nearest("comamnd", names.into_iter()).as_deref(), Some("command"));
         assert_eq!(nearest("colour", names.into_iter()), None);
         assert_eq!(nearest_section("Program:x").as_deref(), Some("program:x"));
         assert_eq!(nearest_section("program").as_deref(), Some("program:NAME"));

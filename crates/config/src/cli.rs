@@ -16,7 +16,10 @@ pub enum Cli {
     Version,
     Run(Box<CliOptions>),
     /// Say what the configuration means, and touch nothing.
-    Check { options: Box<CliOptions>, json: bool },
+    Check {
+        options: Box<CliOptions>,
+        json: bool,
+    },
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

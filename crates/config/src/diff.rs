@@ -1,8 +1,8 @@
 //! What `reread` and `update` compare: the groups that run, and those the files
 //! now describe (SPEC 6.7).
 //!
-//! Equal is what Supervisor calls equal, with one exception: a log that went from
-//! a path to AUTO has changed.
+//! Equal is what Supervisor calls equal, with two exceptions: a log that went from
+//! a path to AUTO has changed, and so has a socket with another mode, owner or backlog.
 
 use std::collections::BTreeMap;
 
@@ -59,12 +59,11 @@ fn same_group(a: &GroupConfig, b: &GroupConfig) -> bool {
         && a.processes.iter().zip(&b.processes).all(|(a, b)| same_process(a, b))
 }
 
-/// A lone program and a group of that program are one kind to Supervisor; of an
-/// fcgi socket only the address counts.
+/// A lone program and a group of that program are one kind to Supervisor.
 fn same_kind(a: &GroupKind, b: &GroupKind) -> bool {
     match (a, b) {
         (GroupKind::EventListener(a), GroupKind::EventListener(b)) => a == b,
-        (GroupKind::Fcgi(a), GroupKind::Fcgi(b)) => a.url == b.url,
+        (GroupKind::Fcgi(a), GroupKind::Fcgi(b)) => a == b,
         (GroupKind::Program | GroupKind::Group, GroupKind::Program | GroupKind::Group) => true,
         (GroupKind::Program | GroupKind::Group | GroupKind::EventListener(_) | GroupKind::Fcgi(_), _) => {
             false
@@ -134,7 +133,14 @@ mod tests {
         assert_eq!(told(A, &format!("{A}[group:a]\nprograms=a\n")), "");
         let fcgi = "[fcgi-program:a]\ncommand=x\nsocket=unix:///tmp/s\n";
         assert_eq!(told(A, fcgi), "~a");
-        assert_eq!(told(fcgi, &format!("{fcgi}socket_mode=0777\n")), "");
+        for (extra, expected) in [
+            ("socket_mode=0777", "~a"),
+            ("socket_owner=web", "~a"),
+            ("socket_backlog=9", "~a"),
+            ("socket_mode=0700", ""),
+        ] {
+            assert_eq!(told(fcgi, &format!("{fcgi}{extra}\n")), expected, "{extra}");
+        }
         assert_eq!(told(fcgi, &fcgi.replace("/tmp/s", "/tmp/t")), "~a");
         let listener = "[eventlistener:a]\ncommand=x\nevents=TICK_5\n";
         assert_eq!(told(listener, &format!("{listener}buffer_size=11\n")), "~a");

@@ -39,10 +39,7 @@ pub fn effective(config: &Result<Config, Errors>, ctl: &Result<CtlConfig, Errors
 }
 
 fn refusal(errors: &Errors) -> [(&'static str, Json); 2] {
-    [
-        ("error", errors.first().as_supervisor_says().into()),
-        ("errors", Json::list(errors.iter().map(error))),
-    ]
+    [("error", errors.first().as_supervisor_says().into()), ("errors", Json::list(errors.iter().map(error)))]
 }
 
 fn error(error: &Error) -> Json {
@@ -117,12 +114,12 @@ fn level_name(level: LogLevel) -> &'static str {
 
 fn server(server: &Server) -> Json {
     let name = server.section.split_once(':').map(|(_, name)| name);
-    let credentials = server.credentials.as_ref();
+    let credentials = server.credentials.as_ref().or(server.void_credentials.as_ref());
     let common = [
         ("section", server.section.as_str().into()),
         ("name", name.into()),
         ("username", credentials.map(|credentials| credentials.username.as_str()).into()),
-        ("has_password", credentials.is_some().into()),
+        ("has_password", credentials.is_some_and(|credentials| !credentials.password.is_empty()).into()),
     ];
     let own = match &server.address {
         Address::Unix { file, chmod, uid, gid } => vec![

@@ -1,11 +1,14 @@
 //! What is wrong with a configuration: all of it, in the order Supervisor would
 //! have stumbled over it, each with its place.
 //!
-//! The first error reads as Supervisor's, because scripts look for those texts;
-//! the others follow as `FILE:LINE: [section] key: …`. Advice is what prevents
+//! The first line reads as Supervisor's, because scripts look for those texts; in a
+//! fault of XML-RPC only the other errors follow, each as `FILE:LINE: [section] key:
+//! …`, on a terminal all of them ([`Errors::for_people`]). Advice is what prevents
 //! nothing but is hardly meant.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::Hash;
 
 /// One reason to refuse a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +34,8 @@ impl Error {
     }
 
     /// Some options are read for the group and again for its processes.
-    fn same_fault(&self, other: &Error) -> bool {
-        let of = |error: &Error| (error.file.clone(), error.line, error.section.clone());
-        of(self) == of(other) && self.key == other.key && self.text == other.text
+    fn fault(&self) -> impl Eq + Hash + use<> {
+        (self.file.clone(), self.line, self.section.clone(), self.key.clone(), self.text.clone())
     }
 
     /// What Supervisor prints after `Error: `.
@@ -71,6 +73,19 @@ impl Errors {
         self.all.iter()
     }
 
+    /// Supervisor's line, and every error with its place.
+    pub fn for_people(&self) -> String {
+        let places = self.placed().map(|error| format!("\n{error}"));
+        format!("{}{}", self.first().as_supervisor_says(), places.collect::<String>())
+    }
+
+    /// Those that want a line with their place behind the first line: all, but for a
+    /// first one that belongs to no section, whose text says all that is known.
+    pub fn placed(&self) -> impl Iterator<Item = &Error> {
+        let first_says_all = self.first().section.is_none();
+        self.all.iter().skip(usize::from(first_says_all))
+    }
+
     /// What Supervisor would have swallowed, found on the way.
     pub fn advice(&self) -> impl Iterator<Item = &Advice> {
         self.advice.iter()
@@ -82,12 +97,8 @@ impl Errors {
 
     /// `None` when there are none. The same fault found twice counts once.
     pub(crate) fn new(errors: Vec<Error>) -> Option<Errors> {
-        let mut all: Vec<Error> = Vec::new();
-        for error in errors {
-            if !all.iter().any(|known| known.same_fault(&error)) {
-                all.push(error);
-            }
-        }
+        let mut known = HashSet::new();
+        let all: Vec<Error> = errors.into_iter().filter(|error| known.insert(error.fault())).collect();
         (!all.is_empty()).then_some(Errors { all, advice: Vec::new() })
     }
 }
@@ -111,7 +122,7 @@ impl fmt::Display for Errors {
 impl std::error::Error for Errors {}
 
 /// Something that Supervisor accepts without a word, and that is hardly meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Advice {
     pub file: String,
     pub line: Option<usize>,
@@ -168,6 +179,12 @@ mod tests {
             Errors::new(found).unwrap().to_string(),
             "no in section 'program:x' (file: 's.conf')\ns.conf:3: [program:x] umask: no"
         );
+        assert_eq!(
+            Errors::new(vec![error(2, "user")]).unwrap().for_people(),
+            "no in section 'program:x' (file: 's.conf')\ns.conf:2: [program:x] user: no"
+        );
+        let nowhere = Error::plain("s.conf", "could not find config file s.conf".to_owned());
+        assert_eq!(Errors::from(nowhere).for_people(), "could not find config file s.conf");
         assert_eq!(Errors::new(Vec::new()), None);
     }
 }

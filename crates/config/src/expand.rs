@@ -109,6 +109,9 @@ fn format(text: &str, scope: &Scope<'_>) -> Result<String, Failure> {
             };
             done.push_str(&spec.apply(item).map_err(Failure::Bad)?);
             at = next;
+            if done.len() > LONGEST {
+                return Err(Failure::Bad(format!("the result is longer than {LONGEST} bytes")));
+            }
         }
     }
     Ok(done)
@@ -127,8 +130,9 @@ struct Spec {
     conversion: char,
 }
 
-/// Far beyond any use, and not yet a way to eat all memory.
-const WIDEST: usize = 1_000_000;
+/// Far beyond any use, and not yet a way to eat all memory, nor more than `{:1$}` takes.
+const WIDEST: usize = 65_535;
+const LONGEST: usize = 1 << 20;
 
 impl Spec {
     /// Reads from behind the `%`; also returns where the text goes on.

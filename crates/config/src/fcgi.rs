@@ -5,7 +5,7 @@ use crate::options::{SectionKind, ValueKind};
 use crate::program::{Common, processes};
 use crate::python::{integer, is_space, repr};
 use crate::section::Section;
-use crate::{GroupConfig, GroupKind, ProcessKind, SocketConfig, User, groups, paths, values};
+use crate::{GroupConfig, GroupKind, ProcessKind, SocketConfig, User, advice, groups, paths, values};
 
 pub(crate) fn group(common: &Common<'_>, section_name: &str) -> Option<GroupConfig> {
     let section = Section::new(common.reading, section_name, SectionKind::FcgiProgram);
@@ -26,9 +26,7 @@ fn socket(section: &Section<'_>, scope: &Scope<'_>, name: &str) -> Option<Socket
             .ok_or_else(|| format!("Invalid socket_backlog value {number}"))
     });
     let files = section.reading.files;
-    let owner = section.parsed("socket_owner", ValueKind::UserGroup, scope, |text| {
-        values::user_group(text, files).ok_or_else(|| format!("Invalid socket_owner value {text}"))
-    });
+    let owner = section.owner("socket_owner", scope, "Invalid socket_owner value");
     let mode = section.defaulted("socket_mode", ValueKind::Octal, scope, |text| {
         values::octal(text).map_err(|_| format!("Invalid socket_mode value {text}"))
     });
@@ -50,12 +48,17 @@ fn socket(section: &Section<'_>, scope: &Scope<'_>, name: &str) -> Option<Socket
     } else {
         tcp(&written).map(|url| SocketConfig { url, backlog, mode: None, owner: None })
     };
-    socket.map_err(|text| section.refuse("socket", format!("{text} in [{}] socket", section.name))).ok()
+    let refuse = |text| {
+        section.refuse("socket", format!("{text} in [{}] socket", section.name));
+        section.reading.hint(advice::near_value(ValueKind::FcgiSocket, &written));
+    };
+    socket.map_err(refuse).ok()
 }
 
 /// The program's own account, unless that is ours anyway.
 fn default_owner(user: Option<User>, our_uid: u32) -> Option<(Option<u32>, Option<u32>)> {
-    user.filter(|user| user.uid != our_uid && user.uid != User::UNKNOWN).map(|user| (Some(user.uid), Some(user.gid)))
+    user.filter(|user| user.uid != our_uid && user.uid != User::UNKNOWN)
+        .map(|user| (Some(user.uid), Some(user.gid)))
 }
 
 fn unix(written: &str, files: &dyn crate::Files) -> Result<String, String> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::options::{SectionKind, ValueKind, section_kind};
 use crate::program::{Common, processes};
 use crate::section::Section;
-use crate::{GroupConfig, GroupKind, ProcessKind, fcgi, listener, values};
+use crate::{GroupConfig, GroupKind, ProcessConfig, ProcessKind, advice, fcgi, listener, values};
 
 pub(crate) fn groups(common: &Common<'_>) -> Vec<GroupConfig> {
     let mut groups = Vec::new();
@@ -31,6 +31,13 @@ pub(crate) fn groups(common: &Common<'_>) -> Vec<GroupConfig> {
     groups.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
     advise_on_doubles(common, &groups);
     groups
+}
+
+/// The names that `programs=` may hold.
+fn programs_of<'a>(common: &Common<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
+    sections(common, SectionKind::Program)
+        .chain(sections(common, SectionKind::FcgiProgram))
+        .filter_map(|name| Some(name.split_once(':')?.1))
 }
 
 fn sections<'a>(common: &Common<'a>, kind: SectionKind) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -80,6 +87,7 @@ fn group<'a>(
             (false, false) => {
                 let text = format!("[{called}] names unknown program or fcgi-program {program}");
                 section.refuse("programs", text);
+                section.reading.hint(advice::nearest(&program, programs_of(common)));
                 continue;
             }
             (true, true) => {
@@ -96,16 +104,31 @@ fn group<'a>(
                 format!("{program} loses its socket: an fcgi-program in a group runs as a plain program"),
             );
         }
-        all.extend(processes(common, &member, &name, ProcessKind::Program));
+        let members = processes(common, &member, &name, ProcessKind::Program);
+        advise_on_order(common, &member, &all, &members);
+        all.extend(members);
         claimed.insert(member.clone());
         called = member;
     }
     Some(GroupConfig { name, priority, kind: GroupKind::Group, processes: all })
 }
 
+/// In a group the order of `programs=` decides, and a member's own priority nothing.
+fn advise_on_order(common: &Common<'_>, member: &str, before: &[ProcessConfig], members: &[ProcessConfig]) {
+    let (Some(last), Some(first)) = (before.last(), members.first()) else { return };
+    let Some(written) = common.reading.ini.get(member, "priority") else { return };
+    if first.priority < last.priority {
+        let text = "the order of programs= decides in a group, so this one starts after those before it";
+        common.reading.advise(Some(&written.place), member, Some("priority"), text.to_owned());
+    }
+}
+
 /// Supervisor keeps one of two with the same name and never says so.
 fn advise_on_doubles(common: &Common<'_>, groups: &[GroupConfig]) {
-    let advise = |section: String, text| common.reading.advise(None, &section, None, text);
+    let advise = |section: String, text| {
+        let place = common.reading.ini.section(&section).map(|section| &section.place);
+        common.reading.advise(place, &section, None, text);
+    };
     let mut seen: BTreeMap<&str, &GroupConfig> = BTreeMap::new();
     for group in groups {
         if let Some(first) = seen.get(group.name.as_str()) {

@@ -91,7 +91,10 @@ impl Keys {
 impl Ini {
     /// Adds a file. Sections that exist already are continued.
     pub fn read(&mut self, file: &str, bytes: &[u8]) -> Result<(), IniError> {
-        let text = decode(bytes).map_err(|text| IniError { place: None, text })?;
+        let text = decode(bytes).map_err(|text| {
+            let place = Place { file: file.into(), line: line_of_bad_byte(bytes) };
+            IniError { place: Some(place), text }
+        })?;
         // Python opens files with universal newlines: a lone CR ends a line too.
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let mut reader = Reader::new(self, file);
@@ -296,6 +299,12 @@ impl<'a> Reader<'a> {
         }
         Err(IniError { place: Some(Place { file: self.file, line: first }), text })
     }
+}
+
+/// The line of the first byte that is not UTF-8.
+fn line_of_bad_byte(bytes: &[u8]) -> usize {
+    let good = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    1 + bytes[..good].iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// The byte at which a comment begins: `;` or `#` first on the line, or after a blank.

@@ -144,7 +144,10 @@ mod tests {
             (Json::from("a\"\\\n\u{1}é"), r#""a\"\\\n\u0001é""#),
             (Json::list([1, 2]), "[\n  1,\n  2\n]"),
             (Json::List(Vec::new()), "[]"),
-            (Json::object([("b", 1.into()), ("a", Json::Object(BTreeMap::new()))]), "{\n  \"a\": {},\n  \"b\": 1\n}"),
+            (
+                Json::object([("b", 1.into()), ("a", Json::Object(BTreeMap::new()))]),
+                "{\n  \"a\": {},\n  \"b\": 1\n}",
+            ),
         ] {
             assert_eq!(value.to_string(), text);
         }

@@ -3,7 +3,7 @@
 use crate::options::{SectionKind, ValueKind};
 use crate::program::{Common, processes};
 use crate::section::Section;
-use crate::{GroupConfig, GroupKind, PoolConfig, ProcessKind, plugins, values};
+use crate::{GroupConfig, GroupKind, PoolConfig, ProcessKind, advice, plugins, values};
 
 /// The names that `events=` may hold, sorted; an abstract one stands for all below it.
 pub const EVENT_TYPES: &[&str] = &[
@@ -81,6 +81,7 @@ fn events(section: &Section<'_>, common: &Common<'_>) -> Vec<String> {
         if !EVENT_TYPES.contains(&event.as_str()) {
             let text = format!("Unknown event type {event} in [{}] events", section.name);
             section.refuse("events", text);
+            section.reading.hint(advice::nearest(event, EVENT_TYPES.iter().copied()));
         }
     }
     events.sort();

@@ -149,6 +149,18 @@ mod tests {
     }
 
     #[test]
+    fn one_line_does_not_eat_all_memory() {
+        let command = "x".repeat(100_000);
+        let text = format!(
+            "[supervisord]\n[program:x]\nnumprocs=999999999\nprocess_name=x%(process_num)s\ncommand={command}\n"
+        );
+        let told = read(&text).unwrap_err().to_string();
+        assert!(told.contains("processes take more memory"), "{told}");
+        let told = read(&format!("[supervisord]\nidentifier={}\n", "%(here)60000s".repeat(100)));
+        assert!(told.unwrap_err().to_string().ends_with("the result is longer than 1048576 bytes"));
+    }
+
+    #[test]
     fn a_file_that_is_not_there() {
         let files = MemoryFiles::default();
         let told =

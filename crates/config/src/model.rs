@@ -93,6 +93,8 @@ pub struct Server {
     pub address: Address,
     /// Both or neither; an empty user name counts as none (SPEC 2.7).
     pub credentials: Option<Credentials>,
+    /// What was written with an empty user name, and asks nobody for anything.
+    pub void_credentials: Option<Credentials>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

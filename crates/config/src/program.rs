@@ -10,7 +10,7 @@ use crate::environment;
 use crate::expand::{Scope, expand};
 use crate::options::ValueKind;
 use crate::reading::Reading;
-use crate::section::{Section, expand_again};
+use crate::section::Section;
 use crate::values::{self, ChildLog};
 use crate::{AutoRestart, Channel, LogFile, LogLevel, ProcessConfig, ProcessKind, signal_number};
 
@@ -45,7 +45,12 @@ pub(crate) fn processes(
     let errors_before = common.reading.error_count();
     for number in shared.numbers() {
         let scope = Scope::within(&scope).integer("process_num", number).integer("numprocs", shared.numprocs);
-        processes.extend(one_process(&section, &shared, &scope, common.environment));
+        let process = one_process(&section, &shared, &scope, common.environment);
+        if !process.as_ref().is_none_or(|process| common.reading.has_room_for(size_of(process))) {
+            let text = format!("{} processes take more memory than a configuration may", shared.numprocs);
+            section.refuse("numprocs", text);
+        }
+        processes.extend(process);
         // The others of this program have the same errors.
         if common.reading.error_count() > errors_before {
             break;
@@ -53,6 +58,12 @@ pub(crate) fn processes(
     }
     processes.sort_by(|a, b| a.name.cmp(&b.name));
     processes
+}
+
+/// The bytes that a process takes, as far as they depend on its file.
+fn size_of(process: &ProcessConfig) -> usize {
+    let pairs = process.environment.iter().map(|(key, value)| key.len() + value.len() + 64);
+    std::mem::size_of::<ProcessConfig>() + process.command.len() + process.name.len() + pairs.sum::<usize>()
 }
 
 /// The options that are read once for all processes of a program.
@@ -218,8 +229,9 @@ fn environment(section: &Section<'_>, scope: &Scope<'_>) -> BTreeMap<String, Str
 fn channel(section: &Section<'_>, scope: &Scope<'_>, name: &str, known: Channel) -> Channel {
     let key = format!("{name}_logfile");
     let files = section.reading.files;
+    // Expanded for the second time, as Supervisor does it.
     let log = section.defaulted(&key, ValueKind::ChildLog, scope, |text| {
-        values::child_log(&expand_again(text.to_owned(), scope, &key), files)
+        values::child_log(&expand(text, scope, &key)?, files)
     });
     let backups = section.backups(&format!("{key}_backups"), scope);
     let maxbytes = section.byte_size(&format!("{key}_maxbytes"), scope);

@@ -4,7 +4,8 @@
 //! In: the path, and the [`Files`] seam. Out: a [`Reading`] that the rooms for the
 //! single sections ask through `section.rs`. Following `[include]` happens here.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::errors::{Advice, Error, Errors};
@@ -24,7 +25,15 @@ pub(crate) struct Reading<'a> {
     errors: RefCell<Vec<Error>>,
     messages: RefCell<Vec<Message>>,
     advice: RefCell<Vec<Advice>>,
+    /// What is in `advice`: a program of a hundred processes is read a hundred times.
+    advised: RefCell<HashSet<Advice>>,
+    /// Bytes that the processes found so far take.
+    described: Cell<usize>,
 }
+
+/// How much the description of all processes may take: far beyond any use, and not
+/// yet a way to eat all memory with one line such as `numprocs=999999999`.
+const LARGEST: usize = 64 << 20;
 
 impl<'a> Reading<'a> {
     /// Reads the main file, and nothing that it includes.
@@ -46,6 +55,8 @@ impl<'a> Reading<'a> {
             errors: RefCell::default(),
             messages: RefCell::default(),
             advice: RefCell::default(),
+            advised: RefCell::default(),
+            described: Cell::default(),
         })
     }
 
@@ -72,7 +83,7 @@ impl<'a> Reading<'a> {
             }
         };
         for pattern in patterns.split(is_space).filter(|pattern| !pattern.is_empty()) {
-            self.include(&paths::join(&here, pattern))?;
+            self.include(&paths::join(&here, pattern), Some(&value.place))?;
         }
         let listed = self.ini.get("include", "files").map(|value| value.place.clone());
         if let Some(nested) = listed.filter(|place| *place != value.place) {
@@ -82,7 +93,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn include(&mut self, pattern: &str) -> Result<(), Errors> {
+    fn include(&mut self, pattern: &str, place: Option<&Place>) -> Result<(), Errors> {
         let found = self.files.glob(pattern);
         if found.is_empty() {
             self.say(LogLevel::Warn, format!("No file matches via include \"{pattern}\""));
@@ -97,7 +108,7 @@ impl<'a> Reading<'a> {
                 }
                 Err(error) => {
                     let text = format!("cannot read {name}, so it counts for nothing: {error}");
-                    self.advise(None, "include", Some("files"), text);
+                    self.advise(place, "include", Some("files"), text);
                 }
             }
             self.ini.expand_here(&paths::absolute(paths::dirname(&name), self.files));
@@ -125,6 +136,13 @@ impl<'a> Reading<'a> {
         });
     }
 
+    /// Adds to the error noted last what may have been meant.
+    pub(crate) fn hint(&self, meant: Option<String>) {
+        if let Some(error) = self.errors.borrow_mut().last_mut() {
+            error.hint = meant;
+        }
+    }
+
     /// Notes an error that belongs to no line.
     pub(crate) fn refuse_all(&self, text: String) {
         self.errors.borrow_mut().push(Error::plain(&self.path, text));
@@ -143,11 +161,15 @@ impl<'a> Reading<'a> {
             key: key.map(str::to_owned),
             text,
         };
-        let mut all = self.advice.borrow_mut();
-        // A program of a hundred processes is read a hundred times.
-        if !all.contains(&advice) {
-            all.push(advice);
+        if self.advised.borrow_mut().insert(advice.clone()) {
+            self.advice.borrow_mut().push(advice);
         }
+    }
+
+    /// Counts what another process takes; false when that is too much.
+    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
+        self.described.set(self.described.get().saturating_add(bytes));
+        self.described.get() <= LARGEST
     }
 
     pub(crate) fn error_count(&self) -> usize {

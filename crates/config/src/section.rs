@@ -11,7 +11,10 @@ use crate::expand::{Scope, expand};
 use crate::ini::Value;
 use crate::options::{DefaultValue, OptionRow, SectionKind, ValueKind, row};
 use crate::reading::Reading;
-use crate::{User, python, values};
+use crate::{User, advice, python, values};
+
+/// A user and a group, either of which may be left as it is.
+type Owner = (Option<u32>, Option<u32>);
 
 pub(crate) struct Section<'a> {
     pub(crate) reading: &'a Reading<'a>,
@@ -82,7 +85,10 @@ impl<'a> Section<'a> {
             let what = format!("{}.{key}", self.name);
             match expand(&value.text, scope, &what).and_then(|text| parse(&text)) {
                 Ok(value) => return Some(value),
-                Err(text) => self.refuse(key, text),
+                Err(text) => {
+                    self.refuse(key, text);
+                    self.reading.hint(advice::near_value(kind, &value.text));
+                }
             }
         }
         parse(default_text(row)?).ok()
@@ -111,7 +117,27 @@ impl<'a> Section<'a> {
     }
 
     pub(crate) fn user(&self, key: &str, scope: &Scope<'_>) -> Option<User> {
-        self.parsed(key, ValueKind::User, scope, |text| values::user(text, self.reading.files))
+        let user = self.parsed(key, ValueKind::User, scope, |text| values::user(text, self.reading.files))?;
+        self.advise_on_stranger(key, &user);
+        Some(user)
+    }
+
+    /// Only a lenient machine lets an unknown account get this far.
+    pub(crate) fn advise_on_stranger(&self, key: &str, user: &User) {
+        if user.uid == User::UNKNOWN {
+            self.advise(key, format!("there is no account {} on this machine", user.name));
+        }
+    }
+
+    /// `user` or `user:group`; `wrong` words the refusal.
+    pub(crate) fn owner(&self, key: &str, scope: &Scope<'_>, wrong: &str) -> Option<Owner> {
+        let owner = self.parsed(key, ValueKind::UserGroup, scope, |text| {
+            values::user_group(text, self.reading.files).ok_or_else(|| format!("{wrong} {text}"))
+        })?;
+        if owner.0 == Some(User::UNKNOWN) || owner.1 == Some(User::UNKNOWN) {
+            self.advise(key, "there is no such account or group on this machine".to_owned());
+        }
+        Some(owner)
     }
 
     pub(crate) fn existing_directory(&self, key: &str, scope: &Scope<'_>) -> Option<PathBuf> {
@@ -145,14 +171,4 @@ fn default_text(row: &OptionRow) -> Option<&'static str> {
             None
         }
     }
-}
-
-/// Expands a text that Supervisor 4.3.0 has expanded once already.
-///
-/// It expands a few options twice, so that a literal percent had to be written
-/// four times. What worked that way goes on working; a text that only the second
-/// pass cannot read is taken as the first pass left it, which is what everybody
-/// who writes `%%` means.
-pub(crate) fn expand_again(once: String, scope: &Scope<'_>, what: &str) -> String {
-    expand(&once, scope, what).unwrap_or(once)
 }

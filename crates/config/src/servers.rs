@@ -48,7 +48,7 @@ fn inet(reading: &Reading<'_>, name: &str, env: &Scope<'_>) -> Option<Server> {
         section.refuse("port", format!("section [{name}] has no port value"));
     }
     let (host, port) = section.parsed("port", ValueKind::InetAddress, env, values::inet_address)?;
-    Some(Server { section: name.to_owned(), address: Address::Inet { host, port }, credentials })
+    Some(server(name, Address::Inet { host, port }, credentials))
 }
 
 fn unix(reading: &Reading<'_>, name: &str, env: &Scope<'_>) -> Option<Server> {
@@ -60,18 +60,25 @@ fn unix(reading: &Reading<'_>, name: &str, env: &Scope<'_>) -> Option<Server> {
     let with_here = Scope::within(env).text("here", &reading.here);
     let file = section.text("file", ValueKind::Path, &with_here);
     let credentials = credentials(&section, env);
-    let owner = section.parsed("chown", ValueKind::UserGroup, env, |text| {
-        values::user_group(text, files).ok_or_else(|| format!("Invalid sockchown value {text}"))
-    });
+    let owner = section.owner("chown", env, "Invalid sockchown value");
     let chmod = section.defaulted("chmod", ValueKind::Octal, env, |text| {
         values::octal(text).map_err(|_| format!("Invalid chmod value {text}"))
     });
     let (uid, gid) = owner.unwrap_or((None, None));
     let file = PathBuf::from(paths::settled(file?.trim(), files));
     let address = Address::Unix { file, chmod, uid, gid };
-    Some(Server { section: name.to_owned(), address, credentials })
+    Some(server(name, address, credentials))
 }
 
+fn server(name: &str, address: Address, written: Option<Credentials>) -> Server {
+    let (credentials, void_credentials) = match written {
+        Some(void) if void.username.is_empty() => (None, Some(void)),
+        written => (written, None),
+    };
+    Server { section: name.to_owned(), address, credentials, void_credentials }
+}
+
+/// As written, the void ones too.
 fn credentials(section: &Section<'_>, env: &Scope<'_>) -> Option<Credentials> {
     let username = section.text("username", ValueKind::Text, env);
     let password = section.text("password", ValueKind::Text, env);
@@ -89,7 +96,6 @@ fn credentials(section: &Section<'_>, env: &Scope<'_>) -> Option<Credentials> {
     if username.is_empty() {
         let text = "an empty user name turns authentication off: anybody may control this server";
         section.advise("username", text.to_owned());
-        return None;
     }
     Some(Credentials { username, password: password? })
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::expand::Scope;
+use crate::expand::{Scope, expand};
 use crate::options::{SectionKind, ValueKind};
 use crate::reading::Reading;
-use crate::section::{Section, expand_again};
-use crate::{LogLevel, MainLog, Supervisord, User, environment, paths, values};
+use crate::section::Section;
+use crate::{LogLevel, MainLog, Supervisord, User, advice, environment, paths, values};
 
 /// Values given on the command line, which win over the file's, also when it is read again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,6 +59,9 @@ pub(crate) fn read(
     let nocleanup = section.boolean("nocleanup", scope);
     let strip_ansi = section.boolean("strip_ansi", scope);
     let environment = environment(&section, scope);
+    if cli.nodaemon || nodaemon {
+        advice::advise_on_foreground(&section);
+    }
     let settled = |path: PathBuf| PathBuf::from(paths::settled(&path.to_string_lossy(), files));
     let supervisord = Supervisord {
         logfile: match cli.logfile.clone().unwrap_or(logfile) {
@@ -88,14 +91,18 @@ pub(crate) fn read(
 /// The account that supervisord changes to.
 pub(crate) fn user(reading: &Reading<'_>, name: &str) -> Option<User> {
     let section = Section::new(reading, "supervisord", SectionKind::Supervisord);
-    values::user(name, reading.files).map_err(|text| section.refuse("user", text)).ok()
+    let user = values::user(name, reading.files).map_err(|text| section.refuse("user", text)).ok()?;
+    section.advise_on_stranger("user", &user);
+    Some(user)
 }
 
 /// Variables for every program. `host_node_name` is known here, as 4.3.0 meant it to be.
 fn environment(section: &Section<'_>, scope: &Scope<'_>) -> BTreeMap<String, String> {
     let scope = &Scope::within(scope).text("host_node_name", &section.reading.files.hostname());
+    // Expanded for the second time, as child logs are: Supervisor wants a percent sign
+    // written four times there, and a file that we accept must start there too.
     let read = section.defaulted("environment", ValueKind::Environment, scope, |text| {
-        environment::parse(&expand_again(text.to_owned(), scope, "environment"))
+        environment::parse(&expand(text, scope, "environment")?)
     });
     for loss in read.losses {
         section.advise("environment", loss);

@@ -16,8 +16,9 @@ fn supervisor_reads_every_case_as_we_do() {
     let machine = common::machine();
     let mut wrong = Vec::new();
     for name in &names {
-        let ours = match common::read(name, &machine) {
-            Ok(config) => common::dump(&config),
+        let read = common::read(name, &machine);
+        let ours = match read.config {
+            Ok(config) => common::dump(&config, &read.ctl),
             Err(errors) => format!("refused\n{}\n", errors.first().as_supervisor_says()),
         };
         let theirs = &oracle[name];

@@ -1,13 +1,13 @@
 //! Every `cases/NAME.conf` means what `NAME.dump` says, or is refused as `NAME.errors` says.
 //!
-//! `NAME.advice` holds what is worth advice; without the file there is none. When
+//! `NAME.json` holds the document of `--check --json`, for a few. `NAME.advice` holds what is worth advice; without the file there is none. When
 //! a change is meant, `PROVOST_BLESS=1` writes the files anew: read the difference.
 
 mod common;
 
 use std::path::PathBuf;
 
-use provost_config::MemoryFiles;
+use provost_config::{MemoryFiles, effective};
 
 #[test]
 fn every_case_means_what_was_written_down() {
@@ -33,16 +33,21 @@ fn every_case_means_what_was_written_down() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The three files that may lie beside a case, and what should be in them.
-fn told(name: &str, machine: &MemoryFiles) -> [(&'static str, Option<String>); 3] {
-    let (dump, errors, advice) = match common::read(name, machine) {
+/// Cases whose document of `--check --json` is written down too: each member of it is in one of them.
+const JSON: [&str; 4] = ["everything", "error-near", "real-fcgi-unix", "real-unknown-things"];
+
+/// The files that may lie beside a case, and what should be in them.
+fn told(name: &str, machine: &MemoryFiles) -> [(&'static str, Option<String>); 4] {
+    let read = common::read(name, machine);
+    let json = JSON.contains(&name).then(|| format!("{}\n", effective(&read.config, &read.ctl)));
+    let (dump, errors, advice) = match &read.config {
         Ok(config) => {
             let advice: String = config.advice.iter().map(|advice| format!("{advice}\n")).collect();
-            (Some(common::dump(&config)), None, (!advice.is_empty()).then_some(advice))
+            (Some(common::dump(config, &read.ctl)), None, (!advice.is_empty()).then_some(advice))
         }
-        Err(errors) => (None, Some(format!("{errors}\n")), None),
+        Err(errors) => (None, Some(format!("{}\n", errors.for_people())), None),
     };
-    [("dump", dump), ("errors", errors), ("advice", advice)]
+    [("dump", dump), ("errors", errors), ("advice", advice), ("json", json)]
 }
 
 #[expect(clippy::disallowed_methods, reason = "a switch for people; the crate is pure, its tests are not")]

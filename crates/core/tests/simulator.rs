@@ -18,6 +18,7 @@ const STEPS: u32 = 600;
 
 #[test]
 fn no_seed_breaks_a_rule() {
+    #[expect(clippy::disallowed_methods, reason = "the test asks, not the core")]
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match number("PROVOST_SIM_SEED") {
         Some(seed) => seed..seed + 1,

@@ -188,15 +188,23 @@ impl Hands {
         result: Result<(), i32>,
     ) -> Result<Option<Input>, LinkError> {
         let Some(entry) = self.children.get_mut(&child) else { return Ok(None) };
-        if let Err(errno) = result {
-            let name = entry.names.process.clone();
+        let name = entry.names.process.clone();
+        let error = result.err().map(|errno| {
+            let code = launch::errno_name(errno);
+            format!("unknown error making dispatchers for '{name}': {code}")
+        });
+        // An adopted child runs already, or has even ended.
+        if !matches!(entry.stage, Stage::Opening { .. }) {
+            if let Some(text) = error {
+                self.log.write(LogLevel::Critical, &format!("{text}; its output is not kept"));
+            }
+            return Ok(None);
+        }
+        if let Some(text) = error {
             self.children.remove(&child);
-            let text =
-                format!("unknown error making dispatchers for '{name}': {}", launch::errno_name(errno));
             let error = SpawnError { kind: SpawnErrorKind::Resources, text };
             return Ok(Some(Input::SpawnFailed { child, error }));
         }
-        // Adopted children run already.
         if let Stage::Opening { plan, signals } = std::mem::replace(&mut entry.stage, Stage::Running) {
             self.link.send(ToKeeper::Spawn { id: child.0, plan: *plan })?;
             for (signal, target) in signals {

@@ -108,8 +108,10 @@ struct Keeper {
     held: Vec<Held>,
     untold: VecDeque<Tell>,
     untold_orphans: usize,
-    /// A brain has been `Ready`: from then on programs depend on us, and no failure may end us.
+    /// A brain has been `Ready` at some time.
     seasoned: bool,
+    /// A brain has been `Ready` since the last fresh start: programs depend on us, and no failure may end us.
+    needed: bool,
     detached: bool,
     /// The process that waits for start-up to be complete, in daemon mode.
     launcher: Option<OwnedFd>,
@@ -129,6 +131,7 @@ impl Keeper {
             untold: VecDeque::new(),
             untold_orphans: 0,
             seasoned: false,
+            needed: false,
             detached: false,
             launcher: None,
             previous: None,
@@ -147,7 +150,7 @@ impl Keeper {
     /// A fork that fails while programs run is tried again later; before that it is the end.
     fn start_brain_somehow(&mut self) -> io::Result<Next> {
         match self.start_brain() {
-            Err(_) if self.seasoned => {
+            Err(_) if self.needed => {
                 self.brain_not_before_ns = sys::now().mono_ns + LONGEST_PAUSE_NS / 10;
                 Ok(Next::GoOn)
             }
@@ -203,9 +206,11 @@ impl Keeper {
             Afterwards::Renew => {
                 self.held.clear();
                 self.previous = None;
+                // Nothing runs, so a brain that cannot start now is the end, as at the very first start.
+                self.needed = false;
                 Ok(Next::GoOn)
             }
-            Afterwards::Restart if !self.seasoned => {
+            Afterwards::Restart if !self.needed => {
                 // Start-up failed, and it has said why: nothing runs that would need us.
                 Ok(self.end(status.code().map_or(1, |code| code as u8)))
             }
@@ -409,6 +414,7 @@ impl Keeper {
 
     fn ready(&mut self) {
         self.seasoned = true;
+        self.needed = true;
         if self.launcher.is_some() {
             silence_stdio();
             self.release_launcher(0);

@@ -29,6 +29,7 @@ pub(crate) const MAX_FDS: usize = 3;
 pub struct Link {
     socket: OwnedFd,
     unsent: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
+    packet: Box<[u8]>,
 }
 
 /// The keeper is gone, or does not speak our language.
@@ -66,7 +67,7 @@ impl AsFd for Link {
 
 impl Link {
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Link { socket, unsent: VecDeque::new() }
+        Link { socket, unsent: VecDeque::new(), packet: vec![0; MAX_MESSAGE].into_boxed_slice() }
     }
 
     /// Whether the loop should wait for room in the socket and then call [`Link::flush`].
@@ -100,10 +101,9 @@ impl Link {
 
     /// The next message, or `None` where none is waiting.
     pub fn receive(&mut self) -> Result<Option<FromKeeper>, LinkError> {
-        let mut packet = [0u8; 2048];
-        match receive_packet(&self.socket, &mut packet) {
+        match receive_packet(&self.socket, &mut self.packet) {
             Ok(Some((0, _))) => Err(LinkError::Closed),
-            Ok(Some((n, fds))) => Ok(Some(decode(&packet[..n], fds)?)),
+            Ok(Some((n, fds))) => Ok(Some(decode(&self.packet[..n], fds)?)),
             Ok(None) => Ok(None),
             Err(Errno::CONNRESET) => Err(LinkError::Closed),
             Err(e) => Err(LinkError::Io(e.into())),

@@ -39,7 +39,9 @@ pub(crate) fn fork() -> io::Result<Fork> {
     }
 }
 
-/// Blocks [`WATCHED`] and returns a descriptor that reads them instead, non-blocking and close-on-exec.
+/// Blocks [`WATCHED`], and nothing else, and returns a descriptor that reads them instead, non-blocking and
+/// close-on-exec. Whoever started us may have blocked or ignored anything: an ignored SIGCHLD, for one, would
+/// let the kernel reap our children behind our back.
 ///
 /// Blocked signals are queued even for PID 1, to which the kernel otherwise delivers nothing that it has no handler for.
 pub(crate) fn watch_signals() -> io::Result<OwnedFd> {
@@ -52,9 +54,13 @@ pub(crate) fn watch_signals() -> io::Result<OwnedFd> {
         }
         set
     };
-    // SAFETY: both calls get a valid, initialised set; the old mask is not asked for.
+    // SAFETY: default dispositions need no handler; both other calls get a valid, initialised set, and the old
+    // mask is not asked for.
     let fd = unsafe {
-        if libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) != 0 {
+        for signal in WATCHED {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        if libc::sigprocmask(libc::SIG_SETMASK, &set, std::ptr::null_mut()) != 0 {
             return Err(io::Error::last_os_error());
         }
         libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)

@@ -105,11 +105,12 @@ impl Daemon {
             .spawn()
             .unwrap_or_else(|e| panic!("cannot start {:?}: {e}", implementation.supervisord));
         let process = Process::new(raw_pid(&starter));
-        process.wait_until_gone();
-        let status = starter.wait().expect("our own child can be waited for");
-        assert!(status.success(), "supervisord did not daemonize: {status}\n{}", said(&sandbox));
         let implementation = implementation.clone();
+        // A daemon from here on: whatever fails below, nothing that was started stays behind.
         let mut daemon = Self { implementation, child: None, process, log, hellos, sandbox };
+        daemon.process.wait_until_gone();
+        let status = starter.wait().expect("our own child can be waited for");
+        assert!(status.success(), "supervisord did not daemonize: {status}\n{}", said(&daemon.sandbox));
         let pid = daemon.wait_until_started();
         daemon.process = Process::new(pid);
         daemon

@@ -156,11 +156,13 @@ impl Lines {
         let Some(file) = &mut self.file else { return };
         file.read_to_end(&mut self.unfinished)
             .unwrap_or_else(|e| panic!("cannot read {}: {e}", self.path.display()));
-        while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
-            let rest = self.unfinished.split_off(end + 1);
-            let line = std::mem::replace(&mut self.unfinished, rest);
-            self.lines.push(String::from_utf8_lossy(&line[..end]).into_owned());
+        let mut start = 0;
+        while let Some(length) = self.unfinished[start..].iter().position(|byte| *byte == b'\n') {
+            let line = &self.unfinished[start..start + length];
+            self.lines.push(String::from_utf8_lossy(line).into_owned());
+            start += length + 1;
         }
+        self.unfinished.drain(..start);
     }
 
     /// What the events say does not matter; that something happened does.

@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use provost_config::{
-    Address, AutoRestart, Channel, CliOverrides, Config, Errors, GroupConfig, GroupKind, LogFile, LogLevel,
-    MainLog, MemoryFiles, ProcessConfig, ProcessKind, Server, User, load,
+    Address, AutoRestart, Channel, CliOverrides, Config, CtlConfig, Errors, Files, GroupConfig, GroupKind,
+    Lenient, LogFile, LogLevel, MainLog, MemoryFiles, ProcessConfig, ProcessKind, Server, User, load,
+    load_ctl,
 };
 
 pub(crate) fn cases_dir() -> PathBuf {
@@ -62,15 +63,40 @@ pub(crate) fn machine() -> MemoryFiles {
     machine
 }
 
-pub(crate) const VARIABLES: [(&str, &str); 4] =
-    [("HOME", "/tmp"), ("LC_ALL", "C.UTF-8"), ("ANIMAL", "Ente"), ("PERCENT", "50%x")];
+pub(crate) const VARIABLES: [(&str, &str); 12] = [
+    ("HOME", "/tmp"),
+    ("LC_ALL", "C.UTF-8"),
+    ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+    ("ANIMAL", "Ente"),
+    ("PERCENT", "50%x"),
+    ("APP_ENV", "production"),
+    ("APP_ROOT", "/var/www/html"),
+    ("APP_USER", "www-data"),
+    ("PORT", "8080"),
+    ("UMASK", "002"),
+    ("WITH_HORIZON", "false"),
+    ("WORKERS", "3"),
+];
 
-pub(crate) fn read(name: &str, machine: &MemoryFiles) -> Result<Config, Errors> {
-    load(Path::new(&format!("{name}.conf")), &CliOverrides::default(), machine)
+/// What supervisord and what supervisorctl says about a case. A `real-` one looks
+/// like those that people run, who have accounts and directories that we have not:
+/// it is read as `--check` reads it.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) config: Result<Config, Errors>,
+    pub(crate) ctl: Result<CtlConfig, Errors>,
+}
+
+pub(crate) fn read(name: &str, machine: &MemoryFiles) -> Read {
+    let lenient = Lenient::new(machine);
+    let files: &dyn Files = if name.starts_with("real-") { &lenient } else { machine };
+    let file = format!("{name}.conf");
+    let path = Path::new(&file);
+    Read { config: load(path, &CliOverrides::default(), files), ctl: load_ctl(path, files) }
 }
 
 /// What a configuration means, in lines.
-pub(crate) fn dump(config: &Config) -> String {
+pub(crate) fn dump(config: &Config, ctl: &Result<CtlConfig, Errors>) -> String {
     let mut dump = Dump(String::new());
     dump.supervisord(config);
     config.servers.iter().for_each(|server| dump.server(server));
@@ -87,6 +113,12 @@ pub(crate) fn dump(config: &Config) -> String {
             dump.head(0, &format!("{kind}: {}", message.text));
         }
     }
+    match ctl {
+        Ok(ctl) => dump.supervisorctl(ctl),
+        Err(errors) => {
+            dump.head(0, &format!("supervisorctl refused: {}", errors.first().as_supervisor_says()));
+        }
+    }
     dump.0
 }
 
@@ -100,6 +132,20 @@ impl Dump {
     fn line(&mut self, indent: usize, name: &str, value: impl ToString) {
         let value = value.to_string().replace('\\', "\\\\").replace('\n', "\\n");
         self.head(indent, &format!("{name} = {value}"));
+    }
+
+    fn supervisorctl(&mut self, ctl: &CtlConfig) {
+        self.head(0, "supervisorctl");
+        self.line(1, "serverurl", &ctl.serverurl);
+        self.line(1, "username", or_none(ctl.username.clone()));
+        self.line(1, "password", or_none(ctl.password.clone()));
+        self.line(1, "prompt", &ctl.prompt);
+        self.line(1, "history_file", path(ctl.history_file.as_ref()));
+        for plugin in &ctl.plugins {
+            self.head(0, &format!("ctlplugin {}", plugin.name));
+            self.line(1, "factory", &plugin.factory);
+            self.line(1, "options", pairs(&plugin.options));
+        }
     }
 
     fn supervisord(&mut self, config: &Config) {
@@ -201,7 +247,11 @@ impl Dump {
         self.line(2, "stopwaitsecs", p.stopwaitsecs);
         self.line(2, "stopasgroup", yes(p.stopasgroup));
         self.line(2, "killasgroup", yes(p.killasgroup));
-        self.line(2, "uid", or_none(p.user.as_ref().map(|user: &User| user.uid)));
+        self.line(
+            2,
+            "uid",
+            or_none(p.user.as_ref().map(|user| user.uid).filter(|&uid| uid != User::UNKNOWN)),
+        );
         self.line(2, "umask", or_none(p.umask.map(octal)));
         self.line(2, "environment", pairs(&p.environment));
         self.line(2, "serverurl", or_none(p.serverurl.clone()));
@@ -242,7 +292,11 @@ fn path(value: Option<&PathBuf>) -> String {
 }
 
 fn owner((uid, gid): (Option<u32>, Option<u32>)) -> String {
-    let number = |id: Option<u32>| id.map_or(-1, i64::from);
+    let number = |id: Option<u32>| match id {
+        None => "-1".to_owned(),
+        Some(User::UNKNOWN) => "none".to_owned(),
+        Some(id) => id.to_string(),
+    };
     format!("[{}, {}]", number(uid), number(gid))
 }
 

@@ -163,11 +163,10 @@ impl Referee {
             Action::Publish(Event::GroupRemoved { group }) => {
                 self.states.retain(|(g, _), _| g != &**group);
             }
-            Action::Publish(Event::SupervisorStopping) => {
-                if std::mem::replace(&mut self.stopping, true) {
-                    self.fail("stopping was announced twice");
-                }
+            Action::Publish(Event::SupervisorStopping) if self.stopping => {
+                self.fail("stopping was announced twice");
             }
+            Action::Publish(Event::SupervisorStopping) => self.stopping = true,
             Action::Note(Note::KillFailed { .. }) => self.seen.saw("refused signal"),
             Action::Note(Note::SpawnError { .. }) => self.seen.saw("spawn failed"),
             Action::Reply { ask, reply } => {

@@ -62,7 +62,7 @@ fn accepted(path: &Path, config: &Config, ctl: &Result<CtlConfig, Errors>) -> Ve
 /// The line that tools look for, then every error with its place, then the warnings.
 fn refused(errors: &Errors) -> Vec<String> {
     let first = format!("Error: {}", errors.first().as_supervisor_says());
-    let places = errors.iter().map(|error| format!("error: {error}"));
+    let places = errors.placed().map(|error| format!("error: {error}"));
     let advice = errors.advice().map(|advice| format!("warning: {advice}"));
     [first].into_iter().chain(places).chain(advice).collect()
 }
@@ -100,7 +100,7 @@ mod tests {
                  mean stopwaitsecs?)",
                 "warning: supervisorctl refuses this file: /etc/s.conf:6: [supervisorctl] prompt: Format \
                  string '%(x)d' for 'supervisorctl.prompt' contains names ('x') which cannot be expanded. \
-                 Available names: ENV_HOME",
+                 Available names: ENV_* for 1 environment variables",
                 "/etc/s.conf: accepted, with 1 group, 1 process and 2 warnings",
             ]
         );

@@ -17,11 +17,12 @@ use std::sync::Arc;
 
 use provost_api::{Api, Facts};
 use provost_config::{
-    Cli, Config, Files, LogLevel, MainLog as LogTarget, Message, cli, find_config, parse_supervisord,
+    Cli, Config, Files, LogLevel, MainLog as LogTarget, Message, cli, find_config, load, parse_supervisord,
 };
 use provost_core::{ChildId, Ending, Input, Supervisor};
 use provost_host::Host;
 use provost_keeper::{Link, LinkError, ToKeeper};
+use rustix::fs::{Mode, OFlags};
 
 use crate::clock;
 use crate::console::{complain, say};
@@ -100,7 +101,8 @@ fn live(mut link: Link, argv: &[String]) -> Result<u8, Refusal> {
     }
     let path = find_config(options.configuration.as_deref(), argv0, &host).map_err(Refusal::usage)?;
     let source = Source { path: host.cwd().join(path), overrides: options.overrides, host };
-    let config = source.read().map_err(Refusal::usage)?;
+    let config = load(&source.path, &source.overrides, &source.host)
+        .map_err(|errors| Refusal::usage(errors.for_people()))?;
 
     if first_look && !config.supervisord.nodaemon {
         // Everything so far was a rehearsal: the keeper goes to the background and starts a brain there.
@@ -215,6 +217,9 @@ impl Brain {
             main.hands.adoptable.insert(ChildId(child.id), child.pipes);
         }
         main.inputs.push_back(Input::Begin);
+        if in_background {
+            let_go_of_the_terminal();
+        }
         main.hands.link.send(ToKeeper::Ready)?;
         Ok(Brain { main, api, sockets, pidfile })
     }
@@ -266,7 +271,18 @@ fn clean_up(auto_logs: &AutoLogs, log: &mut MainLog) {
     }
 }
 
-/// Working directory, umask and the terminal: only in the background, as with Supervisor.
+/// Whoever started us may wait for the end of our output, as "$(supervisord -c …)" does. Last of all, because until
+/// then there may be something to complain of.
+fn let_go_of_the_terminal() {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    if let Ok(null) = rustix::fs::open(c"/dev/null", flags, Mode::empty()) {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+}
+
+/// Working directory and umask: only in the background, as with Supervisor.
 fn go_to_the_background(
     config: &Config,
     first: bool,
@@ -285,7 +301,7 @@ fn go_to_the_background(
         }
     }
     let mask = settings.umask & 0o777;
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+    rustix::process::umask(Mode::from_raw_mode(mask));
     link.send(ToKeeper::Umask(mask))?;
     Ok(())
 }

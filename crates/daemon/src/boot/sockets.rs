@@ -1,7 +1,7 @@
 //! The listening sockets: made here, or taken over from an earlier brain, and held by the keeper for the next.
 //!
-//! A unix socket is bound under a name of its own and published by renaming it, complete with mode and owner, so nobody
-//! ever meets it half made. A name that is taken is tried first: an answer means another daemon, silence a stale file.
+//! A unix socket is bound under a name of its own and published by a link, complete with mode and owner, so nobody
+//! ever meets it half made, and of two daemons that start at once only one can have the name. A name that is taken is tried first: an answer means another daemon, silence a stale file.
 
 use std::io;
 use std::net::TcpListener;
@@ -147,13 +147,12 @@ fn publish(file: &Path, chmod: u32, uid: Option<u32>, gid: Option<u32>) -> Resul
     let listener = bound.map_err(refused)?;
     let complete = std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(chmod))
         .and_then(|()| std::os::unix::fs::chown(&hidden, uid, gid))
-        .and_then(|()| std::fs::rename(&hidden, file));
+        .and_then(|()| std::fs::hard_link(&hidden, file));
+    let _ = std::fs::remove_file(&hidden);
     match complete {
         Ok(()) => Ok(listener),
-        Err(e) => {
-            let _ = std::fs::remove_file(&hidden);
-            Err(refused(e))
-        }
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Refusal::usage(TAKEN)),
+        Err(e) => Err(refused(e)),
     }
 }
 

@@ -30,7 +30,7 @@ check-deps:
 	cargo deny --all-features check licenses bans sources
 
 unit:
-	$(TEST_ENV) cargo test --workspace
+	$(TEST_ENV) cargo test --workspace --no-fail-fast
 
 fmt:
 	cargo fmt --all

@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("daemon", &["api", "config", "core", "host", "keeper"]),
     ("ctl", &["config", "wire"]),
     ("testkit", &[]),
-    ("bench", &["testkit", "config", "core", "wire"]),
+    ("bench", &["testkit", "config", "host"]),
 ];
 
 /// Pure crates and the only foreign crates that they may use.

@@ -11,14 +11,10 @@ use crate::common::{content, end_well, pid_of, run_to_end, start, started_by};
 #[test]
 fn daemon_mode_returns_when_status_works_and_the_pidfile_is_there() {
     let config = format!("{HEAD}[program:a]\ncommand={{child}} forever\n");
-    let sandbox = Sandbox::new();
-    drop(sandbox);
     // The wrapper asks at the very moment the command returns.
     let ours = Implementation::ours();
-    let script = "\"$0\" \"$@\" && exec \"$CTL\" -c \"$2\" status > status.out 2>&1; true".replace(
-        "\"$CTL\"",
-        &format!("'{}'", ours.supervisorctl[0].to_str().unwrap()),
-    );
+    let script = "\"$0\" \"$@\" && exec \"$CTL\" -c \"$2\" status > status.out 2>&1; true"
+        .replace("\"$CTL\"", &format!("'{}'", ours.supervisorctl[0].to_str().unwrap()));
     let daemon = Daemon::start_daemonized(&started_by(&["sh", "-c", &script]), &config);
     let said = content(&daemon, "status.out");
     assert!(said.starts_with("a  "), "{said}");
@@ -91,7 +87,10 @@ fn a_start_that_cannot_succeed_says_why_and_leaves_nothing_behind() {
             let sandbox = Sandbox::new();
             let ended = run_to_end(&sandbox, config, arguments);
             assert_eq!(ended.status.code(), Some(code), "{config}: {ended:?}");
-            let (said, text) = (String::from_utf8_lossy(&ended.stderr), text.replace("{dir}", sandbox.path().to_str().unwrap()));
+            let (said, text) = (
+                String::from_utf8_lossy(&ended.stderr),
+                text.replace("{dir}", sandbox.path().to_str().unwrap()),
+            );
             assert!(said.contains(&text), "{config}: {said}");
             assert!(!sandbox.file("s.sock").exists() && !sandbox.file("main.pid").exists(), "{config}");
         }
@@ -105,15 +104,6 @@ fn a_pidfile_that_cannot_be_written_is_no_reason_not_to_start() {
     let daemon = Daemon::start_in(sandbox, &Implementation::ours(), HEAD);
     assert!(content(&daemon, "main.log").contains("CRIT could not write pidfile"));
     end_well(daemon);
-}
-
-#[test]
-fn a_full_disk_for_the_main_log_is_no_reason_to_end() {
-    let sandbox = Sandbox::new();
-    let config = HEAD.replace("logfile={dir}/main.log", "logfile={dir}/main.log\nloglevel=debug");
-    let mut daemon = Daemon::start_in(sandbox, &Implementation::ours(), &format!("{config}[program:a]\ncommand={{child}} hello forever\n"));
-    let a = daemon.wait_for_hello("a").pid;
-    assert_eq!(pid_of(&daemon, "a"), a);
 }
 
 #[test]
@@ -163,7 +153,8 @@ fn a_reload_whose_socket_cannot_be_made_does_not_end_in_a_daemon_that_ignores_si
 
 #[test]
 fn a_starter_that_ignores_sigchld_does_not_blind_us() {
-    let config = format!("{HEAD}[program:a]\ncommand={{child}} hello exit:3\nstartsecs=0\nautorestart=false\n");
+    let config =
+        format!("{HEAD}[program:a]\ncommand={{child}} hello exit:3\nstartsecs=0\nautorestart=false\n");
     let mut daemon = Daemon::start(&started_by(&["env", "--ignore-signal=CHLD"]), &config);
     daemon.wait_for_log_line("exited: a (exit status 3; not expected)");
 }
@@ -174,7 +165,20 @@ fn a_starter_that_blocks_all_signals_does_not_deafen_programs() {
     let mut daemon = Daemon::start(&started_by(&["env", "--block-signal", "--ignore-signal=HUP"]), &config);
     daemon.wait_for_hello("a");
     assert_eq!(daemon.ctl(&["stop", "a"]).stdout, "a: stopped\n");
-    assert!(content(&daemon, "main.log").contains("stopped: a (terminated by SIGTERM)"));
+    daemon.wait_for_log_line("stopped: a (terminated by SIGTERM)");
     send_signal(daemon.pid(), Signal::HUP);
     daemon.wait_for_log_line("received SIGHUP");
+    daemon.wait_for_hello("a");
+}
+
+#[test]
+fn a_sigterm_in_the_middle_of_a_reload_is_not_lost() {
+    for _ in 0..10 {
+        let mut daemon = start("");
+        send_signal(daemon.pid(), Signal::HUP);
+        daemon.wait_for_log_line("received SIGHUP");
+        send_signal(daemon.pid(), Signal::TERM);
+        let soon = provost_testkit::Deadline::after(provost_testkit::DEADLINE / 4);
+        assert!(daemon.process().ended_before(soon), "SIGTERM was lost:\n{}", content(&daemon, "main.log"));
+    }
 }

@@ -64,13 +64,15 @@ pub(crate) fn freeze_brain(daemon: &Daemon) -> Process {
     let brain = Process::new(brain(daemon));
     brain.signal(Signal::STOP);
     // A stop is asynchronous; the kernel says when it has taken place.
-    wait_for_proc(brain.pid(), "stat", |stat| stat.rsplit_once(") ").is_some_and(|(_, s)| s.starts_with('T')));
+    wait_for_proc(brain.pid(), "stat", |stat| {
+        stat.rsplit_once(") ").is_some_and(|(_, s)| s.starts_with('T'))
+    });
     brain
 }
 
 /// Reads a file of /proc until it says what is wanted: the kernel offers no event for these.
 #[track_caller]
-pub(crate) fn wait_for_proc(pid: i32, file: &str, wanted: impl Fn(&str) -> bool) {
+pub(crate) fn wait_for_proc(pid: i32, file: &str, mut wanted: impl FnMut(&str) -> bool) {
     let end = std::time::Instant::now() + provost_testkit::DEADLINE;
     while std::time::Instant::now() < end {
         let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();

@@ -82,7 +82,7 @@ async fn xml_rpc(request: Request<Incoming>, shared: &Shared, caller: Caller) ->
     let Ok(body) = Limited::new(request.into_body(), MAX_BODY).collect().await else {
         return error(StatusCode::BAD_REQUEST);
     };
-    match (Rpc { shared, caller }).answer(&body.to_bytes()).await {
+    match Rpc::new(shared, caller).answer(&body.to_bytes()).await {
         Ok(xml) => whole(StatusCode::OK, "text/xml", xml),
         Err(_) => error(StatusCode::BAD_REQUEST),
     }

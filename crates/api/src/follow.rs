@@ -37,7 +37,7 @@ const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
 pub(crate) async fn answer(path: &str, shared: &Shared, caller: Caller) -> Response<Answer> {
     let (log, of_process) = match path.strip_prefix("/logtail") {
-        Some(rest) => (log_named(rest, &Rpc { shared, caller }).await, true),
+        Some(rest) => (log_named(rest, &Rpc::new(shared, caller)).await, true),
         None => (shared.facts.logfile.clone(), false),
     };
     match log.and_then(Followed::open) {

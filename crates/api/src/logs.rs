@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// The most that one answer carries; a client that wants all of a larger log asks in pieces.
-const MAX_WINDOW: u64 = 64 << 20;
+/// The most bytes of logs that one request gets; whoever wants all of a larger log asks in pieces.
+pub(crate) const MOST: u64 = 64 << 20;
 
 /// Why there is nothing to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) enum LogError {
     /// Offset and length contradict each other.
     BadArguments,
     NoFile,
+    /// More than is left of [`MOST`].
+    TooMuch,
     Failed(String),
 }
 
@@ -28,25 +30,29 @@ pub(crate) struct Tail {
 }
 
 /// From `offset`, `length` bytes or to the end (length 0); or the last `-offset` bytes (negative offset, length 0).
-pub(crate) fn read(path: &Path, offset: i64, length: i64) -> Result<String, LogError> {
+pub(crate) fn read(path: &Path, offset: i64, length: i64, most: u64) -> Result<String, LogError> {
     if length < 0 || (offset < 0 && length != 0) {
         return Err(LogError::BadArguments);
     }
     let (mut file, size) = open(path)?;
-    let (from, most) = match (u64::try_from(offset), length) {
+    let (from, length) = match (u64::try_from(offset), length) {
         (Err(_), _) => (size.saturating_sub(offset.unsigned_abs()), u64::MAX),
         (Ok(from), 0) => (from, u64::MAX),
         (Ok(from), length) => (from, length.unsigned_abs()),
     };
-    window(&mut file, from, most).map_err(|e| LogError::Failed(e.to_string()))
+    let length = length.min(size.saturating_sub(from));
+    if length > most {
+        return Err(LogError::TooMuch);
+    }
+    window(&mut file, from, length).map_err(|e| LogError::Failed(e.to_string()))
 }
 
-/// The last `length` bytes, and where the file ends; nothing where the caller is up to date.
-pub(crate) fn tail(path: &Path, offset: i64, length: i64) -> Tail {
+/// The last `length` bytes, `most` at the most, and where the file ends; nothing where the caller is up to date.
+pub(crate) fn tail(path: &Path, offset: i64, length: i64, most: u64) -> Tail {
     let Ok((mut file, size)) = open(path) else {
         return Tail { text: String::new(), offset: 0, overflow: false };
     };
-    let (mut from, mut length) = (i128::from(offset), i128::from(length));
+    let (mut from, mut length) = (i128::from(offset), i128::from(length).min(i128::from(most)));
     let size = i128::from(size);
     let overflow = size > from + length;
     if overflow {
@@ -83,7 +89,7 @@ fn open(path: &Path) -> Result<(File, u64), LogError> {
 fn window(file: &mut File, from: u64, most: u64) -> io::Result<String> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
-    file.take(most.min(MAX_WINDOW)).read_to_end(&mut bytes)?;
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -111,7 +117,7 @@ mod tests {
     #[test]
     fn read_follows_the_table_of_the_manual() {
         let log = Sample::new("read", b"0123456789");
-        let read = |offset, length| read(&log.0, offset, length);
+        let read = |offset, length| read(&log.0, offset, length, MOST);
         assert_eq!(read(-4, 0).unwrap(), "6789");
         assert_eq!(read(-99, 0).unwrap(), "0123456789");
         assert_eq!(read(3, 0).unwrap(), "3456789");
@@ -126,7 +132,7 @@ mod tests {
     fn tail_answers_what_supervisor_answers() {
         let log = Sample::new("tail", b"abcdefg");
         let tail = |offset, length| {
-            let t = tail(&log.0, offset, length);
+            let t = tail(&log.0, offset, length, MOST);
             (t.text, t.offset, t.overflow)
         };
         assert_eq!(tail(0, 0), (String::new(), 7, true));
@@ -137,18 +143,26 @@ mod tests {
     }
 
     #[test]
+    fn more_than_is_allowed_is_refused_and_a_tail_is_shortened() {
+        let log = Sample::new("most", b"0123456789");
+        assert_eq!(read(&log.0, 0, 0, 9), Err(LogError::TooMuch));
+        assert_eq!(read(&log.0, 1, 0, 9).unwrap(), "123456789");
+        assert_eq!(tail(&log.0, 0, 10, 3).text, "789");
+    }
+
+    #[test]
     fn what_is_not_text_is_replaced_not_refused() {
         let log = Sample::new("bytes", b"\xff\xc3\xa9x");
-        assert_eq!(read(&log.0, 0, 0).unwrap(), "\u{fffd}\u{e9}x");
-        assert_eq!(read(&log.0, 2, 0).unwrap(), "\u{fffd}x");
+        assert_eq!(read(&log.0, 0, 0, MOST).unwrap(), "\u{fffd}\u{e9}x");
+        assert_eq!(read(&log.0, 2, 0, MOST).unwrap(), "\u{fffd}x");
     }
 
     #[test]
     fn a_log_that_is_not_there_or_not_a_file_is_no_file() {
-        assert_eq!(read(Path::new("/nonexistent/log"), 0, 0), Err(LogError::NoFile));
-        assert_eq!(read(Path::new("/dev/null"), 0, 0), Err(LogError::NoFile));
+        assert_eq!(read(Path::new("/nonexistent/log"), 0, 0, MOST), Err(LogError::NoFile));
+        assert_eq!(read(Path::new("/dev/null"), 0, 0, MOST), Err(LogError::NoFile));
         assert_eq!(
-            tail(Path::new("/dev/null"), 5, 5),
+            tail(Path::new("/dev/null"), 5, 5, MOST),
             Tail { text: String::new(), offset: 0, overflow: false }
         );
     }

@@ -48,6 +48,8 @@ pub struct Facts {
     pub supervisor_version: String,
     /// The main log, where it is a file.
     pub logfile: Option<PathBuf>,
+    /// How many connections each door may have open; further ones wait to be accepted.
+    pub most_connections: usize,
     /// Whether `[rpcinterface:supervisor]` is configured; without it only `system.*` exists (SPEC 2.7).
     pub supervisor_namespace: bool,
 }
@@ -104,7 +106,7 @@ async fn serve_door(door: Door, shared: Arc<Shared>, mut stopped: watch::Receive
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept(), if connections.len() < shared.facts.most_connections => match accepted {
                 Ok(stream) => {
                     let (shared, credentials) = (Arc::clone(&shared), Arc::clone(&credentials));
                     connections.spawn(serve_connection(stream, shared, credentials, stopped.clone()));

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use provost_api::Asker;
 use provost_config::{Channel, CliOverrides, Config, LogFile, LogLevel, ProcessConfig};
 use provost_core::{
-    Action, AskId, ChildId, Ending, ExitStatus, Input, KillTarget, LogPaths, Now, ProcessId, SpawnError,
-    SpawnErrorKind,
+    Action, AskId, ChildId, Ending, Event, ExitStatus, Input, KillTarget, LogPaths, Now, ProcessId,
+    SpawnError, SpawnErrorKind,
 };
 use provost_host::Host;
 use provost_keeper::{Link, LinkError, Pipes, Plan, Target, ToKeeper};
@@ -64,7 +64,8 @@ pub(crate) struct Hands {
     pub(crate) asks: BTreeMap<AskId, Asker>,
     /// Pipes of children that an earlier brain started, until it is known whose they are.
     pub(crate) adoptable: BTreeMap<ChildId, Pipes>,
-    logs: BTreeMap<ProcessId, LogPaths>,
+    /// By process, with the name of its group.
+    logs: BTreeMap<ProcessId, (Arc<str>, LogPaths)>,
     children: BTreeMap<ChildId, Child>,
 }
 
@@ -87,9 +88,9 @@ impl Hands {
             Action::Resolve { process, config } => {
                 Some(Input::Resolved { process, result: self.launcher.check(&config) })
             }
-            Action::PrepareLogs { process, group: _, config } => {
+            Action::PrepareLogs { process, group, config } => {
                 let paths = self.prepare_logs(&config);
-                self.logs.insert(process, paths.clone());
+                self.logs.insert(process, (group, paths.clone()));
                 Some(Input::LogsPrepared { process, paths })
             }
             Action::ClearLogs { process } => {
@@ -119,6 +120,10 @@ impl Hands {
             Action::ReopenLogs => {
                 self.log.write(LogLevel::Info, "supervisord logreopen");
                 self.pump.orders.send(Order::Reopen);
+                None
+            }
+            Action::Publish(Event::GroupRemoved { group }) => {
+                self.logs.retain(|_, (of, _)| *of != group);
                 None
             }
             // Nobody subscribes yet; the log's lines are notes of their own.
@@ -165,7 +170,7 @@ impl Hands {
     }
 
     fn destinations(&self, process: ProcessId, config: &ProcessConfig) -> Vec<(Output, Destination)> {
-        let Some(paths) = self.logs.get(&process) else { return Vec::new() };
+        let Some((_, paths)) = self.logs.get(&process) else { return Vec::new() };
         let outputs = [
             (Output::Stdout, &paths.stdout, &config.stdout),
             (Output::Stderr, &paths.stderr, &config.stderr),
@@ -187,12 +192,16 @@ impl Hands {
         child: ChildId,
         result: Result<(), i32>,
     ) -> Result<Option<Input>, LinkError> {
+        let has_room = self.has_room_for_pipes();
         let Some(entry) = self.children.get_mut(&child) else { return Ok(None) };
         let name = entry.names.process.clone();
-        let error = result.err().map(|errno| {
+        let mut error = result.err().map(|errno| {
             let code = launch::errno_name(errno);
             format!("unknown error making dispatchers for '{name}': {code}")
         });
+        if error.is_none() && !has_room {
+            error = Some(format!("too many open files to spawn '{name}'"));
+        }
         // An adopted child runs already, or has even ended.
         if !matches!(entry.stage, Stage::Opening { .. }) {
             if let Some(text) = error {
@@ -202,6 +211,7 @@ impl Hands {
         }
         if let Some(text) = error {
             self.children.remove(&child);
+            self.pump.orders.send(Order::Cancel { child });
             let error = SpawnError { kind: SpawnErrorKind::Resources, text };
             return Ok(Some(Input::SpawnFailed { child, error }));
         }
@@ -214,8 +224,20 @@ impl Hands {
         Ok(None)
     }
 
+    /// Whether we could take the pipes of another child: better no child than one that nobody reads.
+    fn has_room_for_pipes(&self) -> bool {
+        let one = || rustix::io::fcntl_dupfd_cloexec(&self.link, 0);
+        let three = [one(), one(), one()];
+        three.iter().all(Result::is_ok)
+    }
+
     /// The child runs: its output is the pump's from here on.
-    pub(crate) fn watch(&mut self, child: ChildId, pipes: Pipes) {
+    pub(crate) fn watch(&mut self, child: ChildId, pipes: Option<Pipes>) {
+        let Some(pipes) = pipes else {
+            let name = self.children.get(&child).map_or("", |entry| &entry.names.process);
+            let text = format!("too many open files: the output of '{name}' cannot be read");
+            return self.log.write(LogLevel::Critical, &text);
+        };
         // The keeper keeps the writing end of standard input open; ours is not needed.
         let Pipes { stdin: _, stdout, stderr } = pipes;
         self.pump.orders.send(Order::Watch { child, stdout, stderr });
@@ -275,9 +297,8 @@ impl Hands {
         let names = PlanNames::adopted(&config.name);
         self.children.insert(child, Child { names, stage: Stage::Running });
         self.open_logs(child, process, config);
-        if let Some(pipes) = self.adoptable.remove(&child) {
-            self.watch(child, pipes);
-        }
+        let pipes = self.adoptable.remove(&child);
+        self.watch(child, pipes);
     }
 
     // --- log files ---
@@ -292,7 +313,7 @@ impl Hands {
     }
 
     fn clear_logs(&self, process: ProcessId) {
-        let made = self.logs.get(&process).cloned().unwrap_or_default();
+        let made = self.logs.get(&process).map(|(_, paths)| paths.clone()).unwrap_or_default();
         let outputs = [(Output::Stdout, made.stdout), (Output::Stderr, made.stderr)];
         let paths = outputs.into_iter().filter_map(|(output, path)| Some((output, path?))).collect();
         self.pump.orders.send(Order::Clear { process, paths });

@@ -27,6 +27,8 @@ const WELL_AFTER_NS: u64 = 10_000_000_000;
 /// The pause after the second death in a row; doubled for each further one.
 const FIRST_PAUSE_NS: u64 = 100_000_000;
 const LONGEST_PAUSE_NS: u64 = 10_000_000_000;
+/// The patience with programs where no brain knows a better one.
+const ALONE_NS: u64 = 10_000_000_000;
 /// Orphans told about while the brain does not listen; those above it are reaped all the same.
 const MAX_UNTOLD_ORPHANS: usize = 256;
 /// The longest plan: the kernel's own limit for arguments and environment is below it.
@@ -97,6 +99,8 @@ struct Brain {
     socket: OwnedFd,
     since_ns: u64,
     afterwards: Afterwards,
+    /// It has come up.
+    ready: bool,
     /// Its end of the socket is closed: it is about to end.
     deaf: bool,
 }
@@ -108,6 +112,9 @@ struct Keeper {
     held: Vec<Held>,
     untold: VecDeque<Tell>,
     untold_orphans: usize,
+    /// The last request to end (SIGTERM, SIGINT, SIGQUIT): repeated to every later brain, because the one that heard
+    /// it may have died, or restarted everything, before it acted.
+    asked_to_end: Option<i32>,
     /// A brain has been `Ready` at some time.
     seasoned: bool,
     /// A brain has been `Ready` since the last fresh start: programs depend on us, and no failure may end us.
@@ -130,6 +137,7 @@ impl Keeper {
             held: Vec::new(),
             untold: VecDeque::new(),
             untold_orphans: 0,
+            asked_to_end: None,
             seasoned: false,
             needed: false,
             detached: false,
@@ -173,6 +181,7 @@ impl Keeper {
                     socket: ours,
                     since_ns: sys::now().mono_ns,
                     afterwards: Afterwards::Restart,
+                    ready: false,
                     deaf: false,
                 });
                 self.tell_everything();
@@ -191,7 +200,10 @@ impl Keeper {
         self.untold.push_back(Tell::Begin);
         let ended = self.table.ids().filter(|id| self.table.get(*id).is_some_and(|slot| slot.end.is_some()));
         self.untold.extend(ended.map(Tell::Exited));
-        self.untold.extend(unheard.into_iter().filter(|t| matches!(t, Tell::Signal(_))));
+        let to_end = self.asked_to_end;
+        self.untold.extend(to_end.map(Tell::Signal));
+        let is_news = |t: &Tell| matches!(t, Tell::Signal(signal) if Some(*signal) != to_end);
+        self.untold.extend(unheard.into_iter().filter(is_news));
     }
 
     /// The brain has been reaped: hear its last words, then do as it wished.
@@ -214,6 +226,7 @@ impl Keeper {
                 // Start-up failed, and it has said why: nothing runs that would need us.
                 Ok(self.end(status.code().map_or(1, |code| code as u8)))
             }
+            Afterwards::Restart if self.asked_to_end.is_some() && !brain.ready => self.end_alone(),
             Afterwards::Restart => {
                 let now = sys::now().mono_ns;
                 let was_well = now.saturating_sub(brain.since_ns) >= WELL_AFTER_NS;
@@ -222,6 +235,32 @@ impl Keeper {
                 self.brain_not_before_ns = now + pause_after(before + 1);
                 Ok(Next::GoOn)
             }
+        }
+    }
+
+    /// Somebody wants us to end, and there is no brain that could see to it: programs get the usual signal and the
+    /// usual ten seconds, and then we end.
+    fn end_alone(&mut self) -> io::Result<Next> {
+        self.signal_living(libc::SIGTERM);
+        let deadline = sys::now().mono_ns + ALONE_NS;
+        while self.living().next().is_some() && sys::now().mono_ns < deadline {
+            let _ = poll(&mut [PollFd::new(&self.signals, PollFlags::IN)], Some(&until(deadline)));
+            while sys::next_signal(&self.signals).is_some() {}
+            self.reap();
+        }
+        self.signal_living(libc::SIGKILL);
+        Ok(self.end(1))
+    }
+
+    fn living(&self) -> impl Iterator<Item = i32> {
+        let slots = self.table.ids().filter_map(|id| self.table.get(id));
+        slots.filter(|slot| slot.end.is_none()).map(|slot| slot.pid)
+    }
+
+    fn signal_living(&self, signal: i32) {
+        for pid in self.living() {
+            // It can only fail for one that has just ended, or that is not ours to signal.
+            let _ = sys::kill(pid, signal);
         }
     }
 
@@ -296,7 +335,12 @@ impl Keeper {
         while let Some(signal) = sys::next_signal(&self.signals) {
             if signal == libc::SIGCHLD {
                 brain_status = self.reap().or(brain_status);
-            } else if !self.untold.iter().any(|t| matches!(t, Tell::Signal(s) if *s == signal)) {
+                continue;
+            }
+            if matches!(signal, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) {
+                self.asked_to_end = Some(signal);
+            }
+            if !self.untold.iter().any(|t| matches!(t, Tell::Signal(s) if *s == signal)) {
                 self.untold.push_back(Tell::Signal(signal));
             }
         }
@@ -414,6 +458,9 @@ impl Keeper {
 
     fn ready(&mut self) {
         self.seasoned = true;
+        if let Some(brain) = &mut self.brain {
+            brain.ready = true;
+        }
         self.needed = true;
         if self.launcher.is_some() {
             silence_stdio();

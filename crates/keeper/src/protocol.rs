@@ -168,7 +168,8 @@ pub enum FromKeeper {
         pid: i32,
         started: Stamp,
         label: String,
-        pipes: Pipes,
+        /// Absent where the brain has no descriptors left to take them.
+        pipes: Option<Pipes>,
     },
     /// The tale of the past is over; from here on everything is news.
     Begin,
@@ -176,7 +177,8 @@ pub enum FromKeeper {
         id: u32,
         pid: i32,
         at: Stamp,
-        pipes: Pipes,
+        /// Absent where the brain has no descriptors left to take them.
+        pipes: Option<Pipes>,
     },
     /// Nothing runs, and the slot is already forgotten.
     SpawnFailed {

@@ -173,11 +173,14 @@ fn close_others() {
 /// Every disposition default, nothing blocked. Python leaks an ignored SIGPIPE into
 /// its children, the Rust runtime would too, and our blocked signals must not be theirs.
 fn default_signals() {
-    // SAFETY: plain system calls on an initialised set. The numbers that cannot be changed (9, 19, and the
-    // C library's own 32 and 33) fail harmlessly.
+    // All zero is the default disposition in the kernel's own structure, which is shorter than this everywhere. The
+    // C library's function would not touch 32 and 33, which it keeps for itself.
+    let default = [0u64; 8];
+    // SAFETY: plain system calls on initialised memory; KILL and STOP fail harmlessly.
     unsafe {
         for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
+            let none: *const u64 = std::ptr::null();
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, 8usize);
         }
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&mut none);

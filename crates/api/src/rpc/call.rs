@@ -1,6 +1,7 @@
 //! Each method: the command it stands for, and the value its reply becomes (SPEC 6.4, 6.8).
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use provost_core::{Command, ProcessInfo, Reply, StatusEntry, Target};
 use provost_wire::{Fault, FaultCode, Value, methods};
@@ -133,12 +134,12 @@ impl Rpc<'_> {
     async fn read_main_log(&self, args: &mut Arguments) -> Result<Value, Fault> {
         let (offset, length) = (args.int()?, args.int()?);
         self.alive().await?;
-        read(self.shared.facts.logfile.clone(), offset, length).await
+        self.read(self.shared.facts.logfile.clone(), offset, length).await
     }
 
     async fn read_log(&self, output: Output, args: &mut Arguments) -> Result<Value, Fault> {
         let (path, offset, length) = (self.log_path(output, args.text()?).await?, args.int()?, args.int()?);
-        read(path, offset, length).await
+        self.read(path, offset, length).await
     }
 
     async fn tail_log(&self, output: Output, args: &mut Arguments) -> Result<Value, Fault> {
@@ -146,9 +147,39 @@ impl Rpc<'_> {
         let nothing = logs::Tail { text: String::new(), offset: 0, overflow: false };
         let tail = match path {
             None => nothing,
-            Some(path) => blocking(move || logs::tail(&path, offset, length)).await?,
+            Some(path) => {
+                let most = self.log_bytes.load(Ordering::Relaxed);
+                blocking(move || logs::tail(&path, offset, length, most)).await?
+            }
         };
+        self.spend(&tail.text);
         Ok(Value::Array(vec![tail.text.into(), int(tail.offset), tail.overflow.into()]))
+    }
+
+    async fn read(&self, path: Option<PathBuf>, offset: i64, length: i64) -> Result<Value, Fault> {
+        let Some(path) = path else { return Err(Fault::new(FaultCode::NoFile, None)) };
+        let shown = path.to_string_lossy().into_owned();
+        let most = self.log_bytes.load(Ordering::Relaxed);
+        match blocking(move || logs::read(&path, offset, length, most)).await? {
+            Ok(text) => {
+                self.spend(&text);
+                Ok(text.into())
+            }
+            Err(LogError::BadArguments) => Err(Fault::new(FaultCode::BadArguments, None)),
+            Err(LogError::NoFile) => Err(Fault::new(FaultCode::NoFile, Some(&shown))),
+            Err(LogError::Failed(why)) => Err(Fault::new(FaultCode::Failed, Some(&why))),
+            Err(LogError::TooMuch) => {
+                let why = format!("{shown} is too large for one answer, read it in pieces");
+                Err(Fault::new(FaultCode::Failed, Some(&why)))
+            }
+        }
+    }
+
+    fn spend(&self, text: &str) {
+        let spent = text.len() as u64;
+        // One request is answered by one task, so nobody comes between.
+        let left = self.log_bytes.load(Ordering::Relaxed).saturating_sub(spent);
+        self.log_bytes.store(left, Ordering::Relaxed);
     }
 
     async fn log_path(&self, output: Output, name: String) -> Result<Option<PathBuf>, Fault> {
@@ -233,17 +264,6 @@ fn pick(info: ProcessInfo, output: Output) -> Option<PathBuf> {
     match output {
         Output::Stdout => info.stdout_logfile,
         Output::Stderr => info.stderr_logfile,
-    }
-}
-
-async fn read(path: Option<PathBuf>, offset: i64, length: i64) -> Result<Value, Fault> {
-    let Some(path) = path else { return Err(Fault::new(FaultCode::NoFile, None)) };
-    let shown = path.to_string_lossy().into_owned();
-    match blocking(move || logs::read(&path, offset, length)).await? {
-        Ok(text) => Ok(text.into()),
-        Err(LogError::BadArguments) => Err(Fault::new(FaultCode::BadArguments, None)),
-        Err(LogError::NoFile) => Err(Fault::new(FaultCode::NoFile, Some(&shown))),
-        Err(LogError::Failed(why)) => Err(Fault::new(FaultCode::Failed, Some(&why))),
     }
 }
 

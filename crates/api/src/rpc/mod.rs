@@ -8,20 +8,30 @@ mod call;
 mod describe;
 mod faults;
 
+use std::sync::atomic::AtomicU64;
+
 use provost_core::{Command, Fault as CoreFault, Reply};
 use provost_wire::{Fault, Value, xmlrpc};
 
 use crate::gate::Caller;
 use crate::inbox::ask;
+use crate::logs;
 use crate::serve::Shared;
 
 /// One caller's access to the supervisor.
 pub(crate) struct Rpc<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) caller: Caller,
+    /// Bytes of logs that this request may still get: many calls in one must not fill the memory.
+    log_bytes: AtomicU64,
 }
 
-impl Rpc<'_> {
+impl<'a> Rpc<'a> {
+    /// For one request.
+    pub(crate) fn new(shared: &'a Shared, caller: Caller) -> Rpc<'a> {
+        Rpc { shared, caller, log_bytes: AtomicU64::new(logs::MOST) }
+    }
+
     /// The answer to a request, which may be a fault; an error if it is no request at all.
     pub(crate) async fn answer(&self, body: &[u8]) -> Result<Vec<u8>, xmlrpc::BadRequest> {
         let call = xmlrpc::parse_call(body)?;

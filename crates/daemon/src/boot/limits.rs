@@ -29,6 +29,20 @@ pub(super) fn raise(settings: &Supervisord, keeper: i32) -> Result<Vec<Message>,
     Ok(sayings)
 }
 
+/// The brain holds more descriptors than the keeper (pipes, logs, connections), and no program inherits its limits: it
+/// takes as many as it may have.
+pub(super) fn raise_own() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it is refused, things are as they were.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// Connections that one door may have open: so many that no client notices, so few that programs always find descriptors.
+pub(super) fn connections() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(65_536);
+    usize::try_from(descriptors / 8).unwrap_or(usize::MAX).clamp(16, 4096)
+}
+
 fn too_few(name: &str, least: u64, hard: Option<u64>) -> String {
     let hard = hard.map_or("unlimited".to_owned(), |hard| hard.to_string());
     let (what, whose, setting, allowed, remedy) = match name {

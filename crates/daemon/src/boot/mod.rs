@@ -132,6 +132,7 @@ impl Brain {
         if !past.hello.seasoned {
             sayings.extend(limits::raise(settings, past.hello.keeper_pid)?);
         }
+        limits::raise_own();
         sayings.extend(identity::assume(settings.user.as_ref(), &mut link)?);
 
         let bell = Bell::new().map_err(|e| Refusal::system(format!("cannot make an eventfd: {e}")))?;
@@ -184,6 +185,7 @@ impl Brain {
                 LogTarget::File(path) => Some(path.clone()),
                 LogTarget::Syslog => None,
             },
+            most_connections: limits::connections(),
             supervisor_namespace: config.rpcinterfaces.iter().any(|interface| interface.name == "supervisor"),
         };
         let api = Api::start(doors, facts, Box::new(commands))
@@ -214,7 +216,7 @@ impl Brain {
                 pid: child.pid,
                 started: clock::of(child.started),
             });
-            main.hands.adoptable.insert(ChildId(child.id), child.pipes);
+            main.hands.adoptable.extend(child.pipes.map(|pipes| (ChildId(child.id), pipes)));
         }
         main.inputs.push_back(Input::Begin);
         if in_background {

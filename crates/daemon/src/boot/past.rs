@@ -16,7 +16,7 @@ pub(super) struct OldChild {
     pub(super) started: Stamp,
     /// `group:process`.
     pub(super) label: String,
-    pub(super) pipes: Pipes,
+    pub(super) pipes: Option<Pipes>,
 }
 
 #[derive(Debug)]

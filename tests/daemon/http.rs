@@ -119,7 +119,9 @@ fn a_slow_header_holds_up_nobody_and_not_the_end() {
 
 #[test]
 fn five_hundred_idle_connections_leave_room_for_work_and_go_without_a_trace() {
-    let daemon = start("[program:a]\ncommand={child} hello forever\nstartsecs=0\n");
+    let mut daemon = start("[program:a]\ncommand={child} hello forever\nstartsecs=0\n");
+    // Its pipes and logs are open from here on, and count.
+    daemon.wait_for_log_line("success: a");
     let mind = brain(&daemon);
     call(&daemon, "supervisor.getState", &[]);
     let before = descriptors(mind);

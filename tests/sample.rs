@@ -20,7 +20,7 @@ fn sample(sandbox: &Sandbox) -> String {
 fn starts(implementation: &Implementation) {
     let sandbox = Sandbox::new();
     let text = sample(&sandbox);
-    let mut daemon = Daemon::start_in(sandbox, implementation, &text);
+    let daemon = Daemon::start_in(sandbox, implementation, &text);
     let status = daemon.ctl(&["status"]);
     assert_eq!((status.stdout.as_str(), status.status), ("", 0));
 }

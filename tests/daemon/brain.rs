@@ -5,7 +5,7 @@ use provost_testkit::{
 };
 
 use crate::common::{
-    brain, content, end_well, freeze_brain, kill_brain, pid_of, start, started_by, state_of,
+    brain, call, content, end_well, freeze_brain, kill_brain, pid_of, start, started_by, state_of,
 };
 
 #[test]
@@ -140,4 +140,57 @@ fn a_brain_that_dies_in_daemon_mode_is_replaced_too() {
     daemon.wait_for_log_line("success: a");
     kill_brain(&mut daemon);
     assert_eq!(pid_of(&daemon, "a"), a);
+}
+
+#[test]
+fn what_a_person_stopped_stays_stopped() {
+    let mut daemon = start("[program:a]\ncommand={child} hello forever\n");
+    daemon.wait_for_hello("a");
+    daemon.wait_for_log_line("success: a");
+    assert_eq!(daemon.ctl(&["stop", "a"]).stdout, "a: stopped\n");
+    kill_brain(&mut daemon);
+    assert_eq!(state_of(&daemon, "a"), "STOPPED");
+}
+
+#[test]
+fn a_task_that_has_run_to_its_end_is_not_run_again() {
+    let mut daemon = start(
+        "[program:migrate]\ncommand={child} hello say:migrated\nstartsecs=0\nstdout_logfile={dir}/a.log\n",
+    );
+    daemon.wait_for_log_line("exited: migrate (exit status 0; expected)");
+    kill_brain(&mut daemon);
+    assert_eq!(state_of(&daemon, "migrate"), "EXITED");
+    assert_eq!(content(&daemon, "a.log"), "migrated\n");
+}
+
+#[test]
+fn a_program_that_was_given_up_stays_given_up() {
+    let mut daemon =
+        start("[program:a]\ncommand={child} say:tried exit:1\nstartretries=0\nstdout_logfile={dir}/a.log\n");
+    daemon.wait_for_log_line("gave up: a");
+    kill_brain(&mut daemon);
+    assert_eq!(state_of(&daemon, "a"), "FATAL");
+    // The end of the daemon comes after all that a new brain may have begun.
+    send_signal(daemon.pid(), Signal::TERM);
+    daemon.wait_for_end();
+    assert_eq!(content(&daemon, "a.log"), "tried\n");
+}
+
+#[test]
+fn an_accepted_stop_is_honoured_by_the_next_brain() {
+    let mut daemon = start(
+        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=3\nstdout_logfile={dir}/a.log\n",
+    );
+    let a = daemon.wait_for_hello("a").pid;
+    daemon.wait_for_log_line("success: a");
+    let mut log = Lines::follow(&daemon.sandbox().file("a.log"));
+    assert!(
+        call(&daemon, "supervisor.stopProcess", &["a", "<boolean>0</boolean>"])
+            .contains("<boolean>1</boolean>")
+    );
+    log.wait_for("asked");
+    kill_brain(&mut daemon);
+    assert_eq!(state_of(&daemon, "a"), "STOPPING");
+    wait_until_gone(a);
+    daemon.wait_for_log_line("stopped: a (terminated by SIGKILL)");
 }

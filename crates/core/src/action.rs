@@ -7,6 +7,7 @@ use provost_config::ProcessConfig;
 use crate::command::Reply;
 use crate::event::{Event, Note};
 use crate::ids::{AskId, ChildId, ProcessId};
+use crate::memory::Memory;
 
 /// Please do.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,8 @@ pub enum Action {
     Adopt { child: ChildId, process: ProcessId, config: Arc<ProcessConfig> },
     /// Signal the child; answered only if that fails.
     Kill { child: ChildId, signal: i32, target: KillTarget },
+    /// Keep this for a later brain.
+    Remember { process: ProcessId, group: Arc<str>, name: Arc<str>, memory: Memory },
     /// The child's end is recorded: let go of it.
     Forget { child: ChildId },
     /// Read the configuration again; answered by `Input::ConfigRead`.

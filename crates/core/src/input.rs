@@ -9,6 +9,7 @@ use crate::action::ReadFor;
 use crate::command::Command;
 use crate::event::ExitStatus;
 use crate::ids::{AskId, ChildId, ProcessId};
+use crate::memory::Memory;
 use crate::time::Now;
 
 /// It happened.
@@ -18,6 +19,8 @@ pub enum Input {
     Begin,
     /// A child of an earlier brain still runs (told before `Begin`).
     Adopt { group: String, process: String, child: ChildId, pid: i32, started: Now },
+    /// What an earlier brain knew of a process (told before `Begin`, after its child if that lives).
+    Recall { group: String, process: String, memory: Memory },
     /// Somebody asks; answered by exactly one `Action::Reply` with the same id.
     Command(AskId, Command),
     /// The answer to `Action::Resolve`.

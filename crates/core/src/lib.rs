@@ -18,6 +18,7 @@ mod event;
 mod group;
 mod ids;
 mod input;
+mod memory;
 mod process;
 mod supervisor;
 mod time;
@@ -28,6 +29,7 @@ pub use command::{Command, Configured, Fault, Permission, ProcessInfo, Reply, St
 pub use event::{Event, ExitStatus, Note, SignalEffect, StateDetail};
 pub use ids::{AskId, ChildId, ProcessId};
 pub use input::{Input, LogPaths, SpawnError, SpawnErrorKind};
+pub use memory::Memory;
 pub use process::State;
 pub use supervisor::{Mood, Supervisor};
 pub use time::{Mono, Now, Wall};

@@ -6,7 +6,7 @@
 
 mod commands;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use crate::event::{Event, Note, SignalEffect};
 use crate::group::Group;
 use crate::ids::{AskId, ChildId, ProcessId};
 use crate::input::Input;
+use crate::memory::Memory;
 use crate::process::{Outbox, Process, Restarts, State};
 use crate::time::{Mono, Now};
 use crate::timers::{Timer, Timers};
@@ -54,6 +55,8 @@ pub struct Supervisor {
     /// The configuration last read, of which groups may be added.
     available: Arc<Config>,
     asks: Asks,
+    /// Processes that go on where an earlier brain left off.
+    recalled: BTreeSet<ProcessId>,
     timers: Timers,
     next_process: u32,
     next_child: u32,
@@ -72,6 +75,7 @@ impl Supervisor {
             children: BTreeMap::new(),
             available: Arc::clone(&config),
             asks: Asks::default(),
+            recalled: BTreeSet::new(),
             timers: Timers::default(),
             next_process: 0,
             next_child: first_child.0,
@@ -102,6 +106,7 @@ impl Supervisor {
             Input::Adopt { group, process, child, pid, started } => {
                 self.adopt(now, group, process, child, pid, started, out);
             }
+            Input::Recall { group, process, memory } => self.recall(now, &group, &process, memory, out),
             Input::Command(ask, command) => self.command(now, ask, command, out),
             Input::Resolved { process, result } => self.resolved(now, process, result, out),
             Input::LogsPrepared { process, paths } => {
@@ -149,6 +154,7 @@ impl Supervisor {
         for group in self.group_names() {
             self.autostart(now, &group, out);
         }
+        self.recalled.clear();
     }
 
     /// Adds a group with its processes at rest, behind those of the same priority.
@@ -171,8 +177,9 @@ impl Supervisor {
 
     fn autostart(&mut self, now: Now, group: &str, out: &mut Outbox) {
         for id in self.processes_of(group) {
-            // An adopted process runs already.
-            if self.processes[&id].config.autostart && self.processes[&id].state == State::Stopped {
+            // An adopted process runs already, and one that an earlier brain has dealt with has had its start.
+            let process = &self.processes[&id];
+            if process.config.autostart && process.state == State::Stopped && !self.recalled.contains(&id) {
                 self.start(now, id, out);
             }
         }
@@ -198,6 +205,14 @@ impl Supervisor {
         self.with(now, id, out, |process, _, out| process.adopt(child, pid, started, out));
     }
 
+    fn recall(&mut self, now: Now, group: &str, name: &str, memory: Memory, out: &mut Outbox) {
+        // What is no longer configured is not missed.
+        if let Some(id) = self.find(group, name) {
+            self.recalled.insert(id);
+            self.with(now, id, out, |process, _, out| process.recall(now, memory, out));
+        }
+    }
+
     // --- moving one process ---
 
     /// Runs a piece of a machine, then looks at all that may follow from it.
@@ -210,8 +225,14 @@ impl Supervisor {
     ) {
         let restarts = self.restarts();
         let Some(process) = self.processes.get_mut(&id) else { return };
+        let before = process.memory();
         act(process, restarts, out);
         self.timers.set(Timer::Process(id), process.deadline);
+        let memory = process.memory();
+        if memory != before {
+            let (group, name) = (Arc::clone(&process.group), Arc::clone(&process.name));
+            out.push(Action::Remember { process: id, group, name, memory });
+        }
         self.answer_waits(now, id, out);
     }
 

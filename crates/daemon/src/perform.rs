@@ -19,6 +19,7 @@ use provost_keeper::{Link, LinkError, Pipes, Plan, Target, ToKeeper};
 use crate::launch::{self, Launcher, PlanNames};
 use crate::logs::auto::AutoLogs;
 use crate::logs::{Destination, MainLog, Order, Output, Pump};
+use crate::memory::Memory;
 use crate::notes;
 
 /// How a configuration is read again.
@@ -61,6 +62,7 @@ pub(crate) struct Hands {
     pub(crate) launcher: Launcher,
     pub(crate) auto_logs: AutoLogs,
     pub(crate) source: Source,
+    pub(crate) memory: Memory,
     pub(crate) asks: BTreeMap<AskId, Asker>,
     /// Pipes of children that an earlier brain started, until it is known whose they are.
     pub(crate) adoptable: BTreeMap<ChildId, Pipes>,
@@ -77,9 +79,10 @@ impl Hands {
         launcher: Launcher,
         auto_logs: AutoLogs,
         source: Source,
+        memory: Memory,
     ) -> Hands {
         let (asks, adoptable, logs, children) = Default::default();
-        Hands { link, pump, log, launcher, auto_logs, source, asks, adoptable, logs, children }
+        Hands { link, pump, log, launcher, auto_logs, source, memory, asks, adoptable, logs, children }
     }
 
     /// Does what is wanted; returns what is known at once, and the ending where this is it.
@@ -108,6 +111,11 @@ impl Hands {
                 self.kill(child, signal, target)?;
                 None
             }
+            Action::Remember { process, group, name, memory } => {
+                let written = self.memory.remember(process, &group, &name, &memory);
+                self.note_memory(written);
+                None
+            }
             Action::Forget { child } => {
                 self.children.remove(&child);
                 self.link.send(ToKeeper::Forget { id: child.0 })?;
@@ -123,7 +131,14 @@ impl Hands {
                 None
             }
             Action::Publish(Event::GroupRemoved { group }) => {
-                self.logs.retain(|_, (of, _)| *of != group);
+                let of_group =
+                    |(id, (of, _)): (&ProcessId, &(Arc<str>, LogPaths))| (*of == group).then_some(*id);
+                let removed: Vec<ProcessId> = self.logs.iter().filter_map(of_group).collect();
+                for process in removed {
+                    self.logs.remove(&process);
+                    let written = self.memory.forget(process);
+                    self.note_memory(written);
+                }
                 None
             }
             // Nobody subscribes yet; the log's lines are notes of their own.
@@ -142,6 +157,14 @@ impl Hands {
             Action::Finish(ending) => return Ok((None, Some(ending))),
         };
         Ok((input, None))
+    }
+
+    /// A memory that cannot be written is as good as none, and worth a line; nothing else changes.
+    fn note_memory(&mut self, written: std::io::Result<()>) {
+        if let Err(e) = written {
+            self.log
+                .write(LogLevel::Critical, &format!("cannot write down what a later brain must know: {e}"));
+        }
     }
 
     // --- a child's story, from its spawn to its last words ---

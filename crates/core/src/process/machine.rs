@@ -12,6 +12,7 @@ use crate::action::{Action, KillTarget};
 use crate::event::{Event, ExitStatus, Note, StateDetail};
 use crate::ids::{ChildId, ProcessId};
 use crate::input::{LogPaths, SpawnError};
+use crate::memory::Memory;
 use crate::process::State;
 use crate::time::{Mono, Now, seconds};
 
@@ -100,6 +101,60 @@ impl Process {
     pub(crate) fn start_anew(&mut self, now: Now, child: ChildId, out: &mut Outbox) {
         self.backoff = 0;
         self.start(now, child, out);
+    }
+
+    /// What a later brain must know.
+    pub(crate) fn memory(&self) -> Memory {
+        Memory {
+            state: self.state,
+            backoff: self.backoff,
+            exit: self.exit,
+            started: self.started,
+            stopped: self.stopped,
+            spawnerr: self.spawnerr.clone(),
+        }
+    }
+
+    /// Goes on where an earlier brain left off. Nobody is told: nothing has changed.
+    pub(crate) fn recall(&mut self, now: Now, memory: Memory, out: &mut Outbox) {
+        let Memory { state, backoff, exit, started, stopped, spawnerr } = memory;
+        (self.backoff, self.stopped) = (backoff, stopped);
+        if self.child.is_some() {
+            // Its child was taken over, as running: that is the truth unless more was known.
+            match state {
+                State::Starting => {
+                    self.state = State::Starting;
+                    let at = self.started.map_or(now.mono, |started| started.mono);
+                    self.deadline = Some(at + seconds(self.config.startsecs));
+                }
+                // The stop was accepted, so it is honoured; the signal may have been sent already, and once more does no harm.
+                State::Stopping => {
+                    self.state = State::Stopping;
+                    self.deadline = Some(now.mono + self.patience());
+                    self.kill(self.config.stopsignal, self.config.stopasgroup, out);
+                }
+                State::Unknown => self.state = State::Unknown,
+                State::Running | State::Stopped | State::Backoff | State::Exited | State::Fatal => {}
+            }
+            return;
+        }
+        (self.exit, self.started, self.spawnerr) = (exit, started, spawnerr);
+        self.state = match state {
+            // It was wanted, and is not there: the wish died with the brain, and is fulfilled like any retry.
+            State::Starting | State::Running | State::Backoff => {
+                let wait = Duration::from_secs(self.backoff.into());
+                self.deadline = Some(self.stopped.map_or(now.mono, |at| at.mono + wait).max(now.mono));
+                State::Backoff
+            }
+            State::Exited => {
+                self.state = State::Exited;
+                let expected = exit.is_some_and(|status| self.expects(status));
+                self.deadline = self.comes_back(expected).then(|| self.earliest_restart(now));
+                State::Exited
+            }
+            State::Stopping | State::Stopped | State::Unknown => State::Stopped,
+            State::Fatal => State::Fatal,
+        };
     }
 
     /// Takes over a child of an earlier brain.
@@ -295,15 +350,21 @@ impl Process {
         }
         self.enter(State::Exited, StateDetail::Exited { expected, pid }, out);
         out.push(Action::Note(Note::Exited { name: Arc::clone(&self.name), status, expected }));
-        let again = match self.config.autorestart {
+        if self.comes_back(expected) && restarts == Restarts::Allowed {
+            self.deadline = Some(self.earliest_restart(now));
+        }
+    }
+
+    fn comes_back(&self, expected: bool) -> bool {
+        match self.config.autorestart {
             AutoRestart::Always => true,
             AutoRestart::Unexpected => !expected,
             AutoRestart::Never => false,
-        };
-        if again && restarts == Restarts::Allowed {
-            let earliest = self.started.map_or(now.mono, |started| started.mono + PACE);
-            self.deadline = Some(earliest.max(now.mono));
         }
+    }
+
+    fn earliest_restart(&self, now: Now) -> Mono {
+        self.started.map_or(now.mono, |started| started.mono + PACE).max(now.mono)
     }
 
     fn is_stopped(&mut self, out: &mut Outbox, pid: i32) {

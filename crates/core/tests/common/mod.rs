@@ -41,6 +41,13 @@ pub(crate) struct Table {
 impl Table {
     /// A supervisor that has begun.
     pub(crate) fn new(text: &str) -> Table {
+        let mut table = Table::at_rest(text);
+        table.feed(Input::Begin);
+        table
+    }
+
+    /// A supervisor that is about to begin.
+    pub(crate) fn at_rest(text: &str) -> Table {
         let config = config(text);
         let (supervisor, actions) = Supervisor::new(Arc::clone(&config), ChildId(1));
         let now = Now { mono: Mono(1_000_000_000_000), wall: Wall(1_795_344_360_000) };
@@ -54,7 +61,6 @@ impl Table {
             next_ask: 1,
         };
         table.carry_out(actions);
-        table.feed(Input::Begin);
         table
     }
 

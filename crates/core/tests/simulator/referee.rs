@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use provost_core::{
-    Action, AskId, ChildId, Ending, Event, Mono, Note, Now, ProcessId, Reply, State, StateDetail, Supervisor,
+    Action, AskId, ChildId, Ending, Event, Mono, Note, Now, Reply, State, StateDetail, Supervisor,
 };
 
 /// How much of what is worth testing a run has met.
@@ -35,6 +35,7 @@ impl Seen {
             "fault",
             "statuses",
             "exit before stop signal",
+            "brain died",
         ]);
         for what in wanted {
             let count = self.counts.get(what).copied().unwrap_or(0);
@@ -50,8 +51,7 @@ impl Seen {
 
 #[derive(Debug)]
 struct Living {
-    process: ProcessId,
-    name: String,
+    who: (String, String),
 }
 
 /// What must be so when a command to one process is answered with success.
@@ -119,7 +119,7 @@ impl Referee {
             self.fail("something was wanted after the end");
         }
         match action {
-            Action::Spawn { child, process, group, config } => {
+            Action::Spawn { child, group, config, .. } => {
                 if self.stopping {
                     self.fail("a spawn while everything stops");
                 }
@@ -127,10 +127,10 @@ impl Referee {
                     self.fail("a child's number was used twice");
                 }
                 self.last_child = child.0;
-                if let Some((other, living)) = self.children.iter().find(|(_, l)| l.process == *process) {
-                    self.fail(&format!("two children of {}: {other:?} and {child:?}", living.name));
-                }
                 let who = (group.to_string(), config.name.clone());
+                if let Some((other, _)) = self.children.iter().find(|(_, living)| living.who == who) {
+                    self.fail(&format!("two children of {who:?}: {other:?} and {child:?}"));
+                }
                 let since = self.last_start.get(&who).map(|at| now.mono.since(*at));
                 if since.is_some_and(|since| since < Duration::from_secs(1)) {
                     self.fail(&format!("{who:?} was restarted {since:?} after its last start"));
@@ -141,7 +141,7 @@ impl Referee {
                 if *attempts > limits(&config.name).startretries.max(0) + 1 {
                     self.fail(&format!("{who:?} was retried beyond its limit"));
                 }
-                self.children.insert(*child, Living { process: *process, name: config.name.clone() });
+                self.children.insert(*child, Living { who });
             }
             Action::Kill { child, signal, .. } => {
                 if !self.children.contains_key(child) {
@@ -247,6 +247,39 @@ impl Referee {
         if let Some((ask, since)) = late {
             self.fail(&format!("{ask:?} has been waiting for {:?}", now.mono.since(*since)));
         }
+    }
+
+    /// The brain has died: its askers see a closed connection, and a process whose child was only wished for is
+    /// taken up by the next brain as a failed attempt, without a word.
+    pub(crate) fn brain_died(&mut self, living: impl Fn(ChildId) -> bool) {
+        self.seen.saw("brain died");
+        self.open.clear();
+        self.promises.clear();
+        self.start_asked();
+        self.stopping = false;
+        let alive: BTreeSet<_> =
+            self.children.iter().filter(|(id, _)| living(**id)).map(|(_, l)| l.who.clone()).collect();
+        for (who, state) in &mut self.states {
+            *state = match *state {
+                State::Starting | State::Running if !alive.contains(who) => State::Backoff,
+                State::Stopping | State::Unknown if !alive.contains(who) => State::Stopped,
+                state => state,
+            };
+        }
+        self.children.retain(|id, _| living(*id));
+    }
+
+    pub(crate) fn next_child(&self) -> u32 {
+        self.last_child + 1
+    }
+
+    /// Whose child this is.
+    pub(crate) fn owner(&self, child: ChildId) -> Option<(String, String)> {
+        self.children.get(&child).map(|living| living.who.clone())
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping
     }
 
     pub(crate) fn is_over(&self) -> bool {

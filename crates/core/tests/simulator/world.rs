@@ -1,13 +1,13 @@
 //! The world: children with a will of their own, people with bad timing, and a seeded source of chance.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use provost_config::Config;
 use provost_core::{
-    Action, AskId, ChildId, Command, ExitStatus, Input, LogPaths, Mono, Now, SpawnError, SpawnErrorKind,
-    Supervisor, Target, Wall,
+    Action, AskId, ChildId, Command, ExitStatus, Input, LogPaths, Memory, Mono, Now, SpawnError,
+    SpawnErrorKind, Supervisor, Target, Wall,
 };
 
 use crate::common::config;
@@ -67,9 +67,18 @@ pub(crate) struct World {
     children: BTreeMap<ChildId, Child>,
     retries: BTreeMap<String, i64>,
     on_disk: Result<Arc<Config>, String>,
+    /// In every other world brains die, and the configuration stays as it is: what a brain has to know of
+    /// a changed one is not remembered yet.
+    brains_die: bool,
+    /// A new brain has not heard everything yet.
+    resuming: bool,
+    config: Arc<Config>,
+    remembered: BTreeMap<(String, String), Memory>,
     next_ask: u64,
     next_pid: i32,
     order: u64,
+    /// What is known at once, and fed when all actions of a step have been carried out.
+    at_once: VecDeque<Input>,
 }
 
 impl World {
@@ -86,10 +95,15 @@ impl World {
             fates: BTreeMap::new(),
             children: BTreeMap::new(),
             retries,
-            on_disk: Ok(config),
+            on_disk: Ok(Arc::clone(&config)),
+            brains_die: seed.is_multiple_of(2),
+            resuming: false,
+            config,
+            remembered: BTreeMap::new(),
             next_ask: 1,
             next_pid: 100,
             order: 0,
+            at_once: VecDeque::new(),
         };
         world.carry_out(actions);
         world.feed(Input::Begin);
@@ -104,6 +118,7 @@ impl World {
         match self.chance.below(10) {
             0..3 => self.somebody_asks(),
             3 => self.wall_clock_jumps(),
+            4 if self.brains_die && self.chance.one_in(12) => self.brain_dies(),
             4 => self.feed(Input::Orphan { pid: 1, status: ExitStatus::Code(0) }),
             _ => self.time_passes(Duration::from_millis(700)),
         }
@@ -170,6 +185,49 @@ impl World {
         }
     }
 
+    /// A new brain takes over what the keeper holds and what the old one has written down.
+    fn brain_dies(&mut self) {
+        let died_stopping = self.referee.is_stopping();
+        // The new brain writes a memory of its own, which replaces the old one when it has been read to the end.
+        let remembered = self.remembered.clone();
+        // What was on its way to the old brain is told to the new one as a child that is there, or never was.
+        let untold: Vec<_> = self.fates.iter().map(|(key, fate)| (*key, fate.clone())).collect();
+        for (key, fate) in untold {
+            match fate {
+                Fate::Spawned(_) => drop(self.fates.remove(&key)),
+                Fate::SpawnFails(child) => {
+                    self.fates.remove(&key);
+                    self.children.remove(&child);
+                    self.referee.never_was(child);
+                }
+                Fate::Ends(..) => {}
+            }
+        }
+        let owners: Vec<_> =
+            self.children.iter().filter_map(|(id, c)| Some((*id, c.pid, self.referee.owner(*id)?))).collect();
+        let children = &self.children;
+        self.referee.brain_died(|id| children.contains_key(&id));
+        let first = ChildId(self.referee.next_child());
+        let (supervisor, actions) = Supervisor::new(Arc::clone(&self.config), first);
+        self.supervisor = supervisor;
+        self.resuming = true;
+        self.carry_out(actions);
+        for (child, pid, (group, process)) in owners {
+            let started = self.remembered.get(&(group.clone(), process.clone())).and_then(|m| m.started);
+            let started = started.unwrap_or(self.now);
+            self.feed(Input::Adopt { group, process, child, pid, started });
+        }
+        for ((group, process), memory) in remembered {
+            self.feed(Input::Recall { group, process, memory });
+        }
+        self.resuming = false;
+        self.feed(Input::Begin);
+        if died_stopping {
+            // The keeper repeats a request to end to every brain.
+            self.feed(Input::Signal(15));
+        }
+    }
+
     fn wall_clock_jumps(&mut self) {
         let by = self.chance.below(200_000_000) as i64 - 100_000_000;
         self.now.wall = Wall(self.now.wall.0 + by);
@@ -191,6 +249,7 @@ impl World {
                 let signal = self.chance.pick(&["HUP", "9", "nonsense"]).to_owned();
                 Command::Signal { target, signal }
             }
+            70..100 if self.brains_die => Command::Ping,
             70..80 => self.reread(),
             80..90 => Command::RemoveGroup { name: group },
             90..100 => Command::AddGroup { name: group },
@@ -243,14 +302,18 @@ impl World {
 
     // --- what the supervisor wants ---
 
+    /// Feeds one input and all that is known at once because of it, in order, as the daemon does.
     fn feed(&mut self, input: Input) {
-        if self.referee.is_over() {
-            return;
+        self.at_once.push_back(input);
+        while let Some(input) = self.at_once.pop_front() {
+            if self.referee.is_over() {
+                return;
+            }
+            let mut actions = Vec::new();
+            self.supervisor.step(self.now, input, &mut actions);
+            self.carry_out(actions);
         }
-        let mut actions = Vec::new();
-        self.supervisor.step(self.now, input, &mut actions);
-        self.carry_out(actions);
-        if !self.referee.is_over() {
+        if !self.referee.is_over() && !self.resuming {
             self.referee.after_step(self.now, &self.supervisor, PATIENCE);
         }
     }
@@ -268,15 +331,20 @@ impl World {
                     let missing =
                         SpawnError { kind: SpawnErrorKind::NoFile, text: "can't find command 'x'".into() };
                     let result = if self.chance.one_in(8) { Err(missing) } else { Ok(()) };
-                    self.feed(Input::Resolved { process, result });
+                    self.at_once.push_back(Input::Resolved { process, result });
                 }
                 Action::PrepareLogs { process, .. } => {
-                    self.feed(Input::LogsPrepared { process, paths: LogPaths::default() });
+                    self.at_once.push_back(Input::LogsPrepared { process, paths: LogPaths::default() });
                 }
-                Action::ClearLogs { process } => self.feed(Input::LogsCleared { process, result: Ok(()) }),
+                Action::ClearLogs { process } => {
+                    self.at_once.push_back(Input::LogsCleared { process, result: Ok(()) })
+                }
                 Action::ReadConfig { ask, purpose } => {
                     let result = self.on_disk.clone();
-                    self.feed(Input::ConfigRead { ask, purpose, result });
+                    self.at_once.push_back(Input::ConfigRead { ask, purpose, result });
+                }
+                Action::Remember { group, name, memory, .. } => {
+                    self.remembered.insert((group.to_string(), name.to_string()), memory);
                 }
                 Action::Spawn { child, .. } => self.begin_life(child),
                 Action::Kill { child, signal, .. } => self.signal(child, signal),
@@ -319,7 +387,7 @@ impl World {
         };
         if child.refuses_signals {
             let reason = "EPERM".to_owned();
-            return self.feed(Input::KillFailed { child: id, reason });
+            return self.at_once.push_back(Input::KillFailed { child: id, reason });
         }
         let harmless = matches!(signal, 1);
         if harmless || (signal != 9 && child.ignores_stop) {

@@ -29,6 +29,7 @@ use crate::console::{complain, say};
 use crate::launch::Launcher;
 use crate::logs::auto::AutoLogs;
 use crate::logs::{Destination, MainLog, Pump};
+use crate::memory::{self, Memory, Recalled};
 use crate::perform::{Hands, Source};
 use crate::run::{CommandPost, Loop};
 use crate::wake::{Bell, Post};
@@ -162,6 +163,7 @@ impl Brain {
             clean_up(&auto_logs, &mut log);
         }
 
+        let recalled = past.recall();
         let (sockets, doors) = Sockets::open(&config, past.held, &mut link)?;
         if !resumes {
             sockets::announce(&config, &mut log);
@@ -194,7 +196,8 @@ impl Brain {
         let directory = settings.directory.clone().filter(|_| in_background);
         let cwd = std::env::current_dir().unwrap_or_else(|_| "/".into());
         let launcher = Launcher::new(cwd, directory, config.child_serverurl());
-        let hands = Hands::new(link, pump, log, launcher, auto_logs, source);
+        let memory = Memory::new().map_err(no_memory)?;
+        let hands = Hands::new(link, pump, log, launcher, auto_logs, source, memory);
         let first_child = past.children.iter().map(|child| child.id + 1).max().unwrap_or(1);
         let (supervisor, mut actions) = Supervisor::new(Arc::new(config), ChildId(first_child));
         let mut main = Loop {
@@ -218,6 +221,13 @@ impl Brain {
             });
             main.hands.adoptable.extend(child.pipes.map(|pipes| (ChildId(child.id), pipes)));
         }
+        for Recalled { group, process, known: memory } in recalled {
+            main.inputs.push_back(Input::Recall { group, process, memory });
+        }
+        main.work_off()?;
+        // Only now the new memory knows all that the old one knew, and may take its place.
+        let fd = main.hands.memory.share().map_err(no_memory)?;
+        main.hands.link.send(ToKeeper::Hold { name: memory::HELD_AS.to_owned(), fd })?;
         main.inputs.push_back(Input::Begin);
         if in_background {
             let_go_of_the_terminal();
@@ -252,6 +262,10 @@ fn open_main_log(config: &Config) -> Result<Option<crate::logs::Sink>, Refusal> 
     };
     let refuse = |e| Refusal::system(format!("cannot open the log file {}: {e}", path.display()));
     crate::logs::Sink::open(to).map(Some).map_err(refuse)
+}
+
+fn no_memory(e: std::io::Error) -> Refusal {
+    Refusal::system(format!("cannot make a memory for a later brain: {e}"))
 }
 
 /// Criticals first, then warnings, then the rest (SPEC 1.8 step 6).

@@ -7,6 +7,7 @@ use provost_keeper::{FromKeeper, Hello, Link, LinkError, Pipes, Stamp};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::logs::MainLog;
+use crate::memory::{self, Recalled};
 
 /// A child of an earlier brain.
 #[derive(Debug)]
@@ -52,6 +53,12 @@ pub(super) fn hear(link: &mut Link) -> Result<Past, LinkError> {
 }
 
 impl Past {
+    /// What an earlier brain wrote down about each process.
+    pub(super) fn recall(&self) -> Vec<Recalled> {
+        let memory = self.held.iter().find(|(name, _)| name == memory::HELD_AS);
+        memory.map_or_else(Vec::new, |(_, fd)| memory::recall(fd))
+    }
+
     /// Tells the log why there is a new brain, if there should not have been one.
     pub(super) fn report(&self, log: &mut MainLog) {
         let Some(previous) = self.hello.previous else { return };

@@ -83,7 +83,7 @@ fn configuration(more: &str) -> String {
         "{HEAD}
 [program:mysqld]
 command=/usr/sbin/mariadbd --no-defaults{user} --basedir=/usr --datadir={{dir}}/data \
---plugin-dir=/usr/lib/mysql/plugin --skip-networking --socket={{dir}}/mysqld.sock \
+--plugin-dir=/usr/lib/mysql/plugin --tmpdir={{dir}}/tmp --skip-networking --socket={{dir}}/mysqld.sock \
 --pid-file={{dir}}/data/mysqld.pid --skip-log-error
 stdout_logfile={{dir}}/mysqld.log
 redirect_stderr=true
@@ -92,17 +92,21 @@ stopwaitsecs=60
     )
 }
 
-/// Makes an empty database and lets its user reach the sandbox.
+/// Makes an empty database and lets its user reach the sandbox. A server that starts removes what it takes for
+/// left-overs from its temporary directory, another server's tables too: each has one of its own.
 #[track_caller]
 fn create_database(directory: &Path) {
+    let temporary = directory.join("tmp");
+    std::fs::create_dir(&temporary).expect("the sandbox is empty and ours");
     let mut install = Command::new("mariadb-install-db");
     install
+        .env("TMPDIR", &temporary)
         .args(["--no-defaults", "--auth-root-authentication-method=normal"])
         .args(["--skip-test-db", "--skip-name-resolve"])
         .arg(format!("--datadir={}", directory.join("data").display()));
     if is_root() {
         install.arg("--user=mysql");
-        let chown = Command::new("chown").arg("mysql").arg(directory).status();
+        let chown = Command::new("chown").arg("mysql").args([directory, &temporary]).status();
         let chown = chown.expect("chown is on every Linux machine");
         assert!(chown.success(), "there is no user mysql; {INSTALL}");
     }

@@ -1,50 +1,18 @@
 //! From one HTTP request to one response: authentication first, then the path (SPEC 6.1).
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Bytes, Frame, Incoming};
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::sync::mpsc;
 
+use crate::answer::{Answer, error, whole};
 use crate::follow;
 use crate::gate::{Caller, Credentials, Refusal, admit};
 use crate::rpc::Rpc;
-use crate::serve::Shared;
+use crate::shared::Shared;
 
 /// The longest XML-RPC request; the longest that a real client sends is a few kilobytes of standard input.
 const MAX_BODY: usize = 4 << 20;
-
-/// A body that is there at once, or one that comes as a log grows.
-pub(crate) enum Answer {
-    Whole(Full<Bytes>),
-    Growing(mpsc::Receiver<Bytes>),
-}
-
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.get_mut() {
-            Answer::Whole(body) => Pin::new(body).poll_frame(cx),
-            Answer::Growing(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|p| Ok(Frame::data(p)))),
-        }
-    }
-
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        match self {
-            Answer::Whole(body) => body.size_hint(),
-            Answer::Growing(_) => hyper::body::SizeHint::default(),
-        }
-    }
-}
 
 pub(crate) async fn answer(
     request: Request<Incoming>,
@@ -93,29 +61,5 @@ fn unauthorized() -> Response<Answer> {
     let headers = response.headers_mut();
     headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"default\""));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
-/// The page that Supervisor sends for an error; the log of `tail -f` quotes its status.
-pub(crate) fn error(status: StatusCode) -> Response<Answer> {
-    let (code, reason) = (status.as_u16(), status.canonical_reason().unwrap_or("Error"));
-    let lines = [
-        "<head>",
-        "<title>Error response</title>",
-        "</head>",
-        "<body>",
-        "<h1>Error response</h1>",
-        &format!("<p>Error code {code}."),
-        &format!("<p>Message: {reason}."),
-        "</body>",
-        "",
-    ];
-    whole(status, "text/html", lines.join("\r\n").into_bytes())
-}
-
-fn whole(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Answer> {
-    let mut response = Response::new(Answer::Whole(Full::new(Bytes::from(body))));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

@@ -20,10 +20,10 @@ use rustix::fs::inotify;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
-use crate::door::{Answer, error};
+use crate::answer::{Answer, error};
 use crate::gate::Caller;
 use crate::rpc::Rpc;
-use crate::serve::Shared;
+use crate::shared::Shared;
 
 /// How much of what is already there comes first.
 const FIRST: u64 = 1024;

@@ -6,9 +6,10 @@
 //! Deliberately absent: process state, configuration, signals, forking. What this room knows of the supervisor is
 //! what a command answers, and a few [`Facts`] that never change. The only files it opens are logs, to read them.
 //!
-//! `serve.rs` owns the thread and the connections, `door.rs` turns a request into a response, `gate.rs` says who may
+//! `serve.rs` owns the thread and the connections, `door.rs` turns a request into a response (`answer.rs`), `gate.rs` says who may
 //! ask what, `rpc/` is XML-RPC, `logs.rs` and `follow.rs` read logs.
 
+mod answer;
 mod door;
 mod follow;
 mod gate;
@@ -16,7 +17,9 @@ mod inbox;
 mod logs;
 mod rpc;
 mod serve;
+mod shared;
 
 pub use gate::Credentials;
 pub use inbox::{Asker, Busy, Inbox};
-pub use serve::{Api, Door, Facts, Listener};
+pub use serve::{Api, Door, Listener};
+pub use shared::Facts;

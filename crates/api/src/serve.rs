@@ -3,7 +3,6 @@
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::door;
 use crate::gate::Credentials;
 use crate::inbox::Inbox;
+use crate::shared::{Facts, Shared};
 
 /// How long answers that are being written may take when the daemon ends.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -36,28 +36,6 @@ pub struct Door {
 pub enum Listener {
     Unix(UnixListener),
     Tcp(TcpListener),
-}
-
-/// What never changes while the daemon runs.
-#[derive(Debug, Clone)]
-pub struct Facts {
-    /// The keeper's pid, which is the daemon's to everybody outside.
-    pub pid: i32,
-    pub identifier: String,
-    /// What `getSupervisorVersion` answers.
-    pub supervisor_version: String,
-    /// The main log, where it is a file.
-    pub logfile: Option<PathBuf>,
-    /// How many connections each door may have open; further ones wait to be accepted.
-    pub most_connections: usize,
-    /// Whether `[rpcinterface:supervisor]` is configured; without it only `system.*` exists (SPEC 2.7).
-    pub supervisor_namespace: bool,
-}
-
-/// What every connection shares.
-pub(crate) struct Shared {
-    pub(crate) facts: Facts,
-    pub(crate) inbox: Box<dyn Inbox>,
 }
 
 /// The running thread.

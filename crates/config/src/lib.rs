@@ -26,7 +26,7 @@ pub mod options;
 mod paths;
 mod plugins;
 mod program;
-mod python;
+pub mod python;
 mod reading;
 mod section;
 mod servers;

@@ -13,7 +13,7 @@ pub(crate) fn strip(text: &str) -> &str {
 }
 
 /// `repr(text)`.
-pub(crate) fn repr(text: &str) -> String {
+pub fn repr(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut shown = String::with_capacity(text.len() + 2);
     shown.push(quote);
@@ -52,7 +52,7 @@ fn printable(letter: char) -> bool {
 }
 
 /// `int(text)`; a number beyond 64 bits becomes the nearest one within.
-pub(crate) fn integer(text: &str) -> Result<i64, String> {
+pub fn integer(text: &str) -> Result<i64, String> {
     number(text, 10).ok_or_else(|| format!("invalid literal for int() with base 10: {}", repr(text)))
 }
 

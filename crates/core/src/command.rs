@@ -159,5 +159,5 @@ pub struct Configured {
     pub group_priority: i64,
     pub in_use: bool,
     pub config: Arc<provost_config::ProcessConfig>,
-    pub logs: Option<crate::input::LogPaths>,
+    pub logs: Option<crate::outcome::LogPaths>,
 }

@@ -1,6 +1,5 @@
 //! What can happen to a supervisor.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use provost_config::Config;
@@ -10,6 +9,7 @@ use crate::command::Command;
 use crate::event::ExitStatus;
 use crate::ids::{AskId, ChildId, ProcessId};
 use crate::memory::Memory;
+use crate::outcome::{LogPaths, SpawnError};
 use crate::time::Now;
 
 /// It happened.
@@ -45,27 +45,4 @@ pub enum Input {
     Orphan { pid: i32, status: ExitStatus },
     /// A deadline has passed.
     Wake,
-}
-
-/// Where a process writes; `None` where nothing is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LogPaths {
-    pub stdout: Option<PathBuf>,
-    pub stderr: Option<PathBuf>,
-}
-
-/// Why a program cannot be started (SPEC 3.4, the table of texts).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpawnError {
-    pub kind: SpawnErrorKind,
-    pub text: String,
-}
-
-/// Which fault a refused start gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpawnErrorKind {
-    NoFile,
-    NotExecutable,
-    /// Out of descriptors, processes or memory, or a log that cannot be opened.
-    Resources,
 }

@@ -8,7 +8,7 @@ use std::io;
 use provost_wire::{Fault, Value};
 
 use crate::http::LogStream;
-use crate::python;
+use provost_config::python;
 
 /// Somebody who answers XML-RPC calls and streams logs.
 pub(crate) trait Server {

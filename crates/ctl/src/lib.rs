@@ -11,7 +11,6 @@ mod interrupt;
 mod keyboard;
 mod namespec;
 mod options;
-mod python;
 mod results;
 mod session;
 mod shell;

@@ -9,7 +9,7 @@ use provost_config::cli::find_config;
 use provost_config::getopt::{self, Opt};
 use provost_config::{CtlConfig, Files, load_ctl};
 
-use crate::python;
+use provost_config::python;
 
 #[derive(Debug)]
 pub(crate) enum Request {

@@ -463,7 +463,7 @@ impl Keeper {
         }
         self.needed = true;
         if self.launcher.is_some() {
-            silence_stdio();
+            sys::silence_stdio();
             self.release_launcher(0);
         }
     }
@@ -657,17 +657,6 @@ fn read_plan(memfd: OwnedFd) -> Result<Vec<u8>, i32> {
         }
     }
     Ok(bytes)
-}
-
-/// Points 0, 1 and 2 at /dev/null: a daemon must not hold the terminal it was started from.
-fn silence_stdio() {
-    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
-    let Ok(null) = rustix::fs::open(c"/dev/null", flags, rustix::fs::Mode::empty()) else {
-        return;
-    };
-    let _ = rustix::stdio::dup2_stdin(&null);
-    let _ = rustix::stdio::dup2_stdout(&null);
-    let _ = rustix::stdio::dup2_stderr(&null);
 }
 
 #[cfg(test)]

@@ -28,3 +28,4 @@ pub use keep::run;
 pub use link::{Link, LinkError};
 pub use plan::{Identity, Plan};
 pub use protocol::{FromKeeper, Hello, Pipes, Previous, Stage, Stamp, Target, ToKeeper, WaitStatus};
+pub use sys::silence_stdio;

@@ -124,3 +124,13 @@ pub(crate) fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> 
     };
     if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+/// Points 0, 1 and 2 at /dev/null: a daemon must not hold the terminal, or the pipe, it was started from.
+pub fn silence_stdio() {
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    let Ok(null) = rustix::fs::open(c"/dev/null", flags, rustix::fs::Mode::empty()) else { return };
+    // They can only fail where there is no descriptor to point at.
+    let _ = rustix::stdio::dup2_stdin(&null);
+    let _ = rustix::stdio::dup2_stdout(&null);
+    let _ = rustix::stdio::dup2_stderr(&null);
+}

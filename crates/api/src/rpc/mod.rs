@@ -16,7 +16,7 @@ use provost_wire::{Fault, Value, xmlrpc};
 use crate::gate::Caller;
 use crate::inbox::ask;
 use crate::logs;
-use crate::serve::Shared;
+use crate::shared::Shared;
 
 /// One caller's access to the supervisor.
 pub(crate) struct Rpc<'a> {

@@ -11,8 +11,8 @@ use provost_config::{AutoRestart, ProcessConfig};
 use crate::action::{Action, KillTarget};
 use crate::event::{Event, ExitStatus, Note, StateDetail};
 use crate::ids::{ChildId, ProcessId};
-use crate::input::{LogPaths, SpawnError};
 use crate::memory::Memory;
+use crate::outcome::{LogPaths, SpawnError};
 use crate::process::State;
 use crate::time::{Mono, Now, seconds};
 

@@ -12,7 +12,7 @@ use crate::command::{Command, Configured, Fault, ProcessInfo, Reply, Target};
 use crate::event::{Event, Note};
 use crate::group::{namespec, split_namespec};
 use crate::ids::{AskId, ProcessId};
-use crate::input::{SpawnError, SpawnErrorKind};
+use crate::outcome::{SpawnError, SpawnErrorKind};
 use crate::process::{Outbox, Process, State};
 use crate::supervisor::{Mood, Supervisor};
 use crate::time::Now;

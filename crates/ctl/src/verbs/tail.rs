@@ -10,9 +10,9 @@ use provost_wire::{FaultCode, Value};
 use super::Verb;
 use crate::call::CallError;
 use crate::interrupt::Woken;
-use crate::python;
 use crate::results::error_line;
 use crate::session::{Session, exit};
+use provost_config::python;
 
 pub(super) const VERB: Verb = Verb {
     name: "tail",
@@ -39,7 +39,7 @@ impl Extent {
     pub(super) fn read(modifier: &str) -> Option<Extent> {
         match modifier.strip_prefix('-')? {
             "f" => Some(Extent::Follow),
-            number => python::int(number).map(Extent::Last),
+            number => python::integer(number).ok().map(Extent::Last),
         }
     }
 }

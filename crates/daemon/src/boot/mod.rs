@@ -22,7 +22,7 @@ use provost_config::{
 use provost_core::{ChildId, Ending, Input, Supervisor};
 use provost_host::Host;
 use provost_keeper::{Link, LinkError, ToKeeper};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::Mode;
 
 use crate::clock;
 use crate::console::{complain, say};
@@ -230,7 +230,9 @@ impl Brain {
         main.hands.link.send(ToKeeper::Hold { name: memory::HELD_AS.to_owned(), fd })?;
         main.inputs.push_back(Input::Begin);
         if in_background {
-            let_go_of_the_terminal();
+            // Whoever started us may wait for the end of our output, as "$(supervisord -c …)" does. Last of all,
+            // because until here there may be something to complain of.
+            provost_keeper::silence_stdio();
         }
         main.hands.link.send(ToKeeper::Ready)?;
         Ok(Brain { main, api, sockets, pidfile })
@@ -284,17 +286,6 @@ fn clean_up(auto_logs: &AutoLogs, log: &mut MainLog) {
             }
         }
         Err(_) => log.write(LogLevel::Warn, "Could not clear childlog dir"),
-    }
-}
-
-/// Whoever started us may wait for the end of our output, as "$(supervisord -c …)" does. Last of all, because until
-/// then there may be something to complain of.
-fn let_go_of_the_terminal() {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC;
-    if let Ok(null) = rustix::fs::open(c"/dev/null", flags, Mode::empty()) {
-        let _ = rustix::stdio::dup2_stdin(&null);
-        let _ = rustix::stdio::dup2_stdout(&null);
-        let _ = rustix::stdio::dup2_stderr(&null);
     }
 }
 

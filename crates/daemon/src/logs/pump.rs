@@ -21,7 +21,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::io::Errno;
 
-use super::main_log;
+use super::line::line;
 use super::sink::{self, Destination, Sink};
 use crate::clock;
 use crate::wake::{Bell, Post};
@@ -416,8 +416,7 @@ impl MainSink {
 
     /// A line of the pump's own.
     fn trouble(&mut self, text: &str) {
-        let line = main_log::line(clock::now().wall, &self.zone, LogLevel::Critical, text);
-        self.put(&line);
+        self.put(&line(clock::now().wall, &self.zone, LogLevel::Critical, text));
     }
 
     fn put(&mut self, line: &str) {

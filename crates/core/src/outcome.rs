@@ -1,0 +1,26 @@
+//! What comes of preparing a process: where it logs, or why it cannot be started.
+
+use std::path::PathBuf;
+
+/// Where a process writes; `None` where nothing is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogPaths {
+    pub stdout: Option<PathBuf>,
+    pub stderr: Option<PathBuf>,
+}
+
+/// Why a program cannot be started (SPEC 3.4, the table of texts).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpawnError {
+    pub kind: SpawnErrorKind,
+    pub text: String,
+}
+
+/// Which fault a refused start gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpawnErrorKind {
+    NoFile,
+    NotExecutable,
+    /// Out of descriptors, processes or memory, or a log that cannot be opened.
+    Resources,
+}

@@ -3,12 +3,12 @@
 //! Whatever is known at once becomes an input again and is returned; whatever takes time is begun, and its
 //! outcome arrives later through the loop. Nothing here decides anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use provost_api::Asker;
-use provost_config::{Channel, CliOverrides, Config, LogFile, LogLevel, ProcessConfig};
+use provost_config::{AutoRestart, Channel, CliOverrides, Config, LogFile, LogLevel, ProcessConfig};
 use provost_core::{
     Action, AskId, ChildId, Ending, Event, ExitStatus, Input, KillTarget, LogPaths, Now, ProcessId,
     SpawnError, SpawnErrorKind,
@@ -40,7 +40,10 @@ impl Source {
 #[derive(Debug)]
 struct Child {
     names: PlanNames,
+    process: ProcessId,
     stage: Stage,
+    /// Where its successor would write, as long as one may follow at once: nobody has asked it to stop.
+    ahead: Option<Vec<(Output, Destination)>>,
 }
 
 #[derive(Debug)]
@@ -69,6 +72,8 @@ pub(crate) struct Hands {
     /// By process, with the name of its group.
     logs: BTreeMap<ProcessId, (Arc<str>, LogPaths)>,
     children: BTreeMap<ChildId, Child>,
+    /// Processes whose files the pump has opened ahead.
+    opened_ahead: BTreeSet<ProcessId>,
 }
 
 impl Hands {
@@ -81,8 +86,21 @@ impl Hands {
         source: Source,
         memory: Memory,
     ) -> Hands {
-        let (asks, adoptable, logs, children) = Default::default();
-        Hands { link, pump, log, launcher, auto_logs, source, memory, asks, adoptable, logs, children }
+        let (asks, adoptable, logs, children, opened_ahead) = Default::default();
+        Hands {
+            link,
+            pump,
+            log,
+            launcher,
+            auto_logs,
+            source,
+            memory,
+            asks,
+            adoptable,
+            logs,
+            children,
+            opened_ahead,
+        }
     }
 
     /// Does what is wanted; returns what is known at once, and the ending where this is it.
@@ -101,7 +119,7 @@ impl Hands {
                 None
             }
             Action::Spawn { child, process, group, config } => {
-                self.begin_spawn(child, process, &group, &config)
+                self.begin_spawn(child, process, &group, &config)?
             }
             Action::Adopt { child, process, config } => {
                 self.adopt(child, process, &config);
@@ -175,21 +193,31 @@ impl Hands {
         process: ProcessId,
         group: &str,
         config: &ProcessConfig,
-    ) -> Option<Input> {
+    ) -> Result<Option<Input>, LinkError> {
         let plan = match self.launcher.plan(group, config) {
             Ok(plan) => plan,
-            Err(error) => return Some(Input::SpawnFailed { child, error }),
+            Err(error) => return Ok(Some(Input::SpawnFailed { child, error })),
         };
         let names = PlanNames::of(&config.name, &plan);
+        let sinks = self.destinations(process, config);
+        let ahead = (config.autorestart != AutoRestart::Never).then(|| sinks.clone());
+        if self.opened_ahead.remove(&process) {
+            self.pump.orders.send(Order::Take { child, process });
+            let stage = Stage::Opening { plan: Box::new(plan), signals: Vec::new() };
+            self.children.insert(child, Child { names, process, stage, ahead });
+            return self.opened(child, Ok(()));
+        }
         let stage = Stage::Opening { plan: Box::new(plan), signals: Vec::new() };
-        self.children.insert(child, Child { names, stage });
-        self.open_logs(child, process, config);
-        None
+        self.children.insert(child, Child { names, process, stage, ahead });
+        self.pump.orders.send(Order::Open { child, process, sinks });
+        Ok(None)
     }
 
-    fn open_logs(&self, child: ChildId, process: ProcessId, config: &ProcessConfig) {
-        let sinks = self.destinations(process, config);
-        self.pump.orders.send(Order::Open { child, process, sinks });
+    /// All that followed from the latest news is done: what was opened ahead and not taken is closed.
+    pub(crate) fn rest(&mut self) {
+        for process in std::mem::take(&mut self.opened_ahead) {
+            self.pump.orders.send(Order::Rest { process });
+        }
     }
 
     fn destinations(&self, process: ProcessId, config: &ProcessConfig) -> Vec<(Output, Destination)> {
@@ -292,21 +320,30 @@ impl Hands {
         };
         entry.stage = Stage::Draining { status, at };
         let last_words = failure.map(|(stage, errno)| launch::child_failed(&entry.names, stage, errno));
-        self.pump.orders.send(Order::Finish { child, last_words });
+        let process = entry.process;
+        let ahead = entry.ahead.take().map(|sinks| (process, sinks));
+        self.pump.orders.send(Order::Finish { child, last_words, ahead });
         Ok(())
     }
 
-    pub(crate) fn drained(&mut self, child: ChildId) -> Option<Input> {
-        match self.children.get(&child)?.stage {
+    pub(crate) fn drained(&mut self, child: ChildId, ahead: bool) -> Option<Input> {
+        let entry = self.children.get(&child)?;
+        if ahead {
+            self.opened_ahead.insert(entry.process);
+        }
+        match entry.stage {
             Stage::Draining { status, at } => Some(Input::Exited { child, status, at }),
             Stage::Opening { .. } | Stage::Running => None,
         }
     }
 
     fn kill(&mut self, child: ChildId, signal: i32, target: KillTarget) -> Result<(), LinkError> {
-        if let Some(Child { stage: Stage::Opening { signals, .. }, .. }) = self.children.get_mut(&child) {
-            signals.push((signal, target));
-            return Ok(());
+        if let Some(entry) = self.children.get_mut(&child) {
+            entry.ahead = None;
+            if let Stage::Opening { signals, .. } = &mut entry.stage {
+                signals.push((signal, target));
+                return Ok(());
+            }
         }
         let target = match target {
             KillTarget::Process => Target::Process,
@@ -318,8 +355,9 @@ impl Hands {
     /// A child of an earlier brain, taken over: its files are opened again, its pipes watched.
     fn adopt(&mut self, child: ChildId, process: ProcessId, config: &ProcessConfig) {
         let names = PlanNames::adopted(&config.name);
-        self.children.insert(child, Child { names, stage: Stage::Running });
-        self.open_logs(child, process, config);
+        self.children.insert(child, Child { names, process, stage: Stage::Running, ahead: None });
+        let sinks = self.destinations(process, config);
+        self.pump.orders.send(Order::Open { child, process, sinks });
         let pipes = self.adoptable.remove(&child);
         self.watch(child, pipes);
     }

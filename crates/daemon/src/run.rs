@@ -73,6 +73,7 @@ impl Loop {
                 return Ok(Some(ending));
             }
         }
+        self.hands.rest();
         Ok(None)
     }
 
@@ -146,7 +147,7 @@ impl Loop {
         while let Ok(notice) = self.notices.try_recv() {
             let input = match notice {
                 Notice::Opened { child, result } => self.hands.opened(child, result)?,
-                Notice::Drained { child } => self.hands.drained(child),
+                Notice::Drained { child, ahead } => self.hands.drained(child, ahead),
                 Notice::Cleared { process, result } => Some(Input::LogsCleared { process, result }),
             };
             self.inputs.extend(input);

@@ -38,6 +38,9 @@ pub(crate) enum Output {
     Stderr,
 }
 
+/// A process and the files that its next run will want.
+pub(crate) type Ahead = (ProcessId, Vec<(Output, Destination)>);
+
 /// What the main loop wants of the pump.
 #[derive(Debug)]
 pub(crate) enum Order {
@@ -49,8 +52,13 @@ pub(crate) enum Order {
     Watch { child: ChildId, stdout: OwnedFd, stderr: Option<OwnedFd> },
     /// The child never came to be.
     Cancel { child: ChildId },
-    /// The child has ended: drain its pipes, add these words to its standard error. Answered by `Notice::Drained`.
-    Finish { child: ChildId, last_words: Option<String> },
+    /// The child has ended: drain its pipes, add these words to its standard error, and open the files for a next
+    /// run, where there may be one at once. Answered by `Notice::Drained`.
+    Finish { child: ChildId, last_words: Option<String>, ahead: Option<Ahead> },
+    /// The files opened ahead are this child's.
+    Take { child: ChildId, process: ProcessId },
+    /// There is no next run: close the files opened ahead.
+    Rest { process: ProcessId },
     /// Empty the log files of a process. Answered by `Notice::Cleared`.
     Clear { process: ProcessId, paths: Vec<(Output, PathBuf)> },
     /// Open every file anew by its name.
@@ -63,18 +71,11 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// With the error number where a file could not be opened.
-    Opened {
-        child: ChildId,
-        result: Result<(), i32>,
-    },
-    Drained {
-        child: ChildId,
-    },
+    Opened { child: ChildId, result: Result<(), i32> },
+    /// Whether files have been opened ahead.
+    Drained { child: ChildId, ahead: bool },
     /// With the text of what prevented it.
-    Cleared {
-        process: ProcessId,
-        result: Result<(), String>,
-    },
+    Cleared { process: ProcessId, result: Result<(), String> },
 }
 
 /// The running thread.
@@ -108,6 +109,7 @@ impl Pump {
             sinks: BTreeMap::new(),
             sources: BTreeMap::new(),
             children: BTreeMap::new(),
+            ahead: BTreeMap::new(),
             next_token: BELL + 1,
             buffer: Vec::with_capacity(BUFFER),
         };
@@ -157,6 +159,8 @@ struct Worker {
     sinks: BTreeMap<SinkKey, Shared>,
     sources: BTreeMap<u64, Source>,
     children: BTreeMap<ChildId, Child>,
+    /// Files that a next run would want, until it is known whether there is one.
+    ahead: BTreeMap<ProcessId, Vec<SinkKey>>,
     next_token: u64,
     buffer: Vec<u8>,
 }
@@ -224,9 +228,18 @@ impl Worker {
                     self.release(&child.sinks);
                 }
             }
-            Order::Finish { child, last_words } => {
+            Order::Finish { child, last_words, ahead } => {
                 self.finish(child, last_words);
-                self.notices.send(Notice::Drained { child });
+                let ahead = ahead.is_some_and(|ahead| self.open_ahead(ahead));
+                self.notices.send(Notice::Drained { child, ahead });
+            }
+            Order::Take { child, process } => {
+                let sinks = self.ahead.remove(&process).unwrap_or_default();
+                self.children.insert(child, Child { sinks, sources: Vec::new() });
+            }
+            Order::Rest { process } => {
+                let sinks = self.ahead.remove(&process).unwrap_or_default();
+                self.release(&sinks);
             }
             Order::Clear { process, paths } => {
                 let result =
@@ -246,7 +259,26 @@ impl Worker {
         process: ProcessId,
         wanted: Vec<(Output, Destination)>,
     ) -> Result<(), i32> {
-        let mut entry = Child::default();
+        let sinks = self.open_sinks(process, wanted)?;
+        self.children.insert(child, Child { sinks, sources: Vec::new() });
+        Ok(())
+    }
+
+    /// Opens files before it is known whether they are wanted: a restart at once then waits for nobody.
+    fn open_ahead(&mut self, (process, wanted): Ahead) -> bool {
+        match self.open_sinks(process, wanted) {
+            Ok(sinks) => self.ahead.insert(process, sinks).is_none(),
+            // Whoever wants them will be told why.
+            Err(_) => false,
+        }
+    }
+
+    fn open_sinks(
+        &mut self,
+        process: ProcessId,
+        wanted: Vec<(Output, Destination)>,
+    ) -> Result<Vec<SinkKey>, i32> {
+        let mut opened = Vec::with_capacity(wanted.len());
         for (output, destination) in wanted {
             let key = (process, output);
             // The last child's file may still be open: a grandchild of it writes there.
@@ -254,16 +286,15 @@ impl Worker {
                 match Sink::open(destination) {
                     Ok(sink) => drop(place.insert(Shared { sink, users: 0, troubled: false })),
                     Err(e) => {
-                        self.release(&entry.sinks);
+                        self.release(&opened);
                         return Err(e.raw_os_error().unwrap_or(0));
                     }
                 }
             }
             self.using(key);
-            entry.sinks.push(key);
+            opened.push(key);
         }
-        self.children.insert(child, entry);
-        Ok(())
+        Ok(opened)
     }
 
     fn watch(&mut self, child: ChildId, output: Output, pipe: OwnedFd) {

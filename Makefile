@@ -39,6 +39,7 @@ fmt:
 bench: setup
 	PROVOST_ORACLE=$(ORACLE) cargo run --release -p provost-bench -- respawn
 	PROVOST_ORACLE=$(ORACLE) cargo run --release -p provost-bench -- memory
+	PROVOST_ORACLE=$(ORACLE) cargo run --release -p provost-bench -- parse
 
 # The core's simulator, for as many seeds as you have patience.
 simulate:

@@ -182,3 +182,18 @@ fn a_sigterm_in_the_middle_of_a_reload_is_not_lost() {
         assert!(daemon.process().ended_before(soon), "SIGTERM was lost:\n{}", content(&daemon, "main.log"));
     }
 }
+
+#[test]
+fn what_is_hardly_meant_is_said_once_also_when_the_file_is_read_again() {
+    let mut daemon = start("[program:a]\ncommand={child} forever\n");
+    let typo = format!("{HEAD}[program:a]\ncommand={{child}} forever\nstopwaitsec=5\n");
+    daemon.write_config(&typo);
+    for _ in 0..2 {
+        assert_eq!(daemon.ctl(&["reread"]).stdout, "No config updates to processes\n");
+    }
+    daemon.wait_for_log_line("[program:a] stopwaitsec: there is no such option here");
+    // A command answered after both: whatever was to be said has been said before its line.
+    assert_eq!(daemon.ctl(&["shutdown"]).stdout, "Shut down\n");
+    assert_eq!(daemon.wait_for_end().and_then(|status| status.code()), Some(0));
+    assert_eq!(content(&daemon, "main.log").matches("stopwaitsec").count(), 2, "the key, and the suggestion");
+}

@@ -72,6 +72,8 @@ pub(crate) struct Hands {
     /// By process, with the name of its group.
     logs: BTreeMap<ProcessId, (Arc<str>, LogPaths)>,
     children: BTreeMap<ChildId, Child>,
+    /// What has been said of the configuration in force.
+    pub(crate) advised: BTreeSet<String>,
     /// Processes whose files the pump has opened ahead.
     opened_ahead: BTreeSet<ProcessId>,
 }
@@ -86,7 +88,7 @@ impl Hands {
         source: Source,
         memory: Memory,
     ) -> Hands {
-        let (asks, adoptable, logs, children, opened_ahead) = Default::default();
+        let (asks, adoptable, logs, children, advised, opened_ahead) = Default::default();
         Hands {
             link,
             pump,
@@ -99,6 +101,7 @@ impl Hands {
             adoptable,
             logs,
             children,
+            advised,
             opened_ahead,
         }
     }
@@ -141,7 +144,11 @@ impl Hands {
             }
             Action::ReadConfig { ask, purpose } => {
                 self.launcher.forget_identities();
-                Some(Input::ConfigRead { ask, purpose, result: self.source.read().map(Arc::new) })
+                let result = self.source.read().map(Arc::new);
+                if let Ok(config) = &result {
+                    self.advise(config);
+                }
+                Some(Input::ConfigRead { ask, purpose, result })
             }
             Action::ReopenLogs => {
                 self.log.write(LogLevel::Info, "supervisord logreopen");
@@ -183,6 +190,20 @@ impl Hands {
             self.log
                 .write(LogLevel::Critical, &format!("cannot write down what a later brain must know: {e}"));
         }
+    }
+
+    /// Says what is hardly meant in a configuration, each thing once.
+    fn advise(&mut self, config: &Config) {
+        for advice in &config.advice {
+            let text = advice.to_string();
+            if !self.advised.contains(&text) {
+                self.log.write(LogLevel::Warn, &text);
+                self.advised.insert(text);
+            }
+        }
+        // What has been mended may be said again, should it come back.
+        let still: BTreeSet<String> = config.advice.iter().map(ToString::to_string).collect();
+        self.advised.retain(|text| still.contains(text));
     }
 
     // --- a child's story, from its spawn to its last words ---

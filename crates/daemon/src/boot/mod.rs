@@ -197,7 +197,8 @@ impl Brain {
         let cwd = std::env::current_dir().unwrap_or_else(|_| "/".into());
         let launcher = Launcher::new(cwd, directory, config.child_serverurl());
         let memory = Memory::new().map_err(no_memory)?;
-        let hands = Hands::new(link, pump, log, launcher, auto_logs, source, memory);
+        let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, memory);
+        hands.advised = config.advice.iter().map(ToString::to_string).collect();
         let first_child = past.children.iter().map(|child| child.id + 1).max().unwrap_or(1);
         let (supervisor, mut actions) = Supervisor::new(Arc::new(config), ChildId(first_child));
         let mut main = Loop {

@@ -61,6 +61,20 @@ fn output_written_while_there_is_no_brain_is_in_the_log_once() {
 }
 
 #[test]
+fn a_shutdown_by_supervisorctl_goes_on_too() {
+    let mut daemon = start(
+        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=3\nstdout_logfile={dir}/a.log\n",
+    );
+    daemon.wait_for_hello("a");
+    daemon.wait_for_log_line("success: a");
+    let mut log = Lines::follow(&daemon.sandbox().file("a.log"));
+    assert_eq!(daemon.ctl(&["shutdown"]).stdout, "Shut down\n");
+    log.wait_for("asked");
+    send_signal(brain(&daemon), Signal::KILL);
+    assert!(daemon.process().ended_before(Deadline::after(DEADLINE / 2)), "the shutdown was forgotten");
+}
+
+#[test]
 fn a_shutdown_in_progress_goes_on() {
     let mut daemon = start(
         "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=3\nstdout_logfile={dir}/a.log\n",

@@ -26,6 +26,8 @@ pub enum Action {
     Kill { child: ChildId, signal: i32, target: KillTarget },
     /// Keep this for a later brain.
     Remember { process: ProcessId, group: Arc<str>, name: Arc<str>, memory: Memory },
+    /// Keep for a later brain that everything is to stop, and what then.
+    RememberEnding(Ending),
     /// The child's end is recorded: let go of it.
     Forget { child: ChildId },
     /// Read the configuration again; answered by `Input::ConfigRead`.

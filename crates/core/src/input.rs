@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use provost_config::Config;
 
-use crate::action::ReadFor;
+use crate::action::{Ending, ReadFor};
 use crate::command::Command;
 use crate::event::ExitStatus;
 use crate::ids::{AskId, ChildId, ProcessId};
@@ -21,6 +21,8 @@ pub enum Input {
     Adopt { group: String, process: String, child: ChildId, pid: i32, started: Now },
     /// What an earlier brain knew of a process (told before `Begin`, after its child if that lives).
     Recall { group: String, process: String, memory: Memory },
+    /// An earlier brain was stopping everything (told just before `Begin`).
+    RecallEnding(Ending),
     /// Somebody asks; answered by exactly one `Action::Reply` with the same id.
     Command(AskId, Command),
     /// The answer to `Action::Resolve`.

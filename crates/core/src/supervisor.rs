@@ -107,6 +107,8 @@ impl Supervisor {
                 self.adopt(now, group, process, child, pid, started, out);
             }
             Input::Recall { group, process, memory } => self.recall(now, &group, &process, memory, out),
+            Input::RecallEnding(Ending::Exit) => self.shut_down(now, Mood::Shutdown, out),
+            Input::RecallEnding(Ending::Renew) => self.shut_down(now, Mood::Restarting, out),
             Input::Command(ask, command) => self.command(now, ask, command, out),
             Input::Resolved { process, result } => self.resolved(now, process, result, out),
             Input::LogsPrepared { process, paths } => {
@@ -150,9 +152,11 @@ impl Supervisor {
 
     fn begin(&mut self, now: Now, out: &mut Outbox) {
         self.begun = true;
-        out.push(Action::Publish(Event::SupervisorRunning));
-        for group in self.group_names() {
-            self.autostart(now, &group, out);
+        if self.mood == Mood::Running {
+            out.push(Action::Publish(Event::SupervisorRunning));
+            for group in self.group_names() {
+                self.autostart(now, &group, out);
+            }
         }
         self.recalled.clear();
     }
@@ -348,8 +352,9 @@ impl Supervisor {
     /// Stops everything, to exit or to start afresh. A shutdown overrides a restart, never the reverse.
     fn shut_down(&mut self, now: Now, mood: Mood, out: &mut Outbox) {
         let before = self.mood;
-        if before != Mood::Shutdown {
+        if before != Mood::Shutdown && before != mood {
             self.mood = mood;
+            out.push(Action::RememberEnding(self.ending()));
         }
         if before != Mood::Running {
             return;
@@ -378,8 +383,7 @@ impl Supervisor {
         else {
             self.finished = true;
             self.timers.set(Timer::DeathReport, None);
-            let ending = if self.mood == Mood::Restarting { Ending::Renew } else { Ending::Exit };
-            out.push(Action::Finish(ending));
+            out.push(Action::Finish(self.ending()));
             return;
         };
         // Within a group the highest process priority first, as with Supervisor; equal ones from the last to the first.
@@ -408,6 +412,13 @@ impl Supervisor {
             .all(|g| g.processes.iter().all(|id| self.processes[id].state.is_stopped()))
         {
             self.go_on_stopping(now, out);
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        match self.mood {
+            Mood::Restarting => Ending::Renew,
+            Mood::Running | Mood::Shutdown => Ending::Exit,
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use provost_core::{ExitStatus, Memory as Known, Mono, Now, ProcessId, State, Wall};
+use provost_core::{Ending, ExitStatus, Memory as Known, Mono, Now, ProcessId, State, Wall};
 use rustix::fs::{MemfdFlags, fstat, memfd_create};
 use rustix::io::{pread, pwrite};
 
@@ -28,6 +28,14 @@ pub(crate) struct Memory {
     slots: BTreeMap<ProcessId, u64>,
     free: Vec<u64>,
     next: u64,
+}
+
+/// All that an earlier brain wrote down.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Past {
+    pub(crate) processes: Vec<Recalled>,
+    /// It was stopping everything.
+    pub(crate) ending: Option<Ending>,
 }
 
 /// A process as an earlier brain knew it.
@@ -74,6 +82,15 @@ impl Memory {
         pwrite(&self.fd, &slot, at * SLOT as u64).map(|_| ()).map_err(io::Error::from)
     }
 
+    /// Writes down that everything is being stopped: one byte of the header.
+    pub(crate) fn remember_ending(&mut self, ending: Ending) -> io::Result<()> {
+        let byte = match ending {
+            Ending::Exit => 1,
+            Ending::Renew => 2,
+        };
+        pwrite(&self.fd, &[byte], MAGIC.len() as u64).map(|_| ()).map_err(io::Error::from)
+    }
+
     /// A process that was removed need not be remembered.
     pub(crate) fn forget(&mut self, process: ProcessId) -> io::Result<()> {
         let Some(at) = self.slots.remove(&process) else { return Ok(()) };
@@ -83,16 +100,20 @@ impl Memory {
 }
 
 /// Everything that an earlier brain wrote down; nothing where its memory cannot be read.
-pub(crate) fn recall(fd: &OwnedFd) -> Vec<Recalled> {
+pub(crate) fn recall(fd: &OwnedFd) -> Past {
     let size = fstat(fd).map_or(0, |stat| stat.st_size as u64);
     let read = |at: u64| {
         let mut slot = [0; SLOT];
         matches!(pread(fd, &mut slot, at), Ok(SLOT)).then_some(slot)
     };
-    if read(0).is_none_or(|header| !header.starts_with(MAGIC)) {
-        return Vec::new();
-    }
-    (1..size / SLOT as u64).filter_map(|n| decode(&read(n * SLOT as u64)?)).collect()
+    let Some(header) = read(0).filter(|header| header.starts_with(MAGIC)) else { return Past::default() };
+    let ending = match header[MAGIC.len()] {
+        1 => Some(Ending::Exit),
+        2 => Some(Ending::Renew),
+        _ => None,
+    };
+    let processes = (1..size / SLOT as u64).filter_map(|n| decode(&read(n * SLOT as u64)?)).collect();
+    Past { processes, ending }
 }
 
 /// Numbers first, in little-endian order, then three texts with their lengths.
@@ -194,10 +215,20 @@ mod tests {
             memory
                 .remember(ProcessId(8), "g", "q", &Known { exit: None, spawnerr: None, ..known(state) })
                 .unwrap();
-            let found = recall(&memory.share().unwrap());
+            let found = recall(&memory.share().unwrap()).processes;
             assert_eq!(found.len(), 2);
             assert_eq!((found[0].group.as_str(), found[0].process.as_str()), ("g", "p"));
             assert_eq!(found[0].known, known(state));
+        }
+    }
+
+    #[test]
+    fn an_ending_under_way_is_recalled() {
+        let mut memory = Memory::new().unwrap();
+        assert_eq!(recall(&memory.share().unwrap()).ending, None);
+        for ending in [Ending::Renew, Ending::Exit] {
+            memory.remember_ending(ending).unwrap();
+            assert_eq!(recall(&memory.share().unwrap()).ending, Some(ending));
         }
     }
 
@@ -209,7 +240,8 @@ mod tests {
         }
         memory.forget(ProcessId(1)).unwrap();
         memory.remember(ProcessId(9), "g", "new", &known(State::Exited)).unwrap();
-        let names: Vec<_> = recall(&memory.share().unwrap()).into_iter().map(|r| r.process).collect();
+        let names: Vec<_> =
+            recall(&memory.share().unwrap()).processes.into_iter().map(|r| r.process).collect();
         assert_eq!(names, ["p0", "new", "p2"]);
     }
 
@@ -218,10 +250,10 @@ mod tests {
         let mut memory = Memory::new().unwrap();
         let long = Known { spawnerr: Some("é".repeat(1000)), ..known(State::Backoff) };
         memory.remember(ProcessId(1), "g", "p", &long).unwrap();
-        let found = recall(&memory.share().unwrap());
+        let found = recall(&memory.share().unwrap()).processes;
         assert_eq!(found[0].known.spawnerr.as_ref().map(String::len), Some(LONGEST));
         pwrite(&memory.fd, b"something else", 0).unwrap();
-        assert_eq!(recall(&memory.share().unwrap()), []);
+        assert_eq!(recall(&memory.share().unwrap()), Past::default());
     }
 
     #[test]

@@ -137,6 +137,11 @@ impl Hands {
                 self.note_memory(written);
                 None
             }
+            Action::RememberEnding(ending) => {
+                let written = self.memory.remember_ending(ending);
+                self.note_memory(written);
+                None
+            }
             Action::Forget { child } => {
                 self.children.remove(&child);
                 self.link.send(ToKeeper::Forget { id: child.0 })?;

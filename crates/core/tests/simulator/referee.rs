@@ -278,10 +278,6 @@ impl Referee {
         self.children.get(&child).map(|living| living.who.clone())
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping
-    }
-
     pub(crate) fn is_over(&self) -> bool {
         self.finished
     }

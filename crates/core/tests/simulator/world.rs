@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use provost_config::Config;
 use provost_core::{
-    Action, AskId, ChildId, Command, ExitStatus, Input, LogPaths, Memory, Mono, Now, SpawnError,
+    Action, AskId, ChildId, Command, Ending, ExitStatus, Input, LogPaths, Memory, Mono, Now, SpawnError,
     SpawnErrorKind, Supervisor, Target, Wall,
 };
 
@@ -74,6 +74,7 @@ pub(crate) struct World {
     resuming: bool,
     config: Arc<Config>,
     remembered: BTreeMap<(String, String), Memory>,
+    remembered_ending: Option<Ending>,
     next_ask: u64,
     next_pid: i32,
     order: u64,
@@ -100,6 +101,7 @@ impl World {
             resuming: false,
             config,
             remembered: BTreeMap::new(),
+            remembered_ending: None,
             next_ask: 1,
             next_pid: 100,
             order: 0,
@@ -187,7 +189,6 @@ impl World {
 
     /// A new brain takes over what the keeper holds and what the old one has written down.
     fn brain_dies(&mut self) {
-        let died_stopping = self.referee.is_stopping();
         // The new brain writes a memory of its own, which replaces the old one when it has been read to the end.
         let remembered = self.remembered.clone();
         // What was on its way to the old brain is told to the new one as a child that is there, or never was.
@@ -221,11 +222,10 @@ impl World {
             self.feed(Input::Recall { group, process, memory });
         }
         self.resuming = false;
-        self.feed(Input::Begin);
-        if died_stopping {
-            // The keeper repeats a request to end to every brain.
-            self.feed(Input::Signal(15));
+        if let Some(ending) = self.remembered_ending {
+            self.feed(Input::RecallEnding(ending));
         }
+        self.feed(Input::Begin);
     }
 
     fn wall_clock_jumps(&mut self) {
@@ -346,6 +346,7 @@ impl World {
                 Action::Remember { group, name, memory, .. } => {
                     self.remembered.insert((group.to_string(), name.to_string()), memory);
                 }
+                Action::RememberEnding(ending) => self.remembered_ending = Some(ending),
                 Action::Spawn { child, .. } => self.begin_life(child),
                 Action::Kill { child, signal, .. } => self.signal(child, signal),
                 _ => {}

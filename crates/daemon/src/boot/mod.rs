@@ -222,13 +222,17 @@ impl Brain {
             });
             main.hands.adoptable.extend(child.pipes.map(|pipes| (ChildId(child.id), pipes)));
         }
-        for Recalled { group, process, known: memory } in recalled {
+        for Recalled { group, process, known: memory } in recalled.processes {
             main.inputs.push_back(Input::Recall { group, process, memory });
         }
         main.work_off()?;
+        if let Some(ending) = recalled.ending {
+            main.hands.memory.remember_ending(ending).map_err(no_memory)?;
+        }
         // Only now the new memory knows all that the old one knew, and may take its place.
         let fd = main.hands.memory.share().map_err(no_memory)?;
         main.hands.link.send(ToKeeper::Hold { name: memory::HELD_AS.to_owned(), fd })?;
+        main.inputs.extend(recalled.ending.map(Input::RecallEnding));
         main.inputs.push_back(Input::Begin);
         if in_background {
             // Whoever started us may wait for the end of our output, as "$(supervisord -c …)" does. Last of all,

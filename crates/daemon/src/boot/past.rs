@@ -7,7 +7,7 @@ use provost_keeper::{FromKeeper, Hello, Link, LinkError, Pipes, Stamp};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::logs::MainLog;
-use crate::memory::{self, Recalled};
+use crate::memory;
 
 /// A child of an earlier brain.
 #[derive(Debug)]
@@ -53,10 +53,10 @@ pub(super) fn hear(link: &mut Link) -> Result<Past, LinkError> {
 }
 
 impl Past {
-    /// What an earlier brain wrote down about each process.
-    pub(super) fn recall(&self) -> Vec<Recalled> {
+    /// What an earlier brain wrote down.
+    pub(super) fn recall(&self) -> memory::Past {
         let memory = self.held.iter().find(|(name, _)| name == memory::HELD_AS);
-        memory.map_or_else(Vec::new, |(_, fd)| memory::recall(fd))
+        memory.map_or_else(memory::Past::default, |(_, fd)| memory::recall(fd))
     }
 
     /// Tells the log why there is a new brain, if there should not have been one.

@@ -59,7 +59,8 @@ fn carries(pid: i32, mark: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
 
     use super::*;
     use crate::Signal;
@@ -67,14 +68,19 @@ mod tests {
     #[test]
     fn a_marked_process_is_found_below_us_and_by_its_mark() {
         let mark = format!("kin-test-{}", std::process::id());
-        let mut sleeper = Command::new("sleep").arg("1000").env(MARK, &mark).spawn().unwrap();
-        let pid = i32::try_from(sleeper.id()).unwrap();
+        let mut cat = Command::new("cat");
+        cat.env(MARK, &mark).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut cat = cat.spawn().unwrap();
+        // spawn returns when exec has begun, and for a moment /proc shows no environment yet; when it answers, it does.
+        cat.stdin.as_mut().unwrap().write_all(b"?").unwrap();
+        cat.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let pid = i32::try_from(cat.id()).unwrap();
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(descendants(own).contains(&pid));
         let found = marked(&mark);
         assert_eq!(found.iter().map(Process::pid).collect::<Vec<_>>(), [pid]);
         found[0].signal(Signal::KILL);
-        sleeper.wait().unwrap();
+        cat.wait().unwrap();
         assert!(marked(&mark).is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 ORACLE := $(CURDIR)/.test-env/supervisor/bin
 # Most tests wait for programs, not for the processor.
-TEST_THREADS ?= 6
+TEST_THREADS ?= 4
 TEST_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_ORACLE_PYTHON=$(ORACLE)/python RUST_TEST_THREADS=$(TEST_THREADS)
 
 .PHONY: all run test setup lint fmt check-deps unit bench simulate clean

@@ -388,12 +388,8 @@ impl Supervisor {
         };
         // Within a group the highest process priority first, as with Supervisor; equal ones from the last to the first.
         let same = self.groups.iter().rev().filter(|g| g.config.priority == priority);
-        let mut ids: Vec<ProcessId> = Vec::new();
-        for group in same {
-            let mut members = group.processes.clone();
-            members.sort_by_key(|id| self.processes[id].config.priority);
-            ids.extend(members.into_iter().rev());
-        }
+        let mut ids: Vec<ProcessId> =
+            same.flat_map(|group| self.by_priority(group).into_iter().rev()).collect();
         ids.retain(|id| {
             let state = self.processes[id].state;
             !state.is_stopped() && state != State::Stopping

@@ -94,7 +94,6 @@ impl State {
             (Stopping, Stopped) => true,
             (Starting | Running | Stopping, Unknown) => true,
             (Unknown, Stopped) => true,
-            // A start that never became a child, after it was asked to stop.
             // Every other pair is a mistake.
             _ => false,
         }

@@ -37,6 +37,11 @@ pub(crate) fn near_value(kind: ValueKind, text: &str) -> Option<String> {
         }
         ValueKind::Boolean => among(&["true", "false", "yes", "no", "on", "off"]),
         ValueKind::AutoRestart => among(&["unexpected", "true", "false"]),
+        ValueKind::Retries => among(&["infinite"]),
+        ValueKind::Seconds => in_seconds(&lower),
+        ValueKind::Backoff => among(&["linear", "exponential", "constant"]),
+        ValueKind::ProgramType => among(&["simple", "oneshot"]),
+        ValueKind::ExitOn => among(&["none", "fatal", "exited", "all_exited"]),
         ValueKind::LogLevel if lower == "warning" => Some("warn".to_owned()),
         ValueKind::LogLevel => among(&["critical", "error", "warn", "info", "debug", "trace", "blather"]),
         ValueKind::Signal => {
@@ -62,6 +67,20 @@ pub(crate) fn near_value(kind: ValueKind, text: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// `60` for `1m` and the like.
+fn in_seconds(text: &str) -> Option<String> {
+    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let millis: u64 = match &text[number.len()..] {
+        "ms" => 1,
+        "s" | "sec" | "secs" => 1000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let whole: u64 = number.trim().parse().ok()?;
+    Some(crate::json::Json::Thousandths(whole.checked_mul(millis)?).to_string())
 }
 
 fn unknown_sections_and_keys(reading: &Reading<'_>) {

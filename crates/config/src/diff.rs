@@ -113,6 +113,15 @@ mod tests {
     fn what_counts_as_a_change() {
         for (extra, expected) in [
             ("startsecs=2", "~a"),
+            ("startretries=infinite", "~a"),
+            ("restartpause=0.5", "~a"),
+            ("backoff=constant", "~a"),
+            ("maxbackoff=2", "~a"),
+            ("backoffjitter=0.1", "~a"),
+            ("startlimit=5/60", "~a"),
+            ("essential=true", "~a"),
+            ("type=oneshot", "~a"),
+            ("restartpause=0.0\nbackoff=Linear\ntype=SIMPLE\nbackoffjitter=0", ""),
             ("priority=5", "~a"),
             ("numprocs=2\nprocess_name=a%(process_num)s", "~a"),
             ("stdout_logfile=/tmp/x", "~a"),
@@ -126,6 +135,9 @@ mod tests {
         }
         assert_eq!(told(&format!("environment=B=1\n{A}"), A), "~a");
         assert_eq!(told(&format!("{A}user=web\n"), &format!("{A}user=33\n")), "");
+        let retrying = |n: &str| format!("{A}startretries={n}\n");
+        assert_eq!(told(&retrying("-1"), &retrying("infinite")), "");
+        assert_eq!(told(&format!("{A}startlimit=5/60\n"), &format!("{A}startlimit=5/61\n")), "~a");
     }
 
     #[test]

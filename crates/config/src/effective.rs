@@ -5,11 +5,13 @@
 //! members may be added, and never change. Passwords are not in it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::json::Json;
 use crate::{
     Address, Advice, AutoRestart, Channel, Config, CtlConfig, Error, Errors, GroupConfig, GroupKind, LogFile,
-    LogLevel, MainLog, ProcessConfig, ProcessKind, RpcInterface, Server, SocketConfig, Supervisord, User,
+    LogLevel, MainLog, ProcessConfig, ProcessKind, ProgramType, RpcInterface, Server, SocketConfig,
+    StartLimit, Supervisord, User,
 };
 
 /// The whole document, of a file that is accepted or of one that is not.
@@ -97,6 +99,7 @@ fn supervisord(config: &Config) -> Json {
         ("strip_ansi", s.strip_ansi.into()),
         ("environment", (&s.environment).into()),
         ("serverurl", config.child_serverurl().into()),
+        ("exit_on", s.exit_on.name().into()),
     ])
 }
 
@@ -198,7 +201,20 @@ fn process(p: &ProcessConfig) -> Json {
         ("autostart", p.autostart.into()),
         ("autorestart", autorestart),
         ("startsecs", p.startsecs.into()),
-        ("startretries", p.startretries.into()),
+        ("startretries", p.startretries.number().into()),
+        ("restartpause", seconds(p.restartpause)),
+        ("backoff", p.backoff.curve.name().into()),
+        ("maxbackoff", p.backoff.most.map_or(Json::Null, seconds)),
+        ("backoffjitter", Json::Thousandths(p.backoff.jitter.thousandths.into())),
+        ("startlimit", p.startlimit.map_or(Json::Null, start_limit)),
+        ("essential", p.essential.into()),
+        (
+            "type",
+            match p.program_type {
+                ProgramType::Simple => "simple".into(),
+                ProgramType::Oneshot => "oneshot".into(),
+            },
+        ),
         ("exitcodes", Json::list(p.exitcodes.iter().copied())),
         ("stopsignal", p.stopsignal.into()),
         ("stopwaitsecs", p.stopwaitsecs.into()),
@@ -214,6 +230,14 @@ fn process(p: &ProcessConfig) -> Json {
         channel_members(channel).map(|(key, value)| (format!("{name}_{key}"), value))
     });
     Json::object(own.map(|(key, value)| (key.to_owned(), value)).into_iter().chain(channels))
+}
+
+fn seconds(duration: Duration) -> Json {
+    Json::Thousandths(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn start_limit(limit: StartLimit) -> Json {
+    Json::object([("restarts", limit.restarts.into()), ("seconds", seconds(limit.within))])
 }
 
 fn channel_members(channel: &Channel) -> [(&'static str, Json); 6] {

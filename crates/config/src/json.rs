@@ -11,6 +11,8 @@ pub enum Json {
     Bool(bool),
     /// Wide enough for every integer of ours, signed or not.
     Integer(i128),
+    /// A number with up to three decimals, so many times a thousandth.
+    Thousandths(u64),
     Text(String),
     List(Vec<Json>),
     Object(BTreeMap<String, Json>),
@@ -30,6 +32,10 @@ impl Json {
             Json::Null => f.write_str("null"),
             Json::Bool(value) => write!(f, "{value}"),
             Json::Integer(value) => write!(f, "{value}"),
+            Json::Thousandths(value) => {
+                let decimals = format!(".{:03}", value % 1000);
+                write!(f, "{}{}", value / 1000, decimals.trim_end_matches('0').trim_end_matches('.'))
+            }
             Json::Text(text) => write_text(f, text),
             Json::List(items) => {
                 write_members(f, depth, ['[', ']'], items, |f, item| item.write(f, depth + 1))
@@ -140,6 +146,10 @@ mod tests {
             (Json::from(true), "true"),
             (Json::from(u64::MAX), "18446744073709551615"),
             (Json::from(-1), "-1"),
+            (Json::Thousandths(0), "0"),
+            (Json::Thousandths(60_000), "60"),
+            (Json::Thousandths(1_050), "1.05"),
+            (Json::Thousandths(5), "0.005"),
             (Json::from(none), "null"),
             (Json::from("a\"\\\n\u{1}é"), r#""a\"\\\n\u0001é""#),
             (Json::list([1, 2]), "[\n  1,\n  2\n]"),

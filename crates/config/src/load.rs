@@ -80,6 +80,13 @@ mod tests {
             // Turning the one flag that another one follows must not hide it.
             ValueKind::Boolean if row.default == DefaultValue::Text("true") => "false",
             ValueKind::Boolean | ValueKind::AutoRestart => "true",
+            ValueKind::Retries => "infinite",
+            ValueKind::Seconds => "0.75",
+            ValueKind::Fraction => "0.5",
+            ValueKind::Backoff => "constant",
+            ValueKind::StartLimit => "5/60",
+            ValueKind::ProgramType => "oneshot",
+            ValueKind::ExitOn => "fatal",
             ValueKind::Octal => "0111",
             ValueKind::Signal => "HUP",
             ValueKind::Strings => "y",

@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Backoff, ExitOn, ProgramType, Retries, StartLimit};
 
 /// A whole configuration: what `supervisord -c FILE` would run.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +50,7 @@ pub struct Supervisord {
     pub minfds: u64,
     pub minprocs: u64,
     pub environment: BTreeMap<String, String>,
+    pub exit_on: ExitOn,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,8 +192,15 @@ pub struct ProcessConfig {
     pub autorestart: AutoRestart,
     /// Seconds; zero or negative: RUNNING at once.
     pub startsecs: i64,
-    /// Attempts after the first; negative behaves as none.
-    pub startretries: i64,
+    pub startretries: Retries,
+    /// From the end of a process to its automatic restart; zero for none.
+    pub restartpause: Duration,
+    pub backoff: Backoff,
+    pub startlimit: Option<StartLimit>,
+    /// The daemon does not outlive it.
+    pub essential: bool,
+    /// `type`.
+    pub program_type: ProgramType,
     pub exitcodes: Vec<u8>,
     /// Signal number.
     pub stopsignal: i32,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::environment;
 use crate::expand::{Scope, expand};
 use crate::options::ValueKind;
+use crate::policy::{self, Policies};
 use crate::reading::Reading;
 use crate::section::Section;
 use crate::values::{self, ChildLog};
@@ -86,7 +87,7 @@ impl Shared {
         let autorestart: AutoRestart =
             section.defaulted("autorestart", ValueKind::AutoRestart, scope, values::auto_restart);
         let startsecs = section.integer("startsecs", scope);
-        let startretries = section.integer("startretries", scope);
+        let startretries = section.defaulted("startretries", ValueKind::Retries, scope, policy::retries);
         let stopsignal = section.defaulted("stopsignal", ValueKind::Signal, scope, signal_number);
         let stopwaitsecs = section.integer("stopwaitsecs", scope);
         let stopasgroup = section.boolean("stopasgroup", scope);
@@ -108,6 +109,9 @@ impl Shared {
             let text = "Cannot set stopasgroup=true and killasgroup=false";
             section.refuse("killasgroup", text.to_owned());
         }
+        // What Supervisor does not know comes last, as its first error is to stay the first.
+        let policies = Policies::read(section, scope, startretries);
+        policies.advise(section, autorestart, autostart);
         let template = ProcessConfig {
             name: String::new(),
             kind,
@@ -117,6 +121,11 @@ impl Shared {
             autorestart,
             startsecs,
             startretries,
+            restartpause: policies.restartpause,
+            backoff: policies.backoff,
+            startlimit: policies.startlimit,
+            essential: policies.essential,
+            program_type: policies.program_type,
             exitcodes,
             stopsignal,
             stopwaitsecs,

@@ -7,7 +7,7 @@ use crate::expand::{Scope, expand};
 use crate::options::{SectionKind, ValueKind};
 use crate::reading::Reading;
 use crate::section::Section;
-use crate::{LogLevel, MainLog, Supervisord, User, advice, environment, paths, values};
+use crate::{LogLevel, MainLog, Supervisord, User, advice, environment, paths, policy, values};
 
 /// Values given on the command line, which win over the file's, also when it is read again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,6 +59,7 @@ pub(crate) fn read(
     let nocleanup = section.boolean("nocleanup", scope);
     let strip_ansi = section.boolean("strip_ansi", scope);
     let environment = environment(&section, scope);
+    let exit_on = section.defaulted("exit_on", ValueKind::ExitOn, scope, policy::exit_on);
     if cli.nodaemon || nodaemon {
         advice::advise_on_foreground(&section);
     }
@@ -84,6 +85,7 @@ pub(crate) fn read(
         minfds: cli.minfds.unwrap_or(minfds),
         minprocs: cli.minprocs.unwrap_or(minprocs),
         environment,
+        exit_on,
     };
     (supervisord, cli.user.clone().or(user))
 }

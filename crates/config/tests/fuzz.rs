@@ -28,6 +28,11 @@ fn whole_files() {
         "\n  ",
         "environment=",
         "[group:g]\nprograms=x,x\n",
+        "startretries=infinite\n",
+        "maxbackoff=0.",
+        "backoffjitter=1\n",
+        "startlimit=5/",
+        "exit_on=all_exited\n",
     ];
     mutate(&seeds, &words, 4000, bodies::parser);
 }

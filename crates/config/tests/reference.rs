@@ -171,6 +171,13 @@ fn kind_words(kind: ValueKind) -> (&'static str, &'static str) {
         }
         ValueKind::AutoRestart => ("yes, no or unexpected", "a yes or no, or `unexpected`."),
         ValueKind::ByteSize => ("size", "a number of bytes, or one with `KB`, `MB` or `GB` behind it."),
+        ValueKind::Retries => ("retries", "an integer, or `infinite` (also `-1`)."),
+        ValueKind::Seconds => ("seconds", "a number with up to three decimals, such as `5` or `0.25`."),
+        ValueKind::Fraction => ("fraction", "a number from 0 to 1 with up to three decimals."),
+        ValueKind::Backoff => ("curve", "`linear`, `exponential` or `constant`, in any case."),
+        ValueKind::StartLimit => ("limit", "a number from 1 to 1000, `/`, and seconds: `5/60`."),
+        ValueKind::ProgramType => ("type", "`simple` or `oneshot`, in any case."),
+        ValueKind::ExitOn => ("ends", "`none`, `fatal`, `exited` or `all_exited`, in any case."),
         ValueKind::Octal => ("octal", "a file mode or mask such as `022`."),
         ValueKind::Signal => ("signal", "a name in any case, with or without `SIG`, or a number."),
         ValueKind::ExitCodes => ("exit codes", "numbers from 0 to 255 between commas."),
@@ -260,11 +267,14 @@ fn option_schema(row: &OptionRow) -> Json {
         members.push(("default", text.into()));
     }
     match row.kind {
-        ValueKind::Integer | ValueKind::ByteSize | ValueKind::ExitCodes => {
+        ValueKind::Integer | ValueKind::Retries | ValueKind::ByteSize | ValueKind::ExitCodes => {
             members.push(("type", Json::list(["integer", "string"])));
         }
         ValueKind::Boolean | ValueKind::AutoRestart => {
             members.push(("type", Json::list(["boolean", "integer", "string"])));
+        }
+        ValueKind::Seconds | ValueKind::Fraction => {
+            members.push(("type", Json::list(["number", "string"])));
         }
         ValueKind::LogLevel => {
             members.push(("type", "string".into()));

@@ -64,8 +64,8 @@ pub enum ReadFor {
 /// How it all ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Exit status 0.
-    Exit,
+    /// With this exit status: 0 where somebody asked for it.
+    Exit { status: u8 },
     /// Start afresh under the same pid.
     Renew,
 }

@@ -3,6 +3,7 @@
 //! Both are facts, not texts; `daemon` writes the lines that people grep for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::process::State;
 
@@ -58,6 +59,18 @@ pub enum Note {
     },
     GaveUp {
         name: Arc<str>,
+    },
+    /// It ran and ended once more than `startlimit` allows: FATAL.
+    RestartedTooOften {
+        name: Arc<str>,
+        restarts: u16,
+        within: Duration,
+    },
+    /// Everything stops for the sake of a program, and with its status.
+    Leaving {
+        name: Arc<str>,
+        reason: Reason,
+        status: u8,
     },
     Exited {
         name: Arc<str>,
@@ -123,6 +136,19 @@ pub enum Note {
         process: String,
         pid: i32,
     },
+}
+
+/// Why the supervisor ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The program is essential, and has ended for good.
+    Essential,
+    /// `exit_on=fatal`: the program is FATAL.
+    Fatal,
+    /// `exit_on=exited`: the program has ended for good.
+    Exited,
+    /// `exit_on=all_exited`: nothing is left. The program is the first that failed, or else the last.
+    AllExited,
 }
 
 /// What a signal to the supervisor does (SPEC 5).

@@ -19,6 +19,7 @@ mod group;
 mod ids;
 mod input;
 mod memory;
+mod order;
 mod outcome;
 mod process;
 mod supervisor;
@@ -27,7 +28,7 @@ mod timers;
 
 pub use action::{Action, Ending, KillTarget, ReadFor};
 pub use command::{Command, Configured, Fault, Permission, ProcessInfo, Reply, StatusEntry, Target};
-pub use event::{Event, ExitStatus, Note, SignalEffect, StateDetail};
+pub use event::{Event, ExitStatus, Note, Reason, SignalEffect, StateDetail};
 pub use ids::{AskId, ChildId, ProcessId};
 pub use input::Input;
 pub use memory::Memory;

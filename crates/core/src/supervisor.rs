@@ -1,38 +1,33 @@
 //! The whole: groups in order, one mood, everybody who waits. [`Supervisor::step`] is the only way in.
 //!
-//! This file is the table of contents of behaviour: what each input means, and in which order processes are
-//! started and stopped. What a single process does is in `process/machine.rs`, how commands are accepted
-//! in `commands.rs` beside this file, who gets which answer in `ask/`.
+//! This file is the table of contents of behaviour: what each input means. What a single process does is in
+//! `process/machine.rs`, how commands are accepted in `supervisor/commands.rs`, how everything ends in
+//! `supervisor/ending.rs`, in which order things start and stop in `order.rs`, who gets which answer in `ask/`.
 
 mod commands;
+mod ending;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_config::{Config, GroupConfig};
+use provost_config::{Config, ExitOn, GroupConfig};
 
-use crate::action::{Action, Ending, ReadFor};
-use crate::ask::{Asks, Until, verdict};
+use crate::action::Action;
+use crate::ask::{Asks, verdict};
 use crate::command::{Fault, Reply};
-use crate::event::{Event, Note, SignalEffect};
+use crate::event::{Event, Note};
 use crate::group::Group;
 use crate::ids::{AskId, ChildId, ProcessId};
 use crate::input::Input;
 use crate::memory::Memory;
+use crate::order;
 use crate::process::{Outbox, Process, Restarts, State};
 use crate::time::{Mono, Now};
 use crate::timers::{Timer, Timers};
 
-/// How often a pending shutdown says whom it waits for (SPEC 3.8), and a pending stop likewise (SPEC 4.1).
-const DEATH_REPORT: Duration = Duration::from_secs(3);
+/// How often a pending stop says whom it waits for (SPEC 4.1).
 const STOP_REPORT: Duration = Duration::from_secs(2);
-
-const SIGHUP: i32 = 1;
-const SIGINT: i32 = 2;
-const SIGQUIT: i32 = 3;
-const SIGUSR2: i32 = 12;
-const SIGTERM: i32 = 15;
 
 /// What the supervisor as a whole is about (SPEC 1.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +52,12 @@ pub struct Supervisor {
     asks: Asks,
     /// Processes that go on where an earlier brain left off.
     recalled: BTreeSet<ProcessId>,
+    exit_on: ExitOn,
+    /// Processes that are down for good by themselves, in the order in which they ended.
+    ends: Vec<ProcessId>,
+    /// The exit status that it will all end with.
+    status: u8,
+    seed: u64,
     timers: Timers,
     next_process: u32,
     next_child: u32,
@@ -64,8 +65,9 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// A supervisor of this configuration, at rest. `first_child` is above every number that an earlier
-    /// brain gave to a child. The actions prepare the groups; nothing starts before [`Input::Begin`].
-    pub fn new(config: Arc<Config>, first_child: ChildId) -> (Self, Vec<Action>) {
+    /// brain gave to a child, `seed` any number: what is left to chance follows from it. The actions prepare
+    /// the groups; nothing starts before [`Input::Begin`].
+    pub fn new(config: Arc<Config>, first_child: ChildId, seed: u64) -> (Self, Vec<Action>) {
         let mut supervisor = Supervisor {
             mood: Mood::Running,
             begun: false,
@@ -76,6 +78,10 @@ impl Supervisor {
             available: Arc::clone(&config),
             asks: Asks::default(),
             recalled: BTreeSet::new(),
+            exit_on: config.supervisord.exit_on,
+            ends: Vec::new(),
+            status: 0,
+            seed,
             timers: Timers::default(),
             next_process: 0,
             next_child: first_child.0,
@@ -107,8 +113,7 @@ impl Supervisor {
                 self.adopt(now, group, process, child, pid, started, out);
             }
             Input::Recall { group, process, memory } => self.recall(now, &group, &process, memory, out),
-            Input::RecallEnding(Ending::Exit) => self.shut_down(now, Mood::Shutdown, out),
-            Input::RecallEnding(Ending::Renew) => self.shut_down(now, Mood::Restarting, out),
+            Input::RecallEnding(ending) => self.recall_ending(now, ending, out),
             Input::Command(ask, command) => self.command(now, ask, command, out),
             Input::Resolved { process, result } => self.resolved(now, process, result, out),
             Input::LogsPrepared { process, paths } => {
@@ -143,7 +148,8 @@ impl Supervisor {
         }
         self.go_on_stopping(now, out);
         // Last, so that a deadline set just now for just now (stopwaitsecs=0) does not need a turn of its own.
-        if !self.finished {
+        // Before the beginning nothing is due: whether anything may start at all is told after the past of each process.
+        if self.begun && !self.finished {
             self.wake_due(now, out);
         }
     }
@@ -152,6 +158,7 @@ impl Supervisor {
 
     fn begin(&mut self, now: Now, out: &mut Outbox) {
         self.begun = true;
+        self.recall_ends();
         if self.mood == Mood::Running {
             out.push(Action::Publish(Event::SupervisorRunning));
             for group in self.group_names() {
@@ -168,19 +175,19 @@ impl Supervisor {
         for process in &config.processes {
             let id = ProcessId(self.next_process);
             self.next_process += 1;
-            let process = Process::new(id, Arc::clone(&name), Arc::new(process.clone()));
+            let process = Process::new(id, Arc::clone(&name), Arc::new(process.clone()), self.seed);
             let (group, config) = (Arc::clone(&name), Arc::clone(&process.config));
             out.push(Action::PrepareLogs { process: id, group, config });
             self.processes.insert(id, process);
             processes.push(id);
         }
-        let at = self.groups.partition_point(|g| g.config.priority <= config.priority);
+        let at = order::place_of(&self.groups, config.priority);
         self.groups.insert(at, Group { name: Arc::clone(&name), config: config.clone(), processes });
         out.push(Action::Publish(Event::GroupAdded { group: name }));
     }
 
     fn autostart(&mut self, now: Now, group: &str, out: &mut Outbox) {
-        for id in self.processes_of(group) {
+        for id in self.group(group).map_or_else(Vec::new, order::to_start) {
             // An adopted process runs already, and one that an earlier brain has dealt with has had its start.
             let process = &self.processes[&id];
             if process.config.autostart && process.state == State::Stopped && !self.recalled.contains(&id) {
@@ -229,15 +236,21 @@ impl Supervisor {
     ) {
         let restarts = self.restarts();
         let Some(process) = self.processes.get_mut(&id) else { return };
-        let before = process.memory();
+        let (before, end_before) = (process.memory(), process.end);
         act(process, restarts, out);
         self.timers.set(Timer::Process(id), process.deadline);
-        let memory = process.memory();
+        let (memory, end) = (process.memory(), process.end);
+        // An ending is remembered before its cause: a brain that dies between the two is followed by one that ends.
+        let leaves = end != end_before && self.has_ended(id, end, out);
         if memory != before {
+            let process = &self.processes[&id];
             let (group, name) = (Arc::clone(&process.group), Arc::clone(&process.name));
             out.push(Action::Remember { process: id, group, name, memory });
         }
         self.answer_waits(now, id, out);
+        if leaves {
+            self.announce_the_end(now, out);
+        }
     }
 
     fn of_child(
@@ -324,116 +337,6 @@ impl Supervisor {
         }
     }
 
-    // --- the end ---
-
-    fn signal(&mut self, now: Now, signal: i32, out: &mut Outbox) {
-        let mut note = |effect| out.push(Action::Note(Note::SignalReceived { signal, effect }));
-        match signal {
-            SIGTERM | SIGINT | SIGQUIT => {
-                note(SignalEffect::Exit);
-                self.shut_down(now, Mood::Shutdown, out);
-            }
-            SIGHUP if self.mood == Mood::Shutdown => note(SignalEffect::RestartIgnored),
-            SIGHUP => {
-                note(SignalEffect::Restart);
-                if self.mood == Mood::Running {
-                    out.push(Action::ReadConfig { ask: None, purpose: ReadFor::Restart });
-                }
-            }
-            SIGUSR2 => {
-                note(SignalEffect::ReopenLogs);
-                out.push(Action::ReopenLogs);
-            }
-            // SIGUSR1 kills Supervisor; here it is a signal that means nothing.
-            _ => {}
-        }
-    }
-
-    /// Stops everything, to exit or to start afresh. A shutdown overrides a restart, never the reverse.
-    fn shut_down(&mut self, now: Now, mood: Mood, out: &mut Outbox) {
-        let before = self.mood;
-        if before != Mood::Shutdown && before != mood {
-            self.mood = mood;
-            out.push(Action::RememberEnding(self.ending()));
-        }
-        if before != Mood::Running {
-            return;
-        }
-        out.push(Action::Publish(Event::SupervisorStopping));
-        // Whoever waits for a start waits in vain; whoever waits for a stop gets it.
-        for id in self.asks.waited_for() {
-            for wait in self.asks.take(id, |wait| wait.until != Until::Stopped) {
-                self.finish_wait(wait, Err(Fault::ShuttingDown), out);
-            }
-        }
-        for id in self.processes.keys().copied().collect::<Vec<_>>() {
-            self.with(now, id, out, |process, _, _| process.cancel_restart());
-        }
-    }
-
-    /// While stopping: the groups of the highest priority that has something left, all side by side;
-    /// the next lower ones when nothing of these is left; then the end.
-    fn go_on_stopping(&mut self, now: Now, out: &mut Outbox) {
-        if self.mood == Mood::Running || self.finished {
-            return;
-        }
-        let unstopped =
-            |group: &Group| group.processes.iter().any(|id| !self.processes[id].state.is_stopped());
-        let Some(priority) = self.groups.iter().rev().find(|g| unstopped(g)).map(|g| g.config.priority)
-        else {
-            self.finished = true;
-            self.timers.set(Timer::DeathReport, None);
-            out.push(Action::Finish(self.ending()));
-            return;
-        };
-        // Within a group the highest process priority first, as with Supervisor; equal ones from the last to the first.
-        let same = self.groups.iter().rev().filter(|g| g.config.priority == priority);
-        let mut ids: Vec<ProcessId> =
-            same.flat_map(|group| self.by_priority(group).into_iter().rev()).collect();
-        ids.retain(|id| {
-            let state = self.processes[id].state;
-            !state.is_stopped() && state != State::Stopping
-        });
-        for id in ids {
-            self.with(now, id, out, |process, _, out| process.shut_down(now, out));
-        }
-        if !self.timers.is_set(Timer::DeathReport) {
-            self.report_deaths(now, out);
-        }
-        // Giving up takes no time: the whole priority may be done already.
-        if self
-            .groups
-            .iter()
-            .filter(|g| g.config.priority == priority)
-            .all(|g| g.processes.iter().all(|id| self.processes[id].state.is_stopped()))
-        {
-            self.go_on_stopping(now, out);
-        }
-    }
-
-    fn ending(&self) -> Ending {
-        match self.mood {
-            Mood::Restarting => Ending::Renew,
-            Mood::Running | Mood::Shutdown => Ending::Exit,
-        }
-    }
-
-    fn report_deaths(&mut self, now: Now, out: &mut Outbox) {
-        let names: Vec<_> = self
-            .groups
-            .iter()
-            .flat_map(|group| &group.processes)
-            .map(|id| &self.processes[id])
-            .filter(|process| !process.state.is_stopped())
-            .map(|process| Arc::clone(&process.name))
-            .collect();
-        if names.is_empty() {
-            return;
-        }
-        out.push(Action::Note(Note::WaitingToDie { names }));
-        self.timers.set(Timer::DeathReport, Some(now.mono + DEATH_REPORT));
-    }
-
     // --- looking things up ---
 
     fn group(&self, name: &str) -> Option<&Group> {
@@ -444,15 +347,9 @@ impl Supervisor {
         self.groups.iter().map(|group| Arc::clone(&group.name)).collect()
     }
 
-    fn processes_of(&self, group: &str) -> Vec<ProcessId> {
-        self.group(group).map_or_else(Vec::new, |group| group.processes.clone())
-    }
-
     /// Processes of one group, ascending by priority (SPEC 3.7).
     fn by_priority(&self, group: &Group) -> Vec<ProcessId> {
-        let mut ids = group.processes.clone();
-        ids.sort_by_key(|id| self.processes[id].config.priority);
-        ids
+        order::by_priority(group, &self.processes)
     }
 
     fn find(&self, group: &str, process: &str) -> Option<ProcessId> {

@@ -5,6 +5,8 @@
 //! the referee checks what must never happen; at the end of a run what must have happened.
 
 mod common;
+#[path = "simulator/policies.rs"]
+mod policies;
 #[path = "simulator/referee.rs"]
 mod referee;
 #[path = "simulator/world.rs"]

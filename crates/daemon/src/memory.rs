@@ -82,13 +82,13 @@ impl Memory {
         pwrite(&self.fd, &slot, at * SLOT as u64).map(|_| ()).map_err(io::Error::from)
     }
 
-    /// Writes down that everything is being stopped: one byte of the header.
+    /// Writes down that everything is being stopped: two bytes of the header, what then and with which status.
     pub(crate) fn remember_ending(&mut self, ending: Ending) -> io::Result<()> {
-        let byte = match ending {
-            Ending::Exit => 1,
-            Ending::Renew => 2,
+        let bytes = match ending {
+            Ending::Exit { status } => [1, status],
+            Ending::Renew => [2, 0],
         };
-        pwrite(&self.fd, &[byte], MAGIC.len() as u64).map(|_| ()).map_err(io::Error::from)
+        pwrite(&self.fd, &bytes, MAGIC.len() as u64).map(|_| ()).map_err(io::Error::from)
     }
 
     /// A process that was removed need not be remembered.
@@ -108,7 +108,7 @@ pub(crate) fn recall(fd: &OwnedFd) -> Past {
     };
     let Some(header) = read(0).filter(|header| header.starts_with(MAGIC)) else { return Past::default() };
     let ending = match header[MAGIC.len()] {
-        1 => Some(Ending::Exit),
+        1 => Some(Ending::Exit { status: header[MAGIC.len() + 1] }),
         2 => Some(Ending::Renew),
         _ => None,
     };
@@ -226,7 +226,7 @@ mod tests {
     fn an_ending_under_way_is_recalled() {
         let mut memory = Memory::new().unwrap();
         assert_eq!(recall(&memory.share().unwrap()).ending, None);
-        for ending in [Ending::Renew, Ending::Exit] {
+        for ending in [Ending::Exit { status: 137 }, Ending::Renew, Ending::Exit { status: 0 }] {
             memory.remember_ending(ending).unwrap();
             assert_eq!(recall(&memory.share().unwrap()).ending, Some(ending));
         }

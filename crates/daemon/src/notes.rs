@@ -1,7 +1,7 @@
 //! The lines of the main log that users and their scripts look for (SPEC 4.1): one arm per note, words frozen.
 
 use provost_config::{LogLevel, signal_name};
-use provost_core::{ExitStatus, Note, SignalEffect};
+use provost_core::{ExitStatus, Note, Reason, SignalEffect};
 
 /// A note as a level and a line.
 pub(crate) fn line(note: &Note) -> (LogLevel, String) {
@@ -17,6 +17,19 @@ pub(crate) fn line(note: &Note) -> (LogLevel, String) {
         ),
         Note::GaveUp { name } => {
             (Info, format!("gave up: {name} entered FATAL state, too many start retries too quickly"))
+        }
+        Note::RestartedTooOften { name, restarts, within } => {
+            let limit = format!("startlimit={restarts}/{}", within.as_secs_f64());
+            (Warn, format!("gave up: {name} entered FATAL state, restarted too often ({limit})"))
+        }
+        Note::Leaving { name, reason, status } => {
+            let why = match reason {
+                Reason::Essential => format!("{name} is essential and has ended"),
+                Reason::Fatal => format!("{name} is in FATAL state (exit_on=fatal)"),
+                Reason::Exited => format!("{name} has ended (exit_on=exited)"),
+                Reason::AllExited => format!("all programs have ended, {name} decides (exit_on=all_exited)"),
+            };
+            (Warn, format!("{why}: stopping everything to exit with status {status}"))
         }
         Note::Exited { name, status, expected: true } => {
             (Info, format!("exited: {name} ({}; expected)", ended(*status)))
@@ -109,6 +122,20 @@ mod tests {
                 Note::WaitingToDie { names: vec!["a".into(), "b".into()] },
                 LogLevel::Info,
                 "waiting for a, b to die",
+            ),
+            (
+                Note::RestartedTooOften {
+                    name: "x".into(),
+                    restarts: 5,
+                    within: std::time::Duration::from_millis(2500),
+                },
+                LogLevel::Warn,
+                "gave up: x entered FATAL state, restarted too often (startlimit=5/2.5)",
+            ),
+            (
+                Note::Leaving { name: "x".into(), reason: Reason::Essential, status: 3 },
+                LogLevel::Warn,
+                "x is essential and has ended: stopping everything to exit with status 3",
             ),
             (
                 Note::SignalReceived { signal: 15, effect: SignalEffect::Exit },

@@ -55,7 +55,7 @@ pub(crate) fn config(c: &Configured) -> Value {
         ("name", p.name.as_str().into()),
         ("process_prio", int(p.priority)),
         ("redirect_stderr", p.redirect_stderr.into()),
-        ("startretries", int(p.startretries)),
+        ("startretries", int(p.startretries.number())),
         ("startsecs", int(p.startsecs)),
         ("stdout_capture_maxbytes", size(p.stdout.capture_maxbytes)),
         ("stdout_events_enabled", p.stdout.events_enabled.into()),

@@ -4,11 +4,12 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use provost_config::{
-    Address, AutoRestart, Channel, CliOverrides, Config, CtlConfig, Errors, Files, GroupConfig, GroupKind,
-    Lenient, LogFile, LogLevel, MainLog, MemoryFiles, ProcessConfig, ProcessKind, Server, User, load,
-    load_ctl,
+    Address, AutoRestart, Backoff, Channel, CliOverrides, Config, CtlConfig, Curve, Errors, ExitOn, Files,
+    GroupConfig, GroupKind, Lenient, LogFile, LogLevel, MainLog, MemoryFiles, ProcessConfig, ProcessKind,
+    ProgramType, Server, User, load, load_ctl,
 };
 
 pub(crate) fn cases_dir() -> PathBuf {
@@ -176,6 +177,9 @@ impl Dump {
         self.line(1, "strip_ansi", yes(s.strip_ansi));
         self.line(1, "environment", pairs(&s.environment));
         self.line(1, "serverurl", or_none(config.child_serverurl()));
+        if s.exit_on != ExitOn::None {
+            self.line(1, "exit_on", s.exit_on.name());
+        }
     }
 
     fn server(&mut self, server: &Server) {
@@ -241,7 +245,8 @@ impl Dump {
         };
         self.line(2, "autorestart", autorestart);
         self.line(2, "startsecs", p.startsecs);
-        self.line(2, "startretries", p.startretries);
+        self.line(2, "startretries", p.startretries.number());
+        self.policies(p);
         self.line(2, "exitcodes", list(&p.exitcodes));
         self.line(2, "stopsignal", p.stopsignal);
         self.line(2, "stopwaitsecs", p.stopwaitsecs);
@@ -258,6 +263,27 @@ impl Dump {
         self.line(2, "redirect_stderr", yes(p.redirect_stderr));
         self.channel("stdout", &p.stdout);
         self.channel("stderr", &p.stderr);
+    }
+
+    /// Supervisor has none of these; where they are off, there is nothing to tell.
+    fn policies(&mut self, p: &ProcessConfig) {
+        let mut tell = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                self.line(2, name, value);
+            }
+        };
+        let seconds = |duration: Duration| duration.as_secs_f64().to_string();
+        let Backoff { curve, most, jitter } = p.backoff;
+        tell("restartpause", (!p.restartpause.is_zero()).then(|| seconds(p.restartpause)));
+        tell("backoff", (curve != Curve::Linear).then(|| curve.name().to_owned()));
+        tell("maxbackoff", most.map(seconds));
+        tell("backoffjitter", (jitter.thousandths > 0).then(|| format!("{} ‰", jitter.thousandths)));
+        tell(
+            "startlimit",
+            p.startlimit.map(|limit| format!("{} in {}", limit.restarts, seconds(limit.within))),
+        );
+        tell("essential", p.essential.then(|| "yes".to_owned()));
+        tell("type", (p.program_type == ProgramType::Oneshot).then(|| "oneshot".to_owned()));
     }
 
     fn channel(&mut self, name: &str, channel: &Channel) {

@@ -150,6 +150,7 @@ pub(crate) fn verdict(wait: &Wait, process: &Process) -> Option<Result<(), Fault
         Until::Started => match process.state {
             State::Running => Some(Ok(())),
             State::Starting => None,
+            State::Exited if process.has_done_its_work() => Some(Ok(())),
             _ => Some(Err(Fault::AbnormalTermination { name: name() })),
         },
         Until::Stopped => match process.state {

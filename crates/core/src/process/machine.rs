@@ -1,19 +1,21 @@
 //! The machine of one process: what each happening means in each state.
 //!
 //! In: a start or stop that `supervisor.rs` has found acceptable, news of the child, a deadline. Out: actions in
-//! an [`Outbox`], and the next deadline in a field. It knows nothing of other processes or of who asked.
+//! an [`Outbox`], and the next deadline in a field. It knows nothing of other processes or of who asked. How long
+//! it waits is computed in `pace.rs`; how it goes on after an earlier brain is told in `resume.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_config::{AutoRestart, ProcessConfig};
+use provost_config::{AutoRestart, ProcessConfig, ProgramType, StartLimit};
 
 use crate::action::{Action, KillTarget};
 use crate::event::{Event, ExitStatus, Note, StateDetail};
 use crate::ids::{ChildId, ProcessId};
-use crate::memory::Memory;
 use crate::outcome::{LogPaths, SpawnError};
 use crate::process::State;
+use crate::process::end::End;
+use crate::process::pace::{Comebacks, retry_wait};
 use crate::time::{Mono, Now, seconds};
 
 /// SIGKILL is the same number on every Linux.
@@ -47,6 +49,13 @@ pub(crate) struct Process {
     pub(crate) backoff: u32,
     pub(crate) spawnerr: Option<String>,
     pub(crate) exit: Option<ExitStatus>,
+    /// How the last child ended, also one that ended too quickly, since a person started the process.
+    last: Option<ExitStatus>,
+    /// Set while it is down for good, by itself.
+    pub(crate) end: Option<End>,
+    comebacks: Comebacks,
+    /// What chance is made of.
+    seed: u64,
     /// When the machine wants to be woken.
     pub(crate) deadline: Option<Mono>,
     pub(crate) logs: LogPaths,
@@ -60,7 +69,7 @@ pub(crate) enum Restarts {
 }
 
 impl Process {
-    pub(crate) fn new(id: ProcessId, group: Arc<str>, config: Arc<ProcessConfig>) -> Self {
+    pub(crate) fn new(id: ProcessId, group: Arc<str>, config: Arc<ProcessConfig>, seed: u64) -> Self {
         Process {
             id,
             name: config.name.as_str().into(),
@@ -74,6 +83,10 @@ impl Process {
             backoff: 0,
             spawnerr: None,
             exit: None,
+            last: None,
+            end: None,
+            comebacks: Comebacks::default(),
+            seed,
             deadline: None,
             logs: LogPaths::default(),
         }
@@ -86,6 +99,7 @@ impl Process {
         self.started = Some(now);
         self.spawnerr = None;
         self.exit = None;
+        self.end = None;
         // Until it is spawned there is nothing to time.
         self.deadline = None;
         self.enter(State::Starting, StateDetail::Tries(self.backoff), out);
@@ -97,75 +111,12 @@ impl Process {
         });
     }
 
-    /// A start that a person asked for: earlier failures no longer count.
+    /// A start that a person asked for: earlier failures and restarts no longer count.
     pub(crate) fn start_anew(&mut self, now: Now, child: ChildId, out: &mut Outbox) {
         self.backoff = 0;
+        self.last = None;
+        self.comebacks.forget();
         self.start(now, child, out);
-    }
-
-    /// What a later brain must know.
-    pub(crate) fn memory(&self) -> Memory {
-        Memory {
-            state: self.state,
-            backoff: self.backoff,
-            exit: self.exit,
-            started: self.started,
-            stopped: self.stopped,
-            spawnerr: self.spawnerr.clone(),
-        }
-    }
-
-    /// Goes on where an earlier brain left off. Nobody is told: nothing has changed.
-    pub(crate) fn recall(&mut self, now: Now, memory: Memory, out: &mut Outbox) {
-        let Memory { state, backoff, exit, started, stopped, spawnerr } = memory;
-        (self.backoff, self.stopped) = (backoff, stopped);
-        if self.child.is_some() {
-            // Its child was taken over, as running: that is the truth unless more was known.
-            match state {
-                State::Starting => {
-                    self.state = State::Starting;
-                    let at = self.started.map_or(now.mono, |started| started.mono);
-                    self.deadline = Some(at + seconds(self.config.startsecs));
-                }
-                // The stop was accepted, so it is honoured; the signal may have been sent already, and once more does no harm.
-                State::Stopping => {
-                    self.state = State::Stopping;
-                    self.deadline = Some(now.mono + self.patience());
-                    self.kill(self.config.stopsignal, self.config.stopasgroup, out);
-                }
-                State::Unknown => self.state = State::Unknown,
-                State::Running | State::Stopped | State::Backoff | State::Exited | State::Fatal => {}
-            }
-            return;
-        }
-        (self.exit, self.started, self.spawnerr) = (exit, started, spawnerr);
-        self.state = match state {
-            // It was wanted, and is not there: the wish died with the brain, and is fulfilled like any retry.
-            State::Starting | State::Running | State::Backoff => {
-                let wait = Duration::from_secs(self.backoff.into());
-                self.deadline = Some(self.stopped.map_or(now.mono, |at| at.mono + wait).max(now.mono));
-                State::Backoff
-            }
-            State::Exited => {
-                self.state = State::Exited;
-                let expected = exit.is_some_and(|status| self.expects(status));
-                self.deadline = self.comes_back(expected).then(|| self.earliest_restart(now));
-                State::Exited
-            }
-            State::Stopping | State::Stopped | State::Unknown => State::Stopped,
-            State::Fatal => State::Fatal,
-        };
-    }
-
-    /// Takes over a child of an earlier brain.
-    pub(crate) fn adopt(&mut self, child: ChildId, pid: i32, started: Now, out: &mut Outbox) {
-        self.child = Some(child);
-        self.pid = Some(pid);
-        self.started = Some(started);
-        // It is neither started nor stopped by us, so nobody is told of a change: it simply runs.
-        self.state = State::Running;
-        out.push(Action::Note(Note::Adopted { name: Arc::clone(&self.name), pid }));
-        out.push(Action::Adopt { child, process: self.id, config: Arc::clone(&self.config) });
     }
 
     pub(crate) fn spawned(&mut self, pid: i32, at: Now, out: &mut Outbox) {
@@ -188,14 +139,9 @@ impl Process {
         self.spawnerr = Some(error.text);
         match self.state {
             State::Starting => self.failed_to_start(now, restarts, out),
-            // Asked to stop while the spawn was under way.
-            State::Stopping => self.is_stopped(out, 0),
-            State::Unknown
-            | State::Stopped
-            | State::Running
-            | State::Backoff
-            | State::Exited
-            | State::Fatal => {}
+            // Asked to stop while the spawn was under way, perhaps by a signal that was refused.
+            State::Stopping | State::Unknown => self.is_stopped(out, 0),
+            State::Stopped | State::Running | State::Backoff | State::Exited | State::Fatal => {}
         }
     }
 
@@ -210,10 +156,12 @@ impl Process {
     ) {
         let pid = self.pid.unwrap_or(0);
         let lived = self.started.map_or(Duration::ZERO, |started| at.mono.since(started.mono));
+        let too_quick = lived < seconds(self.config.startsecs) && !self.is_success(status);
         self.stopped = Some(at);
+        self.last = Some(status);
         self.child = None;
         match self.state {
-            State::Starting if lived < seconds(self.config.startsecs) => {
+            State::Starting if too_quick => {
                 self.exit = None;
                 self.spawnerr = Some(TOO_QUICK.to_owned());
                 self.pid = None;
@@ -223,7 +171,7 @@ impl Process {
                 self.failed_to_start(now, restarts, out);
             }
             State::Starting => {
-                // It outlived startsecs, and its end overtook our deadline.
+                // It outlived startsecs and its end overtook our deadline, or its work was done sooner.
                 self.backoff = 0;
                 self.enter(State::Running, StateDetail::Pid(pid), out);
                 self.has_exited(now, status, pid, restarts, out);
@@ -303,6 +251,9 @@ impl Process {
                 self.kill(SIGKILL, self.config.killasgroup, out);
             }
             State::Backoff | State::Exited if restarts == Restarts::Allowed => {
+                if let (State::Exited, Some(limit)) = (self.state, self.config.startlimit) {
+                    self.comebacks.add(now.mono, limit);
+                }
                 self.start(now, next_child, out);
             }
             State::Backoff | State::Exited => {}
@@ -323,12 +274,13 @@ impl Process {
     }
 
     fn failed_to_start(&mut self, now: Now, restarts: Restarts, out: &mut Outbox) {
-        self.backoff += 1;
-        self.deadline = Some(now.mono + Duration::from_secs(self.backoff.into()));
+        self.backoff = self.backoff.saturating_add(1);
+        self.deadline = Some(self.paced(now.mono + self.retry_wait()));
         self.enter(State::Backoff, StateDetail::Tries(self.backoff), out);
-        if i64::from(self.backoff) > self.config.startretries {
+        if !self.config.startretries.allow(self.backoff) {
             self.gives_up(out);
             out.push(Action::Note(Note::GaveUp { name: Arc::clone(&self.name) }));
+            self.end = (restarts == Restarts::Allowed).then(|| End::fatal(self.last));
         } else if restarts == Restarts::Forbidden {
             self.gives_up(out);
         }
@@ -350,12 +302,31 @@ impl Process {
         }
         self.enter(State::Exited, StateDetail::Exited { expected, pid }, out);
         out.push(Action::Note(Note::Exited { name: Arc::clone(&self.name), status, expected }));
-        if self.comes_back(expected) && restarts == Restarts::Allowed {
-            self.deadline = Some(self.earliest_restart(now));
+        if restarts == Restarts::Forbidden {
+            return;
+        }
+        if !self.comes_back(expected) {
+            self.end = Some(End::exited(status));
+            return;
+        }
+        let due = self.earliest_restart(now);
+        match self.config.startlimit {
+            Some(limit) if self.comebacks.are_too_many(due, limit) => self.came_back_too_often(limit, out),
+            Some(_) | None => self.deadline = Some(due),
         }
     }
 
-    fn comes_back(&self, expected: bool) -> bool {
+    /// It runs and dies and runs and dies: enough.
+    fn came_back_too_often(&mut self, limit: StartLimit, out: &mut Outbox) {
+        let StartLimit { restarts, within } = limit;
+        let seconds = within.as_secs_f64();
+        self.spawnerr = Some(format!("Restarted too often (startlimit={restarts}/{seconds})"));
+        self.enter(State::Fatal, StateDetail::None, out);
+        out.push(Action::Note(Note::RestartedTooOften { name: Arc::clone(&self.name), restarts, within }));
+        self.end = Some(End::fatal(self.exit));
+    }
+
+    pub(super) fn comes_back(&self, expected: bool) -> bool {
         match self.config.autorestart {
             AutoRestart::Always => true,
             AutoRestart::Unexpected => !expected,
@@ -363,8 +334,20 @@ impl Process {
         }
     }
 
-    fn earliest_restart(&self, now: Now) -> Mono {
-        self.started.map_or(now.mono, |started| started.mono + PACE).max(now.mono)
+    /// The end of the pause after the last end, of the second after the last start, or now.
+    pub(super) fn earliest_restart(&self, now: Now) -> Mono {
+        let rested = self.stopped.map_or(now.mono, |stopped| stopped.mono + self.config.restartpause);
+        self.paced(rested.max(now.mono))
+    }
+
+    /// How long the next attempt waits for the failures so far.
+    pub(super) fn retry_wait(&self) -> Duration {
+        retry_wait(&self.config.backoff, self.backoff, self.seed, self.id)
+    }
+
+    /// Never sooner than a second after the last start.
+    fn paced(&self, at: Mono) -> Mono {
+        self.started.map_or(at, |started| at.max(started.mono + PACE))
     }
 
     fn is_stopped(&mut self, out: &mut Outbox, pid: i32) {
@@ -373,15 +356,30 @@ impl Process {
         self.enter(State::Stopped, StateDetail::Pid(pid), out);
     }
 
-    fn expects(&self, status: ExitStatus) -> bool {
+    pub(super) fn expects(&self, status: ExitStatus) -> bool {
         self.config.exitcodes.iter().any(|code| i32::from(*code) == status.number())
     }
 
-    fn patience(&self) -> Duration {
+    /// Whether an end is what the program was started for, however soon.
+    fn is_success(&self, status: ExitStatus) -> bool {
+        self.config.program_type == ProgramType::Oneshot && self.expects(status)
+    }
+
+    /// A program that was to do something and end has done so.
+    pub(crate) fn has_done_its_work(&self) -> bool {
+        self.state == State::Exited && self.exit.is_some_and(|status| self.is_success(status))
+    }
+
+    /// No child, and none to come by itself.
+    pub(crate) fn is_down(&self) -> bool {
+        self.state.is_stopped() && self.child.is_none() && self.deadline.is_none()
+    }
+
+    pub(super) fn patience(&self) -> Duration {
         seconds(self.config.stopwaitsecs)
     }
 
-    fn kill(&self, signal: i32, group: bool, out: &mut Outbox) {
+    pub(super) fn kill(&self, signal: i32, group: bool, out: &mut Outbox) {
         let Some(child) = self.child else { return };
         let target = if group { KillTarget::Group } else { KillTarget::Process };
         out.push(Action::Kill { child, signal, target });

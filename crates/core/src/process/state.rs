@@ -2,12 +2,15 @@
 //!
 //! A process begins STOPPED. A start, asked for or automatic, makes it STARTING: a child is wanted. If
 //! the child stays for `startsecs` it is RUNNING. If it ends sooner, or never came to be, the attempt has
-//! failed and the process waits in BACKOFF, one second after the first failure, two after the second; after
-//! `startretries` retries it is FATAL, and only a person starts it again.
+//! failed and the process waits in BACKOFF, one second after the first failure, two after the second (`backoff` and
+//! its kin change that); after `startretries` retries it is FATAL, and only a person starts it again.
+//! A `oneshot` program that ends sooner with an expected code has not failed: it is RUNNING and at once EXITED.
 //!
 //! A child that ends while RUNNING leaves the process EXITED; `autorestart` and `exitcodes` decide whether it becomes
 //! STARTING again: at once if the child lived for a second, else when that second is over, so that a program
-//! that ends immediately can never become a thousand forks a second.
+//! that ends immediately can never become a thousand forks a second. `restartpause` makes it wait longer. One that
+//! has been restarted too often (`startlimit`) goes from EXITED to FATAL instead; Supervisor's table has no such way,
+//! but listeners know both events, and take the previous state from the event itself.
 //!
 //! A stop makes it STOPPING: the stop signal is sent, and SIGKILL after each further `stopwaitsecs`, until the child is
 //! gone and the process is STOPPED. The kernel may refuse a signal (another user's process): the process
@@ -20,7 +23,8 @@
 //!      │   │          ends │  │ └── autorestart ─┼──────────────┘ │
 //!      │   │               ▼  │ retry            │ stop      start │
 //!      │   └────stop─── BACKOFF ── too often ──▶ │ FATAL ─────────┴─▶ STARTING
-//!      │ ends                                    ▼
+//!      │ ends                                    │   ▲
+//!      │                                         ▼   └── startlimit ── EXITED
 //!      └────────────────────────────────────  STOPPING (SIGKILL after stopwaitsecs)
 //! ```
 
@@ -91,6 +95,8 @@ impl State {
             (Starting, Running | Backoff | Stopping) => true,
             (Running, Exited | Stopping) => true,
             (Backoff, Fatal | Stopped) => true,
+            // Restarted too often (`startlimit`).
+            (Exited, Fatal) => true,
             (Stopping, Stopped) => true,
             (Starting | Running | Stopping, Unknown) => true,
             (Unknown, Stopped) => true,

@@ -311,6 +311,7 @@ impl Supervisor {
             }
             self.timers.set(Timer::Process(id), None);
             self.timers.set(Timer::StopReport(id), None);
+            self.ends.retain(|other| *other != id);
             self.processes.remove(&id);
         }
         self.groups.retain(|group| group.name != group_name);

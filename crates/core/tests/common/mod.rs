@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use provost_config::{CliOverrides, Config, MemoryFiles, load};
 use provost_core::{
-    Action, AskId, ChildId, Command, Event, ExitStatus, Input, LogPaths, Mono, Note, Now, Reply, StateDetail,
-    Supervisor, Wall,
+    Action, AskId, ChildId, Command, Ending, Event, ExitStatus, Input, LogPaths, Mono, Note, Now, Reply,
+    StateDetail, Supervisor, Wall,
 };
 
 /// Reads a configuration; `[supervisord]` is added.
@@ -48,8 +48,13 @@ impl Table {
 
     /// A supervisor that is about to begin.
     pub(crate) fn at_rest(text: &str) -> Table {
+        Table::with_seed(text, 1)
+    }
+
+    /// The same, with another kind of luck.
+    pub(crate) fn with_seed(text: &str, seed: u64) -> Table {
         let config = config(text);
-        let (supervisor, actions) = Supervisor::new(Arc::clone(&config), ChildId(1));
+        let (supervisor, actions) = Supervisor::new(Arc::clone(&config), ChildId(1), seed);
         let now = Now { mono: Mono(1_000_000_000_000), wall: Wall(1_795_344_360_000) };
         let mut table = Table {
             supervisor,
@@ -164,7 +169,12 @@ pub(crate) fn tell(action: &Action) -> Option<String> {
         Action::Note(Note::GaveUp { name }) => format!("{name} given up"),
         Action::Note(Note::WaitingToDie { names }) => format!("waiting for {}", names.join(", ")),
         Action::Note(Note::RestartRefused { reason }) => format!("no restart: {reason}"),
-        Action::Finish(ending) => format!("finish: {ending:?}"),
+        Action::Note(Note::RestartedTooOften { name, .. }) => format!("{name} restarted too often"),
+        Action::Note(Note::Leaving { name, reason, status }) => {
+            format!("leaving for {name}: {reason:?}, status {status}")
+        }
+        Action::Finish(Ending::Exit { status }) => format!("finish: exit {status}"),
+        Action::Finish(Ending::Renew) => "finish: renew".into(),
         _ => return None,
     })
 }

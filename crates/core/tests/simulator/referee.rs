@@ -1,11 +1,16 @@
-//! The rules: safety after every action, liveness by deadlines that are kept in simulated time.
+//! The rules: safety after every action, liveness by deadlines that are kept in simulated time. What a program's
+//! restart policies add to them is in `policies.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use provost_config::ExitOn;
 use provost_core::{
-    Action, AskId, ChildId, Ending, Event, Mono, Note, Now, Reply, State, StateDetail, Supervisor,
+    Action, AskId, ChildId, Event, ExitStatus, Mono, Note, Now, ProcessId, Reply, State, StateDetail,
+    Supervisor,
 };
+
+use crate::policies::{Policies, Who};
 
 /// How much of what is worth testing a run has met.
 #[derive(Debug, Default)]
@@ -36,6 +41,13 @@ impl Seen {
             "statuses",
             "exit before stop signal",
             "brain died",
+            "waited by curve",
+            "more than three retries",
+            "paused",
+            "restarted too often",
+            "job done at once",
+            "end for an essential program",
+            "end by exit_on",
         ]);
         for what in wanted {
             let count = self.counts.get(what).copied().unwrap_or(0);
@@ -51,7 +63,7 @@ impl Seen {
 
 #[derive(Debug)]
 struct Living {
-    who: (String, String),
+    who: Who,
 }
 
 /// What must be so when a command to one process is answered with success.
@@ -70,26 +82,21 @@ pub(crate) struct Referee {
     children: BTreeMap<ChildId, Living>,
     /// Children that have ended, or never came to be.
     gone: BTreeSet<ChildId>,
-    states: BTreeMap<(String, String), State>,
-    /// Automatic attempts since the last success or request.
-    attempts: BTreeMap<(String, String), i64>,
-    last_start: BTreeMap<(String, String), Mono>,
+    states: BTreeMap<Who, State>,
+    policies: Policies,
+    /// The process that somebody has asked for, during the step that starts it.
+    by_hand: Option<ProcessId>,
     open: BTreeMap<AskId, Mono>,
     /// What a plain yes to a question promises about one process.
-    promises: BTreeMap<AskId, ((String, String), Promise)>,
+    promises: BTreeMap<AskId, (Who, Promise)>,
     stopping: bool,
     finished: bool,
     last_child: u32,
 }
 
-/// Rules that need the configuration of a process.
-pub(crate) struct Limits {
-    pub(crate) startretries: i64,
-}
-
 impl Referee {
-    pub(crate) fn new(seed: u64) -> Referee {
-        Referee { seed, ..Referee::default() }
+    pub(crate) fn new(seed: u64, exit_on: ExitOn) -> Referee {
+        Referee { seed, policies: Policies::new(exit_on), ..Referee::default() }
     }
 
     fn fail(&self, rule: &str) -> ! {
@@ -104,22 +111,40 @@ impl Referee {
         self.promises.insert(ask, ((group.to_owned(), process.to_owned()), promise));
     }
 
-    /// Somebody asked for a start: the count of attempts begins anew.
-    pub(crate) fn start_asked(&mut self) {
-        self.attempts.clear();
-        self.last_start.clear();
+    /// The next step starts this process, if any, because somebody asked for it.
+    pub(crate) fn starts_by_hand(&mut self, process: Option<ProcessId>) {
+        self.by_hand = process;
     }
 
-    pub(crate) fn ended(&mut self, child: ChildId) {
+    /// Somebody does not want this process to come back.
+    pub(crate) fn stop_asked(&mut self, group: &str, process: &str) {
+        let who = (group.to_owned(), process.to_owned());
+        if self.states.get(&who) == Some(&State::Exited) {
+            self.policies.restart_cancelled(&who);
+        }
+    }
+
+    pub(crate) fn ended(&mut self, child: ChildId, status: ExitStatus) {
+        if let Some(living) = self.children.get(&child) {
+            self.policies.child_ended(&living.who, status);
+        }
         self.gone.insert(child);
     }
 
-    pub(crate) fn judge(&mut self, now: Now, action: &Action, limits: impl Fn(&str) -> Limits) {
+    /// Fails the run unless the rule was kept.
+    fn check(&mut self, kept: Result<Option<&'static str>, String>) {
+        match kept {
+            Ok(seen) => seen.into_iter().for_each(|what| self.seen.saw(what)),
+            Err(rule) => self.fail(&rule),
+        }
+    }
+
+    pub(crate) fn judge(&mut self, now: Now, action: &Action) {
         if self.finished {
             self.fail("something was wanted after the end");
         }
         match action {
-            Action::Spawn { child, group, config, .. } => {
+            Action::Spawn { child, process, group, config } => {
                 if self.stopping {
                     self.fail("a spawn while everything stops");
                 }
@@ -131,16 +156,9 @@ impl Referee {
                 if let Some((other, _)) = self.children.iter().find(|(_, living)| living.who == who) {
                     self.fail(&format!("two children of {who:?}: {other:?} and {child:?}"));
                 }
-                let since = self.last_start.get(&who).map(|at| now.mono.since(*at));
-                if since.is_some_and(|since| since < Duration::from_secs(1)) {
-                    self.fail(&format!("{who:?} was restarted {since:?} after its last start"));
-                }
-                self.last_start.insert(who.clone(), now.mono);
-                let attempts = self.attempts.entry(who.clone()).or_default();
-                *attempts += 1;
-                if *attempts > limits(&config.name).startretries.max(0) + 1 {
-                    self.fail(&format!("{who:?} was retried beyond its limit"));
-                }
+                let by_hand = self.by_hand == Some(*process);
+                let kept = self.policies.spawned(now.mono, &who, config, by_hand);
+                self.check(kept);
                 self.children.insert(*child, Living { who });
             }
             Action::Kill { child, signal, .. } => {
@@ -158,10 +176,17 @@ impl Referee {
                 self.children.remove(child);
             }
             Action::Publish(Event::ProcessState { process, group, from, to, detail }) => {
-                self.state_changed((group.to_string(), process.to_string()), *from, *to, *detail);
+                let who = (group.to_string(), process.to_string());
+                self.state_changed(who.clone(), *from, *to, *detail);
+                let kept = match self.stopping {
+                    true => self.policies.changed_while_stopping(&who, *from, *to),
+                    false => self.policies.changed(now.mono, &who, (*from, *to), *detail),
+                };
+                self.check(kept);
             }
             Action::Publish(Event::GroupRemoved { group }) => {
                 self.states.retain(|(g, _), _| g != &**group);
+                self.policies.group_removed(group);
             }
             Action::Publish(Event::SupervisorStopping) if self.stopping => {
                 self.fail("stopping was announced twice");
@@ -183,8 +208,10 @@ impl Referee {
                     _ => "other reply",
                 });
             }
-            Action::Finish(Ending::Exit | Ending::Renew) => {
+            Action::Finish(ending) => {
                 self.finished = true;
+                let kept = self.policies.finished(*ending);
+                self.check(kept);
                 self.seen.saw("finish");
                 let unknown = self.states.values().filter(|state| **state == State::Unknown).count();
                 if self.children.len() > unknown {
@@ -198,10 +225,12 @@ impl Referee {
         }
     }
 
-    fn must_be_kept(&self, who: &(String, String), promise: Promise) {
+    fn must_be_kept(&self, who: &Who, promise: Promise) {
         let state = self.states.get(who).copied().unwrap_or(State::Stopped);
         let kept = match promise {
-            Promise::Running => state == State::Running,
+            Promise::Running => {
+                state == State::Running || (state == State::Exited && self.policies.is_job(who))
+            }
             Promise::Stopped => state.is_stopped(),
         };
         if !kept {
@@ -215,7 +244,7 @@ impl Referee {
         self.gone.insert(child);
     }
 
-    fn state_changed(&mut self, who: (String, String), from: State, to: State, detail: StateDetail) {
+    fn state_changed(&mut self, who: Who, from: State, to: State, detail: StateDetail) {
         self.seen.saw(to.name());
         let known = self.states.insert(who.clone(), to).unwrap_or(State::Stopped);
         if known != from {
@@ -224,11 +253,8 @@ impl Referee {
         if !from.may_become(to) {
             self.fail(&format!("{who:?} went from {from:?} to {to:?}"));
         }
-        if to == State::Running {
-            self.attempts.remove(&who);
-            if detail == StateDetail::Pid(0) {
-                self.fail(&format!("{who:?} is RUNNING without a pid"));
-            }
+        if to == State::Running && detail == StateDetail::Pid(0) {
+            self.fail(&format!("{who:?} is RUNNING without a pid"));
         }
     }
 
@@ -241,6 +267,9 @@ impl Referee {
         let stopping = self.states.values().any(|state| *state == State::Stopping);
         if stopping && supervisor.next_deadline().is_none() {
             self.fail("a process is STOPPING, and nobody will look after it again");
+        }
+        if self.policies.is_over() && !self.stopping {
+            self.fail("a program's end should have ended everything");
         }
         // No wait outlives what the slowest mortal child can need.
         let late = self.open.iter().find(|(_, since)| now.mono.since(**since) > patience);
@@ -255,7 +284,7 @@ impl Referee {
         self.seen.saw("brain died");
         self.open.clear();
         self.promises.clear();
-        self.start_asked();
+        self.policies.brain_died();
         self.stopping = false;
         let alive: BTreeSet<_> =
             self.children.iter().filter(|(id, _)| living(**id)).map(|(_, l)| l.who.clone()).collect();
@@ -274,7 +303,7 @@ impl Referee {
     }
 
     /// Whose child this is.
-    pub(crate) fn owner(&self, child: ChildId) -> Option<(String, String)> {
+    pub(crate) fn owner(&self, child: ChildId) -> Option<Who> {
         self.children.get(&child).map(|living| living.who.clone())
     }
 

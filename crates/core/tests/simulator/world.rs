@@ -11,7 +11,7 @@ use provost_core::{
 };
 
 use crate::common::config;
-use crate::referee::{Limits, Promise, Referee, Seen};
+use crate::referee::{Promise, Referee, Seen};
 
 /// How long the slowest mortal child survives SIGKILL.
 const SLOWEST_DEATH: Duration = Duration::from_secs(20);
@@ -65,11 +65,12 @@ pub(crate) struct World {
     now: Now,
     fates: BTreeMap<(Mono, u64), Fate>,
     children: BTreeMap<ChildId, Child>,
-    retries: BTreeMap<String, i64>,
     on_disk: Result<Arc<Config>, String>,
     /// In every other world brains die, and the configuration stays as it is: what a brain has to know of
     /// a changed one is not remembered yet.
     brains_die: bool,
+    /// In every fourth world hardly a child lives for long, and people seldom interfere.
+    dismal: bool,
     /// A new brain has not heard everything yet.
     resuming: bool,
     config: Arc<Config>,
@@ -85,19 +86,18 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64) -> World {
         let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        let (text, retries) = some_config(&mut chance);
-        let config = config(&text);
-        let (supervisor, actions) = Supervisor::new(Arc::clone(&config), ChildId(1));
+        let config = config(&some_config(&mut chance));
+        let (supervisor, actions) = Supervisor::new(Arc::clone(&config), ChildId(1), seed);
         let mut world = World {
             chance,
             supervisor,
-            referee: Referee::new(seed),
+            referee: Referee::new(seed, config.supervisord.exit_on),
             now: Now { mono: Mono(1_000_000_000), wall: Wall(1_000_000) },
             fates: BTreeMap::new(),
             children: BTreeMap::new(),
-            retries,
             on_disk: Ok(Arc::clone(&config)),
             brains_die: seed.is_multiple_of(2),
+            dismal: seed % 4 == 3,
             resuming: false,
             config,
             remembered: BTreeMap::new(),
@@ -118,7 +118,7 @@ impl World {
             return;
         }
         match self.chance.below(10) {
-            0..3 => self.somebody_asks(),
+            0..3 if !self.dismal || self.chance.one_in(8) => self.somebody_asks(),
             3 => self.wall_clock_jumps(),
             4 if self.brains_die && self.chance.one_in(12) => self.brain_dies(),
             4 => self.feed(Input::Orphan { pid: 1, status: ExitStatus::Code(0) }),
@@ -180,7 +180,7 @@ impl World {
             }
             Fate::Ends(child, status) => {
                 if self.children.remove(&child).is_some() {
-                    self.referee.ended(child);
+                    self.referee.ended(child, status);
                     self.feed(Input::Exited { child, status, at: self.now });
                 }
             }
@@ -209,7 +209,7 @@ impl World {
         let children = &self.children;
         self.referee.brain_died(|id| children.contains_key(&id));
         let first = ChildId(self.referee.next_child());
-        let (supervisor, actions) = Supervisor::new(Arc::clone(&self.config), first);
+        let (supervisor, actions) = Supervisor::new(Arc::clone(&self.config), first, self.chance.next());
         self.supervisor = supervisor;
         self.resuming = true;
         self.carry_out(actions);
@@ -221,10 +221,10 @@ impl World {
         for ((group, process), memory) in remembered {
             self.feed(Input::Recall { group, process, memory });
         }
-        self.resuming = false;
         if let Some(ending) = self.remembered_ending {
             self.feed(Input::RecallEnding(ending));
         }
+        self.resuming = false;
         self.feed(Input::Begin);
     }
 
@@ -234,7 +234,7 @@ impl World {
     }
 
     fn somebody_asks(&mut self) {
-        let name = self.chance.pick(&["a", "b", "c", "g:d", "g:*", "g", "nobody", "b:", ":"]).to_owned();
+        let name = self.chance.pick(&["a", "b", "c", "l", "g:d", "g:*", "g", "nobody", "b:", ":"]).to_owned();
         let group = self.chance.pick(&["a", "b", "c", "g", "n", "nobody"]).to_owned();
         let target = match self.chance.below(4) {
             0 => Target::All,
@@ -261,13 +261,11 @@ impl World {
             119 if self.chance.one_in(20) => Command::Restart,
             _ => Command::Ping,
         };
-        if matches!(command, Command::Start { .. } | Command::AddGroup { .. }) {
-            self.referee.start_asked();
-        }
         let ask = AskId(self.next_ask);
         self.next_ask += 1;
         self.referee.asked(ask, self.now);
         self.note_promise(ask, &command);
+        self.note_stop(&command);
         self.feed(Input::Command(ask, command));
     }
 
@@ -285,17 +283,19 @@ impl World {
         }
     }
 
+    /// Whoever stops one process that is about to come back keeps it down.
+    fn note_stop(&mut self, command: &Command) {
+        if let Command::Stop { target: Target::Named(name), .. } = command {
+            let (group, process) = name.split_once(':').unwrap_or((name, name));
+            self.referee.stop_asked(group, process);
+        }
+    }
+
     fn reread(&mut self) -> Command {
         self.on_disk = if self.chance.one_in(4) {
             Err("broken".to_owned())
         } else {
-            let (text, retries) = some_config(&mut self.chance);
-            // The limits of both count: which one is active depends on what is added when.
-            for (name, n) in retries {
-                let most = self.retries.entry(name).or_default();
-                *most = (*most).max(n);
-            }
-            Ok(config(&text))
+            Ok(config(&some_config(&mut self.chance)))
         };
         Command::Reread
     }
@@ -309,6 +309,10 @@ impl World {
             if self.referee.is_over() {
                 return;
             }
+            self.referee.starts_by_hand(match &input {
+                Input::Resolved { process, result: Ok(()) } => Some(*process),
+                _ => None,
+            });
             let mut actions = Vec::new();
             self.supervisor.step(self.now, input, &mut actions);
             self.carry_out(actions);
@@ -321,9 +325,7 @@ impl World {
     fn carry_out(&mut self, actions: Vec<Action>) {
         // All actions of a step are judged before the answers to any of them come.
         for action in &actions {
-            let retries = &self.retries;
-            let limits = |name: &str| Limits { startretries: retries.get(name).copied().unwrap_or(3) };
-            self.referee.judge(self.now, action, limits);
+            self.referee.judge(self.now, action);
         }
         for action in actions {
             match action {
@@ -369,6 +371,7 @@ impl World {
         }
         self.later(spawned_in, Fate::Spawned(child));
         let lives = match self.chance.below(4) {
+            1.. if self.dismal && !self.chance.one_in(8) => self.chance.millis(50),
             0 => self.chance.millis(50),
             1 => self.chance.millis(3_000),
             2 => self.chance.millis(40_000),
@@ -416,27 +419,55 @@ impl World {
     }
 }
 
-/// Some programs and a group with odd settings, and their retry limits.
-fn some_config(chance: &mut Chance) -> (String, BTreeMap<String, i64>) {
-    let mut text = String::new();
-    let mut retries = BTreeMap::new();
+/// Some programs, a listener and a group, with odd settings.
+fn some_config(chance: &mut Chance) -> String {
+    let exit_on = chance.pick(&["none", "none", "none", "none", "none", "fatal", "exited", "all_exited"]);
+    let mut text = format!("exit_on={exit_on}\n");
+    // Where everything may come to its end, not everything should come back for ever.
+    let restarts: &[&str] = match exit_on {
+        "all_exited" => &["false"],
+        _ => &["true", "false", "unexpected"],
+    };
     let left_out = chance.pick(&["a", "b", "c", "", "", ""]);
     let names: BTreeSet<&str> =
         ["a", "b", "c", "d", "n"].into_iter().filter(|name| *name != left_out).collect();
     for name in names {
-        let n = chance.pick(&[0, 1, 3]);
-        retries.insert(name.to_owned(), n);
-        text += &format!(
-            "[program:{name}]\ncommand=/bin/x\nstartretries={n}\nstartsecs={}\nautorestart={}\nautostart={}\n\
-             stopwaitsecs={}\npriority={}\nexitcodes=0\nstopasgroup={}\n",
-            chance.pick(&[-1, 0, 0, 1, 2, 5]),
-            chance.pick(&["true", "false", "unexpected"]),
-            chance.pick(&["true", "false"]),
-            chance.pick(&[0, 1, 10]),
-            chance.pick(&[1, 5, 999]),
-            chance.pick(&["true", "false"]),
-        );
+        text += &format!("[program:{name}]\ncommand=/bin/x\n");
+        text += &some_options(chance, restarts);
     }
-    text += "[group:g]\nprograms=d\n";
-    (text, retries)
+    text += "[eventlistener:l]\ncommand=/bin/l\nevents=TICK_5\n";
+    text += &some_options(chance, restarts);
+    text + "[group:g]\nprograms=d\n"
+}
+
+fn some_options(chance: &mut Chance, restarts: &[&str]) -> String {
+    let mut text = format!(
+        "startretries={}\nstartsecs={}\nautorestart={}\nautostart={}\nstopwaitsecs={}\npriority={}\n\
+         exitcodes=0\nstopasgroup={}\nessential={}\n",
+        chance.pick(&["0", "1", "3", "infinite"]),
+        chance.pick(&[-1, 0, 0, 1, 2, 5]),
+        chance.pick(restarts),
+        chance.pick(&["true", "false"]),
+        chance.pick(&[0, 1, 10]),
+        chance.pick(&[1, 5, 999]),
+        chance.pick(&["true", "false"]),
+        if chance.one_in(25) { "true" } else { "false" },
+    );
+    for option in [
+        "backoff=exponential",
+        "backoff=constant",
+        "maxbackoff=2.5",
+        "backoffjitter=0.3",
+        "restartpause=0.4",
+        "restartpause=3",
+        "startlimit=1/5",
+        "startlimit=2/20",
+        "type=oneshot",
+    ] {
+        if chance.one_in(5) {
+            text += option;
+            text += "\n";
+        }
+    }
+    text
 }

@@ -12,6 +12,7 @@ mod pidfile;
 mod sockets;
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -200,7 +201,9 @@ impl Brain {
         let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, memory);
         hands.advised = config.advice.iter().map(ToString::to_string).collect();
         let first_child = past.children.iter().map(|child| child.id + 1).max().unwrap_or(1);
-        let (supervisor, mut actions) = Supervisor::new(Arc::new(config), ChildId(first_child));
+        // What is left to chance differs from daemon to daemon, and that is all that is asked of it.
+        let seed = RandomState::new().hash_one(past.hello.keeper_pid);
+        let (supervisor, mut actions) = Supervisor::new(Arc::new(config), ChildId(first_child), seed);
         let mut main = Loop {
             supervisor,
             hands,
@@ -252,7 +255,7 @@ impl Brain {
         let Hands { mut link, pump, .. } = self.main.hands;
         pump.stop();
         link.send(match ending {
-            Ending::Exit => ToKeeper::Finish { code: 0 },
+            Ending::Exit { status } => ToKeeper::Finish { code: status },
             Ending::Renew => ToKeeper::Renew,
         })?;
         Ok(0)

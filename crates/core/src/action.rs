@@ -1,6 +1,7 @@
 //! What a supervisor can want.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use provost_config::ProcessConfig;
 
@@ -20,6 +21,13 @@ pub enum Action {
     ClearLogs { process: ProcessId },
     /// Start the program; answered by `Input::Spawned` or `Input::SpawnFailed`.
     Spawn { child: ChildId, process: ProcessId, group: Arc<str>, config: Arc<ProcessConfig> },
+    /// When the child ends like this, having lived so long, let `next` take its place at once, without asking;
+    /// `Input::Exited` tells.
+    Relaunch { child: ChildId, next: ChildId, on: RelaunchOn, after: Duration },
+    /// When the child ends, that is that. It may be too late.
+    NoRelaunch { child: ChildId },
+    /// The child that has taken another one's place is this process's; answered by `Input::Spawned`.
+    TakeOver { child: ChildId, process: ProcessId },
     /// A child of an earlier brain is this process's now: go on with its output.
     Adopt { child: ChildId, process: ProcessId, config: Arc<ProcessConfig> },
     /// Signal the child; answered only if that fails.
@@ -42,6 +50,14 @@ pub enum Action {
     Reply { ask: AskId, reply: Reply },
     /// Nothing runs any more.
     Finish(Ending),
+}
+
+/// The ends after which a child is replaced at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelaunchOn {
+    AnyEnd,
+    /// Any but an exit with one of these codes.
+    OtherThan(Vec<u8>),
 }
 
 /// Whom a signal is for.

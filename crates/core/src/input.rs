@@ -35,8 +35,9 @@ pub enum Input {
     Spawned { child: ChildId, pid: i32, at: Now },
     /// The answer to `Action::Spawn`: there is no child.
     SpawnFailed { child: ChildId, error: SpawnError },
-    /// The child has ended, at this time, and its output has been written down.
-    Exited { child: ChildId, status: ExitStatus, at: Now },
+    /// The child has ended, at this time, and its output has been written down. `next` has taken its place, where
+    /// `Action::Relaunch` had been in force.
+    Exited { child: ChildId, status: ExitStatus, at: Now, next: Option<ChildId> },
     /// A signal could not be sent, with the text of the reason.
     KillFailed { child: ChildId, reason: String },
     /// The answer to `Action::ReadConfig`: the new configuration, or what is wrong with it.

@@ -26,7 +26,7 @@ mod supervisor;
 mod time;
 mod timers;
 
-pub use action::{Action, Ending, KillTarget, ReadFor};
+pub use action::{Action, Ending, KillTarget, ReadFor, RelaunchOn};
 pub use command::{Command, Configured, Fault, Permission, ProcessInfo, Reply, StatusEntry, Target};
 pub use event::{Event, ExitStatus, Note, Reason, SignalEffect, StateDetail};
 pub use ids::{AskId, ChildId, ProcessId};

@@ -131,9 +131,12 @@ impl Supervisor {
                 });
                 self.children.remove(&child);
             }
-            Input::Exited { child, status, at } => {
+            Input::Exited { child, status, at, next } => {
+                if let (Some(next), Some(id)) = (next, self.children.get(&child)) {
+                    self.children.insert(next, *id);
+                }
                 self.of_child(now, child, out, |process, restarts, out| {
-                    process.exited(now, at, status, restarts, out);
+                    process.exited(now, at, status, next, restarts, out);
                 });
                 self.children.remove(&child);
                 out.push(Action::Forget { child });
@@ -166,6 +169,10 @@ impl Supervisor {
             }
         }
         self.recalled.clear();
+        // What runs already may be relaunched from now on.
+        for id in self.children.values().copied().collect::<Vec<_>>() {
+            self.with(now, id, out, |_, _, _| {});
+        }
     }
 
     /// Adds a group with its processes at rest, behind those of the same priority.
@@ -209,6 +216,7 @@ impl Supervisor {
     ) {
         let free = self.find(&group, &name).filter(|id| self.processes[id].child.is_none());
         let Some(id) = free else {
+            out.push(Action::NoRelaunch { child });
             out.push(Action::Note(Note::NotAdopted { group, process: name, pid }));
             return;
         };
@@ -238,6 +246,9 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let (before, end_before) = (process.memory(), process.end);
         act(process, restarts, out);
+        if self.begun && restarts == Restarts::Allowed && process.promise(ChildId(self.next_child), out) {
+            self.next_child += 1;
+        }
         self.timers.set(Timer::Process(id), process.deadline);
         let (memory, end) = (process.memory(), process.end);
         // An ending is remembered before its cause: a brain that dies between the two is followed by one that ends.
@@ -278,10 +289,13 @@ impl Supervisor {
         act: impl FnOnce(&mut Process, ChildId, Restarts, &mut Outbox),
     ) {
         let child = ChildId(self.next_child);
+        self.next_child += 1;
         self.with(now, id, out, |process, restarts, out| act(process, child, restarts, out));
         if self.processes.get(&id).is_some_and(|process| process.child == Some(child)) {
-            self.next_child += 1;
             self.children.insert(child, id);
+        } else if self.next_child == child.0 + 1 {
+            // Not wanted, so it is the next one's.
+            self.next_child = child.0;
         }
     }
 

@@ -3,7 +3,7 @@
 //! Everything that can be found out before a fork is found out here, with the texts that users know.
 
 use std::collections::BTreeMap;
-use std::ffi::{CString, OsString};
+use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
 /// What all programs have in common.
 #[derive(Debug)]
 pub(crate) struct Launcher {
-    /// The daemon's own environment, as bytes: what is not text is passed on too.
-    base: Vec<(OsString, OsString)>,
+    /// `PATH` of the daemon's own environment.
+    path: Option<String>,
     cwd: PathBuf,
     /// Where programs start that name no directory: `[supervisord] directory`, in the background.
     directory: Option<PathBuf>,
@@ -41,7 +41,7 @@ struct Resolved {
 impl Launcher {
     pub(crate) fn new(cwd: PathBuf, directory: Option<PathBuf>, server_url: Option<String>) -> Launcher {
         Launcher {
-            base: std::env::vars_os().collect(),
+            path: std::env::var_os("PATH").map(|path| path.to_string_lossy().into_owned()),
             cwd,
             directory,
             server_url,
@@ -121,19 +121,17 @@ impl Launcher {
         if program.contains('/') {
             return Some(self.cwd.join(program));
         }
-        let of_program = config.environment.get("PATH").cloned();
-        let ours = || {
-            let (_, value) = self.base.iter().find(|(name, _)| name == "PATH")?;
-            Some(value.to_string_lossy().into_owned())
-        };
-        let path = of_program.or_else(ours).filter(|path| !path.is_empty());
-        let path = path.as_deref().unwrap_or(DEFAULT_PATH);
+        let path = config.environment.get("PATH").or(self.path.as_ref()).filter(|path| !path.is_empty());
+        let path = path.map_or(DEFAULT_PATH, String::as_str);
         path.split(':').map(|dir| self.cwd.join(dir).join(program)).find(|candidate| candidate.exists())
     }
 
-    fn environment(&self, group: &str, config: &ProcessConfig) -> BTreeMap<OsString, OsString> {
-        let mut env: BTreeMap<OsString, OsString> = self.base.iter().cloned().collect();
-        let mut set = |name: &str, value: &str| env.insert(name.into(), value.into());
+    /// The variables of the program's own; the keeper adds those that the daemon was started with.
+    fn environment<'a>(&'a self, group: &'a str, config: &'a ProcessConfig) -> BTreeMap<&'a str, &'a str> {
+        let mut env = BTreeMap::new();
+        let mut set = |name: &'a str, value: &'a str| {
+            env.insert(name, value);
+        };
         set("SUPERVISOR_ENABLED", "1");
         if let Some(url) = config.serverurl.as_ref().or(self.server_url.as_ref()) {
             set("SUPERVISOR_SERVER_URL", url);

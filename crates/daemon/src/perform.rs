@@ -6,19 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use provost_api::Asker;
-use provost_config::{AutoRestart, Channel, CliOverrides, Config, LogFile, LogLevel, ProcessConfig};
+use provost_config::{Channel, CliOverrides, Config, LogFile, LogLevel, ProcessConfig};
 use provost_core::{
     Action, AskId, ChildId, Ending, Event, ExitStatus, Input, KillTarget, LogPaths, Now, ProcessId,
-    SpawnError, SpawnErrorKind,
+    RelaunchOn, SpawnError, SpawnErrorKind,
 };
 use provost_host::Host;
-use provost_keeper::{Link, LinkError, Pipes, Plan, Target, ToKeeper};
+use provost_keeper::{Ends, Link, LinkError, Pipes, Plan, Relaunch, Target, ToKeeper};
 
 use crate::launch::{self, Launcher, PlanNames};
 use crate::logs::auto::AutoLogs;
-use crate::logs::{Destination, MainLog, Order, Output, Pump};
+use crate::logs::{self, Destination, MainLog, Order, Output, Pump};
 use crate::memory::Memory;
 use crate::notes;
 
@@ -42,8 +43,9 @@ struct Child {
     names: PlanNames,
     process: ProcessId,
     stage: Stage,
-    /// Where its successor would write, as long as one may follow at once: nobody has asked it to stop.
-    ahead: Option<Vec<(Output, Destination)>>,
+    /// Where it writes, and where one that takes its place would.
+    sinks: Vec<(Output, Destination)>,
+    heir: Option<Heir>,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,22 @@ enum Stage {
     /// With the keeper.
     Running,
     /// Its last output is being written down.
-    Draining { status: ExitStatus, at: Now },
+    Draining { status: ExitStatus, at: Now, next: Option<ChildId> },
+}
+
+/// A child that has taken another one's place, of which the core has not heard yet.
+#[derive(Debug)]
+struct Heir {
+    /// The keeper's word that it runs.
+    spawned: Option<(i32, Now)>,
+}
+
+/// A child that an earlier brain started, until it is known whose it is.
+#[derive(Debug)]
+pub(crate) struct Adoptable {
+    pub(crate) pid: i32,
+    pub(crate) started: Now,
+    pub(crate) pipes: Option<Pipes>,
 }
 
 /// Everything that can be acted upon.
@@ -67,15 +84,12 @@ pub(crate) struct Hands {
     pub(crate) source: Source,
     pub(crate) memory: Memory,
     pub(crate) asks: BTreeMap<AskId, Asker>,
-    /// Pipes of children that an earlier brain started, until it is known whose they are.
-    pub(crate) adoptable: BTreeMap<ChildId, Pipes>,
+    pub(crate) adoptable: BTreeMap<ChildId, Adoptable>,
     /// By process, with the name of its group.
     logs: BTreeMap<ProcessId, (Arc<str>, LogPaths)>,
     children: BTreeMap<ChildId, Child>,
     /// What has been said of the configuration in force.
     pub(crate) advised: BTreeSet<String>,
-    /// Processes whose files the pump has opened ahead.
-    opened_ahead: BTreeSet<ProcessId>,
 }
 
 impl Hands {
@@ -88,7 +102,7 @@ impl Hands {
         source: Source,
         memory: Memory,
     ) -> Hands {
-        let (asks, adoptable, logs, children, advised, opened_ahead) = Default::default();
+        let (asks, adoptable, logs, children, advised) = Default::default();
         Hands {
             link,
             pump,
@@ -102,7 +116,6 @@ impl Hands {
             logs,
             children,
             advised,
-            opened_ahead,
         }
     }
 
@@ -128,6 +141,15 @@ impl Hands {
                 self.adopt(child, process, &config);
                 None
             }
+            Action::Relaunch { child, next, on, after } => {
+                self.link.send(ToKeeper::Relaunch { id: child.0, how: relaunch(next, &on, after) })?;
+                None
+            }
+            Action::NoRelaunch { child } => {
+                self.link.send(ToKeeper::NoRelaunch { id: child.0 })?;
+                None
+            }
+            Action::TakeOver { child, process: _ } => self.take_over(child),
             Action::Kill { child, signal, target } => {
                 self.kill(child, signal, target)?;
                 None
@@ -226,24 +248,10 @@ impl Hands {
         };
         let names = PlanNames::of(&config.name, &plan);
         let sinks = self.destinations(process, config);
-        let ahead = (config.autorestart != AutoRestart::Never).then(|| sinks.clone());
-        if self.opened_ahead.remove(&process) {
-            self.pump.orders.send(Order::Take { child, process });
-            let stage = Stage::Opening { plan: Box::new(plan), signals: Vec::new() };
-            self.children.insert(child, Child { names, process, stage, ahead });
-            return self.opened(child, Ok(()));
-        }
         let stage = Stage::Opening { plan: Box::new(plan), signals: Vec::new() };
-        self.children.insert(child, Child { names, process, stage, ahead });
+        self.children.insert(child, Child { names, process, stage, sinks: sinks.clone(), heir: None });
         self.pump.orders.send(Order::Open { child, process, sinks });
         Ok(None)
-    }
-
-    /// All that followed from the latest news is done: what was opened ahead and not taken is closed.
-    pub(crate) fn rest(&mut self) {
-        for process in std::mem::take(&mut self.opened_ahead) {
-            self.pump.orders.send(Order::Rest { process });
-        }
     }
 
     fn destinations(&self, process: ProcessId, config: &ProcessConfig) -> Vec<(Output, Destination)> {
@@ -293,7 +301,7 @@ impl Hands {
             return Ok(Some(Input::SpawnFailed { child, error }));
         }
         if let Stage::Opening { plan, signals } = std::mem::replace(&mut entry.stage, Stage::Running) {
-            self.link.send(ToKeeper::Spawn { id: child.0, plan: *plan })?;
+            self.link.send(ToKeeper::Spawn { id: child.0, plan: *plan, stdin: None })?;
             for (signal, target) in signals {
                 self.kill(child, signal, target)?;
             }
@@ -304,8 +312,8 @@ impl Hands {
     /// Whether we could take the pipes of another child: better no child than one that nobody reads.
     fn has_room_for_pipes(&self) -> bool {
         let one = || rustix::io::fcntl_dupfd_cloexec(&self.link, 0);
-        let three = [one(), one(), one()];
-        three.iter().all(Result::is_ok)
+        let two = [one(), one()];
+        two.iter().all(Result::is_ok)
     }
 
     /// The child runs: its output is the pump's from here on.
@@ -315,8 +323,7 @@ impl Hands {
             let text = format!("too many open files: the output of '{name}' cannot be read");
             return self.log.write(LogLevel::Critical, &text);
         };
-        // The keeper keeps the writing end of standard input open; ours is not needed.
-        let Pipes { stdin: _, stdout, stderr } = pipes;
+        let Pipes { stdout, stderr } = pipes;
         self.pump.orders.send(Order::Watch { child, stdout, stderr });
     }
 
@@ -339,37 +346,67 @@ impl Hands {
         status: ExitStatus,
         at: Now,
         failure: Option<(provost_keeper::Stage, i32)>,
+        next: Option<ChildId>,
     ) -> Result<(), LinkError> {
         let Some(entry) = self.children.get_mut(&child) else {
             // Nobody here knows it: the core did not adopt it.
             return self.link.send(ToKeeper::Forget { id: child.0 });
         };
-        entry.stage = Stage::Draining { status, at };
+        entry.stage = Stage::Draining { status, at, next };
         let last_words = failure.map(|(stage, errno)| launch::child_failed(&entry.names, stage, errno));
-        let process = entry.process;
-        let ahead = entry.ahead.take().map(|sinks| (process, sinks));
-        self.pump.orders.send(Order::Finish { child, last_words, ahead });
+        let (process, names, sinks) = (entry.process, entry.names.clone(), entry.sinks.clone());
+        let heir = next.map(|child| logs::Heir { child, process, sinks: sinks.clone() });
+        self.pump.orders.send(Order::Finish { child, last_words, heir });
+        if let Some(next) = next {
+            // It is made from the same plan. One that began without us has been told of before.
+            let old = self.adoptable.remove(&next);
+            let heir = Heir { spawned: old.as_ref().map(|old| (old.pid, old.started)) };
+            let stage = Stage::Running;
+            self.children.insert(next, Child { names, process, stage, sinks, heir: Some(heir) });
+            if let Some(old) = old {
+                self.watch(next, old.pipes);
+            }
+        }
         Ok(())
     }
 
-    pub(crate) fn drained(&mut self, child: ChildId, ahead: bool) -> Option<Input> {
-        let entry = self.children.get(&child)?;
-        if ahead {
-            self.opened_ahead.insert(entry.process);
-        }
-        match entry.stage {
-            Stage::Draining { status, at } => Some(Input::Exited { child, status, at }),
+    pub(crate) fn drained(&mut self, child: ChildId) -> Option<Input> {
+        match self.children.get(&child)?.stage {
+            Stage::Draining { status, at, next } => Some(Input::Exited { child, status, at, next }),
             Stage::Opening { .. } | Stage::Running => None,
         }
     }
 
-    fn kill(&mut self, child: ChildId, signal: i32, target: KillTarget) -> Result<(), LinkError> {
-        if let Some(entry) = self.children.get_mut(&child) {
-            entry.ahead = None;
-            if let Stage::Opening { signals, .. } = &mut entry.stage {
-                signals.push((signal, target));
-                return Ok(());
+    /// The keeper's word that a child runs. That of one which has taken another's place waits until the core knows of it.
+    pub(crate) fn spawned(
+        &mut self,
+        child: ChildId,
+        pid: i32,
+        at: Now,
+        pipes: Option<Pipes>,
+    ) -> Option<Input> {
+        self.watch(child, pipes);
+        match self.children.get_mut(&child).and_then(|entry| entry.heir.as_mut()) {
+            Some(heir) => {
+                heir.spawned = Some((pid, at));
+                None
             }
+            None => Some(Input::Spawned { child, pid, at }),
+        }
+    }
+
+    /// The core knows of a child that has taken another one's place.
+    fn take_over(&mut self, child: ChildId) -> Option<Input> {
+        let (pid, at) = self.children.get_mut(&child)?.heir.take()?.spawned?;
+        Some(Input::Spawned { child, pid, at })
+    }
+
+    fn kill(&mut self, child: ChildId, signal: i32, target: KillTarget) -> Result<(), LinkError> {
+        if let Some(entry) = self.children.get_mut(&child)
+            && let Stage::Opening { signals, .. } = &mut entry.stage
+        {
+            signals.push((signal, target));
+            return Ok(());
         }
         let target = match target {
             KillTarget::Process => Target::Process,
@@ -381,10 +418,11 @@ impl Hands {
     /// A child of an earlier brain, taken over: its files are opened again, its pipes watched.
     fn adopt(&mut self, child: ChildId, process: ProcessId, config: &ProcessConfig) {
         let names = PlanNames::adopted(&config.name);
-        self.children.insert(child, Child { names, process, stage: Stage::Running, ahead: None });
         let sinks = self.destinations(process, config);
+        let entry = Child { names, process, stage: Stage::Running, sinks: sinks.clone(), heir: None };
+        self.children.insert(child, entry);
         self.pump.orders.send(Order::Open { child, process, sinks });
-        let pipes = self.adoptable.remove(&child);
+        let pipes = self.adoptable.remove(&child).and_then(|old| old.pipes);
         self.watch(child, pipes);
     }
 
@@ -424,4 +462,19 @@ impl Hands {
             },
         }
     }
+}
+
+/// The core's wish as the keeper understands it.
+fn relaunch(next: ChildId, on: &RelaunchOn, after: Duration) -> Relaunch {
+    let on = match on {
+        RelaunchOn::AnyEnd => Ends { codes: [u64::MAX; 4], signals: true },
+        RelaunchOn::OtherThan(codes) => {
+            let mut ends = Ends { codes: [u64::MAX; 4], signals: true };
+            for code in codes {
+                ends.codes[usize::from(code >> 6)] &= !(1 << (code & 63));
+            }
+            ends
+        }
+    };
+    Relaunch { next: next.0, after_ns: u64::try_from(after.as_nanos()).unwrap_or(u64::MAX), on }
 }

@@ -73,7 +73,6 @@ impl Loop {
                 return Ok(Some(ending));
             }
         }
-        self.hands.rest();
         Ok(None)
     }
 
@@ -119,14 +118,14 @@ impl Loop {
     fn understand(&mut self, message: FromKeeper) -> Result<Option<Input>, LinkError> {
         Ok(match message {
             FromKeeper::Spawned { id, pid, at, pipes } => {
-                self.hands.watch(ChildId(id), pipes);
-                Some(Input::Spawned { child: ChildId(id), pid, at: clock::of(at) })
+                self.hands.spawned(ChildId(id), pid, clock::of(at), pipes)
             }
             FromKeeper::SpawnFailed { id, stage, errno } => {
                 self.hands.spawn_failed(ChildId(id), stage, errno)
             }
-            FromKeeper::Exited { id, status, at, failure } => {
-                self.hands.exited(ChildId(id), exit_status(status), clock::of(at), failure)?;
+            FromKeeper::Exited { id, status, at, failure, next } => {
+                let (status, next) = (exit_status(status), next.map(ChildId));
+                self.hands.exited(ChildId(id), status, clock::of(at), failure, next)?;
                 None
             }
             FromKeeper::KillFailed { id, errno } => {
@@ -147,7 +146,7 @@ impl Loop {
         while let Ok(notice) = self.notices.try_recv() {
             let input = match notice {
                 Notice::Opened { child, result } => self.hands.opened(child, result)?,
-                Notice::Drained { child, ahead } => self.hands.drained(child, ahead),
+                Notice::Drained { child } => self.hands.drained(child),
                 Notice::Cleared { process, result } => Some(Input::LogsCleared { process, result }),
             };
             self.inputs.extend(input);

@@ -16,9 +16,9 @@ use rustix::process::{WaitOptions, getpid, setsid, wait};
 use crate::link::{Link, receive_packet, send_packet};
 use crate::plan::PlanView;
 use crate::protocol::{
-    BadMessage, MAX_MESSAGE, Previous, Reader, Stage, Target, WaitStatus, Writer, ask, tell,
+    BadMessage, Ends, MAX_MESSAGE, Previous, Reader, Relaunch, Stage, Target, WaitStatus, Writer, ask, tell,
 };
-use crate::spawn::{self, KeptPipes, SpawnError};
+use crate::spawn::{KeptPipes, SpawnError, Spawner};
 use crate::sys::{self, Fork};
 use crate::table::Table;
 
@@ -29,6 +29,8 @@ const FIRST_PAUSE_NS: u64 = 100_000_000;
 const LONGEST_PAUSE_NS: u64 = 10_000_000_000;
 /// The patience with programs where no brain knows a better one.
 const ALONE_NS: u64 = 10_000_000_000;
+/// How soon to look after children on their way.
+const SETTLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 /// Orphans told about while the brain does not listen; those above it are reaped all the same.
 const MAX_UNTOLD_ORPHANS: usize = 256;
 /// The longest plan: the kernel's own limit for arguments and environment is below it.
@@ -107,6 +109,7 @@ struct Brain {
 
 struct Keeper {
     signals: OwnedFd,
+    spawner: Spawner,
     brain: Option<Brain>,
     table: Table,
     held: Vec<Held>,
@@ -120,6 +123,8 @@ struct Keeper {
     /// A brain has been `Ready` since the last fresh start: programs depend on us, and no failure may end us.
     needed: bool,
     detached: bool,
+    /// No brain is to come any more.
+    alone: bool,
     /// The process that waits for start-up to be complete, in daemon mode.
     launcher: Option<OwnedFd>,
     previous: Option<Previous>,
@@ -130,8 +135,11 @@ struct Keeper {
 
 impl Keeper {
     fn new() -> io::Result<Self> {
+        // First: it finds out which signals are ignored once ours are not.
+        let signals = sys::watch_signals()?;
         Ok(Keeper {
-            signals: sys::watch_signals()?,
+            signals,
+            spawner: Spawner::new(),
             brain: None,
             table: Table::default(),
             held: Vec::new(),
@@ -141,6 +149,7 @@ impl Keeper {
             seasoned: false,
             needed: false,
             detached: false,
+            alone: false,
             launcher: None,
             previous: None,
             brain_not_before_ns: 0,
@@ -241,6 +250,7 @@ impl Keeper {
     /// Somebody wants us to end, and there is no brain that could see to it: programs get the usual signal and the
     /// usual ten seconds, and then we end.
     fn end_alone(&mut self) -> io::Result<Next> {
+        self.alone = true;
         self.signal_living(libc::SIGTERM);
         let deadline = sys::now().mono_ns + ALONE_NS;
         while self.living().next().is_some() && sys::now().mono_ns < deadline {
@@ -297,6 +307,7 @@ impl Keeper {
 
     fn turn(&mut self) -> io::Result<Next> {
         let (signalled, brain) = self.wait();
+        self.spawner.settle();
         if signalled && let Some(next) = self.take_signals()? {
             return Ok(next);
         }
@@ -314,6 +325,7 @@ impl Keeper {
             wanted |= PollFlags::OUT;
         }
         let timeout = match self.brain {
+            Some(_) if self.spawner.is_busy() => Some(SETTLE),
             Some(_) => None,
             None => Some(until(self.brain_not_before_ns)),
         };
@@ -354,8 +366,14 @@ impl Keeper {
             let (pid, status) = (pid.as_raw_pid(), WaitStatus(status.as_raw()));
             if self.brain.as_ref().is_some_and(|brain| brain.pid == pid) {
                 brain_status = Some(status);
-            } else if let Some(id) = self.table.ended(pid, status, sys::now()) {
+                continue;
+            }
+            self.spawner.ended(pid);
+            if let Some(id) = self.table.ended(pid, status, sys::now()) {
+                self.succeed(id);
                 self.untold.push_back(Tell::Exited(id));
+                let next = self.table.get(id).and_then(|slot| slot.end?.next);
+                self.untold.extend(next.map(Tell::Spawned));
             } else if self.untold_orphans < MAX_UNTOLD_ORPHANS {
                 self.untold_orphans += 1;
                 self.untold.push_back(Tell::Orphan(pid, status));
@@ -399,14 +417,31 @@ impl Keeper {
         let (kind, mut f) = Reader::start(packet)?;
         match kind {
             ask::SPAWN => {
-                let id = f.u32()?;
-                match fds.into_iter().next() {
-                    None => self.spawn(id, f.rest()),
-                    Some(memfd) => match read_plan(memfd) {
-                        Ok(bytes) => self.spawn(id, &bytes),
-                        Err(errno) => self.spawn_failed(id, SpawnError { stage: Stage::Pipe, errno }),
-                    },
+                let (id, has_socket) = (f.u32()?, f.u32()? != 0);
+                let mut fds = fds.into_iter();
+                let socket = if has_socket { Some(fds.next().ok_or(BadMessage::Descriptors)?) } else { None };
+                let plan = match fds.next() {
+                    None => Ok(f.rest().into()),
+                    Some(memfd) => read_plan(memfd),
+                };
+                match plan {
+                    Ok(plan) => self.spawn(id, plan, socket),
+                    Err(errno) => self.spawn_failed(id, SpawnError { stage: Stage::Pipe, errno }),
                 }
+            }
+            ask::RELAUNCH => {
+                let (id, next, after_ns) = (f.u32()?, f.u32()?, f.u64()?);
+                let codes = [f.u64()?, f.u64()?, f.u64()?, f.u64()?];
+                let on = Ends { codes, signals: f.u32()? != 0 };
+                self.table.settle_succession(id, Some(Relaunch { next, after_ns, on }));
+            }
+            ask::NO_RELAUNCH => {
+                let id = f.u32()?;
+                self.table.settle_succession(id, None);
+            }
+            ask::DESCRIPTORS => {
+                let least = f.u64()?;
+                self.spawner.allow_descriptors(least);
             }
             ask::KILL => {
                 let (id, signal, group) = (f.u32()?, f.i32()?, f.u32()? != 0);
@@ -468,8 +503,8 @@ impl Keeper {
         }
     }
 
-    fn spawn(&mut self, id: u32, bytes: &[u8]) {
-        match self.try_spawn(id, bytes) {
+    fn spawn(&mut self, id: u32, plan: Box<[u8]>, socket: Option<OwnedFd>) {
+        match self.try_spawn(id, plan, socket) {
             Ok(()) => self.untold.push_back(Tell::Spawned(id)),
             Err(error) => self.spawn_failed(id, error),
         }
@@ -479,20 +514,34 @@ impl Keeper {
         self.untold.push_back(Tell::SpawnFailed(id, error));
     }
 
-    fn try_spawn(&mut self, id: u32, bytes: &[u8]) -> Result<(), SpawnError> {
+    fn try_spawn(&mut self, id: u32, plan: Box<[u8]>, socket: Option<OwnedFd>) -> Result<(), SpawnError> {
         let failed = |stage, errno| SpawnError { stage, errno };
-        let plan = PlanView::read(bytes).map_err(|_| failed(Stage::Fork, libc::EBADMSG))?;
+        let view = PlanView::read(&plan).map_err(|_| failed(Stage::Fork, libc::EBADMSG))?;
         let report =
             self.table.report().map_err(|e| failed(Stage::Fork, e.raw_os_error().unwrap_or(libc::ENOMEM)))?;
-        match spawn::spawn(&plan, report) {
-            Ok((pid, pipes)) => {
-                self.table.insert(id, pid, plan.label.to_string_lossy().into(), pipes, report);
+        match self.spawner.spawn(&view, socket.as_ref().map(AsFd::as_fd), report) {
+            Ok(child) => {
+                self.table.insert(id, child, (plan, socket), report);
                 Ok(())
             }
             Err(error) => {
                 self.table.return_report(report);
                 Err(error)
             }
+        }
+    }
+
+    /// Puts another child in the place of one that has just ended, where the brain has said so beforehand.
+    fn succeed(&mut self, id: u32) {
+        if self.alone || self.asked_to_end.is_some() {
+            return;
+        }
+        let Some((how, plan, socket)) = self.table.take_succession(id) else { return };
+        // What cannot start is the brain's to explain.
+        let is_there = PlanView::read(&plan)
+            .is_ok_and(|plan| rustix::fs::access(plan.path, rustix::fs::Access::EXEC_OK).is_ok());
+        if is_there && self.try_spawn(how.next, plan, socket).is_ok() {
+            self.table.succeeded(id, how.next);
         }
     }
 
@@ -586,7 +635,9 @@ fn encode<'a>(
                 .u32(*id)
                 .i32(slot.pid)
                 .stamp(slot.started)
-                .rest(slot.label.as_bytes());
+                .u32(table.predecessor(*id).unwrap_or(0))
+                .u32(slot.highest(*id))
+                .rest(slot.label().as_bytes());
             return Some(ends(&slot.pipes));
         }
         Tell::Begin => Writer::start(out, tell::BEGIN).rest(&[]),
@@ -609,6 +660,7 @@ fn encode<'a>(
                 .stamp(end.at)
                 .u32(stage)
                 .i32(errno)
+                .u32(end.next.unwrap_or(0))
                 .rest(&[])
         }
         Tell::KillFailed(id, errno) => Writer::start(out, tell::KILL_FAILED).u32(*id).i32(*errno).rest(&[]),
@@ -619,11 +671,7 @@ fn encode<'a>(
 }
 
 fn ends(pipes: &KeptPipes) -> Vec<BorrowedFd<'_>> {
-    [Some(&pipes.stdin), Some(&pipes.stdout), pipes.stderr.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(AsFd::as_fd)
-        .collect()
+    [Some(&pipes.stdout), pipes.stderr.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect()
 }
 
 /// How long to hold back a brain that has died this many times in a row.
@@ -640,7 +688,7 @@ fn until(deadline_ns: u64) -> Timespec {
 }
 
 /// A plan too long for a message, out of the memfd it came in.
-fn read_plan(memfd: OwnedFd) -> Result<Vec<u8>, i32> {
+fn read_plan(memfd: OwnedFd) -> Result<Box<[u8]>, i32> {
     let errno = |e: Errno| e.raw_os_error();
     let size = rustix::fs::fstat(&memfd).map_err(errno)?.st_size as u64;
     if size > MAX_PLAN {
@@ -656,7 +704,7 @@ fn read_plan(memfd: OwnedFd) -> Result<Vec<u8>, i32> {
             Err(e) => return Err(errno(e)),
         }
     }
-    Ok(bytes)
+    Ok(bytes.into())
 }
 
 #[cfg(test)]

@@ -17,9 +17,11 @@
 //! fork and exec, `plan.rs` and `protocol.rs` the bytes, `link.rs` the brain's end of the socket.
 
 mod keep;
+mod lanes;
 mod link;
 mod plan;
 mod protocol;
+mod report;
 mod spawn;
 mod sys;
 mod table;
@@ -27,5 +29,7 @@ mod table;
 pub use keep::run;
 pub use link::{Link, LinkError};
 pub use plan::{Identity, Plan};
-pub use protocol::{FromKeeper, Hello, Pipes, Previous, Stage, Stamp, Target, ToKeeper, WaitStatus};
+pub use protocol::{
+    Ends, FromKeeper, Hello, Pipes, Previous, Relaunch, Stage, Stamp, Target, ToKeeper, WaitStatus,
+};
 pub use sys::silence_stdio;

@@ -17,18 +17,21 @@ use rustix::net::{
 
 use crate::plan::Identity;
 use crate::protocol::{
-    BadMessage, FromKeeper, Hello, INLINE_PLAN, MAX_MESSAGE, Pipes, Previous, Reader, Stage, Target,
-    ToKeeper, WaitStatus, Writer, ask, tell,
+    BadMessage, Ends, FromKeeper, Hello, INLINE_PLAN, MAX_MESSAGE, Pipes, Previous, Reader, Relaunch, Stage,
+    Target, ToKeeper, WaitStatus, Writer, ask, tell,
 };
 
 /// Descriptors one message may carry.
-pub(crate) const MAX_FDS: usize = 3;
+pub(crate) const MAX_FDS: usize = 2;
+
+/// A message and what goes with it.
+type Unsent = (Vec<u8>, Vec<OwnedFd>);
 
 /// The brain's connection to its keeper.
 #[derive(Debug)]
 pub struct Link {
     socket: OwnedFd,
-    unsent: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
+    unsent: VecDeque<Unsent>,
     packet: Box<[u8]>,
 }
 
@@ -77,19 +80,15 @@ impl Link {
 
     /// Sends a message, or keeps it for later where the socket is full.
     pub fn send(&mut self, message: ToKeeper) -> Result<(), LinkError> {
-        let (bytes, fd) = encode(message).map_err(LinkError::Io)?;
-        self.unsent.push_back((bytes, fd));
+        self.unsent.push_back(encode(message).map_err(LinkError::Io)?);
         self.flush()
     }
 
     /// Sends what is waiting, as far as the socket takes it.
     pub fn flush(&mut self) -> Result<(), LinkError> {
-        while let Some((bytes, fd)) = self.unsent.front() {
-            match send_packet(
-                &self.socket,
-                bytes,
-                fd.as_ref().map(|fd| [fd.as_fd()]).as_ref().map_or(&[], |a| &a[..]),
-            ) {
+        while let Some((bytes, fds)) = self.unsent.front() {
+            let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+            match send_packet(&self.socket, bytes, &fds) {
                 Ok(()) => drop(self.unsent.pop_front()),
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(Errno::PIPE | Errno::CONNRESET) => return Err(LinkError::Closed),
@@ -111,19 +110,30 @@ impl Link {
     }
 }
 
-fn encode(message: ToKeeper) -> std::io::Result<(Vec<u8>, Option<OwnedFd>)> {
+fn encode(message: ToKeeper) -> std::io::Result<Unsent> {
     let mut buf = Vec::new();
-    let mut fd = None;
+    let mut fds = Vec::new();
     match message {
-        ToKeeper::Spawn { id, plan } => {
+        ToKeeper::Spawn { id, plan, stdin } => {
             let bytes = plan.to_bytes();
-            let fields = Writer::start(&mut buf, ask::SPAWN).u32(id);
+            // The descriptors are told apart by whether the plan is in the message.
+            let fields = Writer::start(&mut buf, ask::SPAWN).u32(id).u32(stdin.is_some().into());
+            fds.extend(stdin);
             if bytes.len() <= INLINE_PLAN {
                 fields.rest(&bytes);
             } else {
-                fd = Some(in_memfd(&bytes)?);
+                fds.push(in_memfd(&bytes)?);
             }
         }
+        ToKeeper::Relaunch {
+            id,
+            how: Relaunch { next, after_ns, on: Ends { codes: [a, b, c, d], signals } },
+        } => {
+            let fields = Writer::start(&mut buf, ask::RELAUNCH).u32(id).u32(next).u64(after_ns);
+            fields.u64(a).u64(b).u64(c).u64(d).u32(signals.into()).rest(&[]);
+        }
+        ToKeeper::NoRelaunch { id } => Writer::start(&mut buf, ask::NO_RELAUNCH).u32(id).rest(&[]),
+        ToKeeper::Descriptors(least) => Writer::start(&mut buf, ask::DESCRIPTORS).u64(least).rest(&[]),
         ToKeeper::Kill { id, signal, target } => Writer::start(&mut buf, ask::KILL)
             .u32(id)
             .i32(signal)
@@ -132,7 +142,7 @@ fn encode(message: ToKeeper) -> std::io::Result<(Vec<u8>, Option<OwnedFd>)> {
         ToKeeper::Forget { id } => Writer::start(&mut buf, ask::FORGET).u32(id).rest(&[]),
         ToKeeper::Hold { name, fd: held } => {
             Writer::start(&mut buf, ask::HOLD).rest(name.as_bytes());
-            fd = Some(held);
+            fds.push(held);
         }
         ToKeeper::Release { name } => Writer::start(&mut buf, ask::RELEASE).rest(name.as_bytes()),
         ToKeeper::Detach => Writer::start(&mut buf, ask::DETACH).rest(&[]),
@@ -145,7 +155,7 @@ fn encode(message: ToKeeper) -> std::io::Result<(Vec<u8>, Option<OwnedFd>)> {
         ToKeeper::Finish { code } => Writer::start(&mut buf, ask::FINISH).u32(code.into()).rest(&[]),
         ToKeeper::Renew => Writer::start(&mut buf, ask::RENEW).rest(&[]),
     }
-    Ok((buf, fd))
+    Ok((buf, fds))
 }
 
 fn in_memfd(bytes: &[u8]) -> std::io::Result<OwnedFd> {
@@ -173,6 +183,8 @@ fn decode(packet: &[u8], fds: Vec<OwnedFd>) -> Result<FromKeeper, BadMessage> {
             id: f.u32()?,
             pid: f.i32()?,
             started: f.stamp()?,
+            predecessor: number(f.u32()?),
+            highest: f.u32()?,
             pipes: pipes(fds),
             label: f.text()?,
         },
@@ -188,13 +200,19 @@ fn decode(packet: &[u8], fds: Vec<OwnedFd>) -> Result<FromKeeper, BadMessage> {
         tell::EXITED => {
             let (id, status, at) = (f.u32()?, WaitStatus(f.i32()?), f.stamp()?);
             let (stage, errno) = (stage(f.u32()?)?, f.i32()?);
-            FromKeeper::Exited { id, status, at, failure: stage.map(|s| (s, errno)) }
+            let failure = stage.map(|stage| (stage, errno));
+            FromKeeper::Exited { id, status, at, failure, next: number(f.u32()?) }
         }
         tell::KILL_FAILED => FromKeeper::KillFailed { id: f.u32()?, errno: f.i32()? },
         tell::ORPHAN => FromKeeper::Orphan { pid: f.i32()?, status: WaitStatus(f.i32()?) },
         tell::SIGNAL => FromKeeper::Signal(f.i32()?),
         other => return Err(BadMessage::Kind(other)),
     })
+}
+
+/// Children are counted from 1.
+fn number(number: u32) -> Option<u32> {
+    (number > 0).then_some(number)
 }
 
 /// Zero is "no stage"; a number this build does not know is an error, not a guess.
@@ -208,7 +226,7 @@ fn stage(number: u32) -> Result<Option<Stage>, BadMessage> {
 /// The kernel drops descriptors that find no place with the receiver; a message without them is still news.
 fn pipes(fds: Vec<OwnedFd>) -> Option<Pipes> {
     let mut fds = fds.into_iter();
-    Some(Pipes { stdin: fds.next()?, stdout: fds.next()?, stderr: fds.next() })
+    Some(Pipes { stdout: fds.next()?, stderr: fds.next() })
 }
 
 /// One packet out, never blocking.

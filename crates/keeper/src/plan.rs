@@ -22,7 +22,7 @@ pub struct Plan {
     /// The file to execute; never searched for.
     pub path: CString,
     pub argv: Vec<CString>,
-    /// The whole environment, `NAME=value` each.
+    /// `NAME=value` each, on top of the keeper's own environment.
     pub env: Vec<CString>,
     /// Changed to after the ids are set (SPEC 3.4).
     pub directory: Option<CString>,
@@ -137,6 +137,20 @@ impl<'a> PlanView<'a> {
             merge_stderr: flags & MERGE_STDERR != 0,
         })
     }
+
+    /// The plan's own variables, and those of `base` that it does not replace.
+    pub(crate) fn environment<'b>(&'b self, base: &'b [CString]) -> impl Iterator<Item = &'b CStr> {
+        let replaced = |entry: &CStr| self.env.iter().any(|own| name(own) == name(entry));
+        base.iter()
+            .map(CString::as_c_str)
+            .filter(move |entry| !replaced(entry))
+            .chain(self.env.iter().copied())
+    }
+}
+
+/// What stands before the `=`.
+fn name(entry: &CStr) -> &[u8] {
+    entry.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -179,6 +193,15 @@ mod tests {
             view.directory.is_none() && view.umask.is_none() && view.identity.is_none() && !view.merge_stderr
         );
         assert_eq!(view.env, Vec::<&CStr>::new());
+    }
+
+    #[test]
+    fn a_plan_replaces_variables_by_their_whole_name() {
+        let bytes = plan().to_bytes();
+        let view = PlanView::read(&bytes).unwrap();
+        let base = [c"A=0", c"AB=2", c"PATH=/bin", c"odd"].map(CString::from);
+        let merged: Vec<&CStr> = view.environment(&base).collect();
+        assert_eq!(merged, [c"AB=2", c"PATH=/bin", c"odd", c"A=1", c"B=two words"]);
     }
 
     #[test]

@@ -99,8 +99,13 @@ pub enum Target {
 /// What the brain asks of the keeper.
 #[derive(Debug)]
 pub enum ToKeeper {
-    /// Run this plan as child `id`; answered by `Spawned` or `SpawnFailed`.
-    Spawn { id: u32, plan: Plan },
+    /// Run this plan as child `id`; answered by `Spawned` or `SpawnFailed`. Standard input is a pipe, or this socket.
+    Spawn { id: u32, plan: Plan, stdin: Option<OwnedFd> },
+    /// When child `id` ends so, run its plan again at once, without asking. Replaces what was said before. Where that
+    /// fails nothing has happened: `Exited` tells.
+    Relaunch { id: u32, how: Relaunch },
+    /// When child `id` ends, that is that. It may be too late: `Exited` tells.
+    NoRelaunch { id: u32 },
     /// Signal child `id` if it still lives; answered only when kill(2) fails.
     Kill { id: u32, signal: i32, target: Target },
     /// Child `id` has ended, its pipes are drained and its end is recorded: drop the slot.
@@ -113,6 +118,8 @@ pub enum ToKeeper {
     Detach,
     /// The file mode mask that programs inherit.
     Umask(u32),
+    /// Programs must be allowed this many open files.
+    Descriptors(u64),
     /// Become this user for good.
     Become(Identity),
     /// Start-up is complete: the pidfile is written and the sockets listen.
@@ -121,6 +128,34 @@ pub enum ToKeeper {
     Finish { code: u8 },
     /// Everything is stopped: start afresh once the brain has ended, keeping only the pid.
     Renew,
+}
+
+/// How a child is to be replaced when it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relaunch {
+    /// The number of the new child.
+    pub next: u32,
+    /// Only if it has lived this long.
+    pub after_ns: u64,
+    pub on: Ends,
+}
+
+/// A set of ways to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ends {
+    /// A bit for each exit code, the lowest of the first number for 0.
+    pub codes: [u64; 4],
+    /// Every end by a signal.
+    pub signals: bool,
+}
+
+impl Ends {
+    pub fn contains(&self, status: WaitStatus) -> bool {
+        match status.code() {
+            Some(code) => self.codes[(code as usize >> 6) & 3] >> (code & 63) & 1 == 1,
+            None => self.signals,
+        }
+    }
 }
 
 /// The first message to every brain.
@@ -144,10 +179,9 @@ pub struct Previous {
     pub in_a_row: u32,
 }
 
-/// The brain's ends of a child's pipes.
+/// The brain's ends of a child's output.
 #[derive(Debug)]
 pub struct Pipes {
-    pub stdin: OwnedFd,
     pub stdout: OwnedFd,
     /// Absent where standard error goes to standard output.
     pub stderr: Option<OwnedFd>,
@@ -168,6 +202,10 @@ pub enum FromKeeper {
         pid: i32,
         started: Stamp,
         label: String,
+        /// The ended child that it has taken the place of, where that is still to be told.
+        predecessor: Option<u32>,
+        /// The highest number that an earlier brain has given away with this child.
+        highest: u32,
         /// Absent where the brain has no descriptors left to take them.
         pipes: Option<Pipes>,
     },
@@ -186,12 +224,14 @@ pub enum FromKeeper {
         stage: Stage,
         errno: i32,
     },
-    /// `failure` tells why where it never became the program.
+    /// `failure` tells why where it never became the program; `next` is the child that has taken its place: its
+    /// `Spawned` follows.
     Exited {
         id: u32,
         status: WaitStatus,
         at: Stamp,
         failure: Option<(Stage, i32)>,
+        next: Option<u32>,
     },
     KillFailed {
         id: u32,
@@ -253,6 +293,10 @@ impl<'a> Writer<'a> {
         self.0.extend(v.to_le_bytes());
         self
     }
+    pub(crate) fn u64(self, v: u64) -> Self {
+        self.0.extend(v.to_le_bytes());
+        self
+    }
     pub(crate) fn stamp(self, at: Stamp) -> Self {
         self.0.extend(at.mono_ns.to_le_bytes());
         self.0.extend(at.wall_ms.to_le_bytes());
@@ -287,8 +331,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn i32(&mut self) -> Result<i32, BadMessage> {
         Ok(i32::from_le_bytes(self.take()?))
     }
+    pub(crate) fn u64(&mut self) -> Result<u64, BadMessage> {
+        Ok(u64::from_le_bytes(self.take()?))
+    }
     pub(crate) fn stamp(&mut self) -> Result<Stamp, BadMessage> {
-        Ok(Stamp { mono_ns: u64::from_le_bytes(self.take()?), wall_ms: i64::from_le_bytes(self.take()?) })
+        Ok(Stamp { mono_ns: self.u64()?, wall_ms: i64::from_le_bytes(self.take()?) })
     }
     pub(crate) fn rest(self) -> &'a [u8] {
         self.0
@@ -311,6 +358,9 @@ pub(crate) mod ask {
     pub(crate) const READY: u8 = 9;
     pub(crate) const FINISH: u8 = 10;
     pub(crate) const RENEW: u8 = 11;
+    pub(crate) const RELAUNCH: u8 = 12;
+    pub(crate) const NO_RELAUNCH: u8 = 13;
+    pub(crate) const DESCRIPTORS: u8 = 14;
 }
 
 /// Message kinds, keeper to brain.
@@ -356,6 +406,16 @@ mod tests {
         assert_eq!(Reader::start(&[VERSION + 1, 1, 0]).err(), Some(BadMessage::Version(VERSION + 1)));
         let (_, mut fields) = Reader::start(&[VERSION, 1, 0, 0]).unwrap();
         assert_eq!(fields.u32(), Err(BadMessage::Short));
+    }
+
+    #[test]
+    fn a_set_of_ends_knows_each_code_and_all_signals_alike() {
+        let mut on = Ends { codes: [1 << 3, 0, 0, 1 << 63], signals: true };
+        for (status, contained) in [(0x0300, true), (0x0400, false), (0xff00, true), (0, false), (9, true)] {
+            assert_eq!(on.contains(WaitStatus(status)), contained, "{status:#x}");
+        }
+        on.signals = false;
+        assert!(!on.contains(WaitStatus(0x80 | 11)));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The few system calls without a safe wrapper, each behind a function that is safe to call.
 
+use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
-use std::sync::atomic::AtomicU64;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::protocol::Stamp;
+use crate::report::Report;
 
 /// The signals that the keeper takes by descriptor instead of by handler (SPEC 5).
 pub(crate) const WATCHED: [i32; 7] =
@@ -82,10 +83,9 @@ pub(crate) fn next_signal(fd: &OwnedFd) -> Option<i32> {
     }
 }
 
-/// Words shared with every later child of this process: a child that fails between fork and exec
-/// writes down why, and the keeper reads it when it reaps. No pipe, no descriptor, no waiting.
-pub(crate) fn shared_words(count: usize) -> io::Result<&'static [AtomicU64]> {
-    let bytes = count * std::mem::size_of::<AtomicU64>();
+/// Memory shared with every later child of this process, zeroed.
+pub(crate) fn shared_reports(count: usize) -> io::Result<&'static [Report]> {
+    let bytes = count * std::mem::size_of::<Report>();
     // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches no memory of ours.
     let at = unsafe {
         libc::mmap(
@@ -100,8 +100,130 @@ pub(crate) fn shared_words(count: usize) -> io::Result<&'static [AtomicU64]> {
     if at == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the mapping is page-aligned, `bytes` long, zeroed (a valid AtomicU64), and never unmapped.
-    Ok(unsafe { std::slice::from_raw_parts(at.cast::<AtomicU64>(), count) })
+    // SAFETY: the mapping is page-aligned, `bytes` long, zeroed (a valid Report, two atomic integers), never unmapped.
+    Ok(unsafe { std::slice::from_raw_parts(at.cast::<Report>(), count) })
+}
+
+// --- forking with a shared descriptor table ---
+
+/// Whether close_range(2) can copy a shared table: asked of our own, which is not shared, above all that is open.
+pub(crate) fn can_unshare_descriptors() -> bool {
+    // SAFETY: no descriptor has these numbers.
+    unsafe { libc::syscall(libc::SYS_close_range, u32::MAX - 1, u32::MAX, libc::CLOSE_RANGE_UNSHARE) == 0 }
+}
+
+/// Like fork(2), but both processes use one descriptor table until the child calls [`unshare_descriptors`]. Returns 0
+/// in the child, where only async-signal-safe calls may follow. The error is an errno.
+pub(crate) fn fork_sharing_descriptors() -> Result<i32, i32> {
+    let flags = libc::c_long::from(libc::CLONE_FILES | libc::SIGCHLD);
+    // SAFETY: without CLONE_VM the child has its own copy of all memory and goes on upon it, as after fork(2); the keeper is
+    // single-threaded. A null stack means: the same address.
+    #[cfg(not(target_arch = "s390x"))]
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    // SAFETY: the same; there the first two arguments are exchanged.
+    #[cfg(target_arch = "s390x")]
+    let pid = unsafe { libc::syscall(libc::SYS_clone, 0, flags, 0, 0, 0) };
+    match i32::try_from(pid) {
+        Ok(pid) if pid >= 0 => Ok(pid),
+        _ => Err(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN)),
+    }
+}
+
+/// In the child: a table of its own, with what lies below `ceiling` only. Async-signal-safe; negative on failure.
+pub(crate) fn unshare_descriptors(ceiling: RawFd) -> libc::c_int {
+    // SAFETY: the descriptors above belong to the keeper, whose table stays as it is; nothing here uses them.
+    let result =
+        unsafe { libc::syscall(libc::SYS_close_range, ceiling as u32, u32::MAX, libc::CLOSE_RANGE_UNSHARE) };
+    result as libc::c_int
+}
+
+/// A descriptor that is good for nothing but holding a number.
+pub(crate) fn filler() -> Option<OwnedFd> {
+    rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).ok()
+}
+
+// --- what children inherit ---
+
+/// Our own environment, entry by entry, whatever is in it.
+pub(crate) fn environment() -> Vec<CString> {
+    unsafe extern "C" {
+        static environ: *const *const libc::c_char;
+    }
+    let mut entries = Vec::new();
+    // SAFETY: `environ` is null or an array of C strings that ends with a null pointer, and nobody changes it: setting
+    // variables is unsafe, and nothing here does.
+    unsafe {
+        let mut at = environ;
+        while !at.is_null() && !(*at).is_null() {
+            entries.push(CStr::from_ptr(*at).to_owned());
+            at = at.add(1);
+        }
+    }
+    entries
+}
+
+/// The signals that we ignore now. Asked of the kernel itself: the C library would not tell about 32 and 33, which it
+/// keeps for itself.
+pub(crate) fn ignored_signals() -> Vec<i32> {
+    let is_ignored = |signal: &i32| {
+        // The kernel's structure begins with the handler, and is shorter than this everywhere.
+        let mut old = [0u64; 8];
+        let none: *const u64 = std::ptr::null();
+        // SAFETY: asks only; the call writes into memory that is large enough.
+        let result =
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, *signal, none, old.as_mut_ptr(), 8usize) };
+        result == 0 && old[0] == libc::SIG_IGN as u64
+    };
+    (1..=64).filter(is_ignored).collect()
+}
+
+/// In the child: the default disposition. Async-signal-safe.
+pub(crate) fn reset_signal(signal: i32) {
+    // All zero is the default disposition in the kernel's own structure, which is shorter than this everywhere. The
+    // C library's function would not touch 32 and 33, which it keeps for itself.
+    let default = [0u64; 8];
+    let none: *const u64 = std::ptr::null();
+    // SAFETY: a plain system call on initialised memory.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, 8usize) };
+}
+
+/// A limit of open files.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit(libc::rlimit);
+
+impl std::fmt::Debug for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Limit({}, {})", self.0.rlim_cur, self.0.rlim_max)
+    }
+}
+
+/// Our limit of open files as it is now.
+pub(crate) fn descriptor_limit() -> Limit {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: fills in the structure, or leaves it alone.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    Limit(limit)
+}
+
+impl Limit {
+    /// Never lower than it was.
+    pub(crate) fn raise_to(&mut self, least: u64) {
+        self.0.rlim_cur = self.0.rlim_cur.max(least);
+        self.0.rlim_max = self.0.rlim_max.max(least);
+    }
+
+    /// In the child: from here on it is ours. Async-signal-safe. Where it is refused we keep the keeper's.
+    pub(crate) fn set(&self) {
+        // SAFETY: a plain system call on initialised memory.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &self.0) };
+    }
+}
+
+/// As many open files as the hard limit allows; where that is refused, at least as many as the children.
+pub(crate) fn raise_own_descriptor_limit(children: &Limit) {
+    children.set();
+    let highest = libc::rlimit { rlim_cur: children.0.rlim_max, rlim_max: children.0.rlim_max };
+    Limit(highest).set();
 }
 
 /// kill(2) by number: configurations may name any signal, real-time ones too. A negative

@@ -3,23 +3,53 @@
 //! A slot holds all that anybody may have to be told about the child, so that telling
 //! can be repeated to every new brain and nothing is lost with the old one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::fd::OwnedFd;
 
-use crate::protocol::{Stage, Stamp, WaitStatus};
-use crate::spawn::{KeptPipes, unpack};
+use crate::plan::PlanView;
+use crate::protocol::{Relaunch, Stage, Stamp, WaitStatus};
+use crate::report::Report;
+use crate::spawn::KeptPipes;
 use crate::sys;
 
 /// A child, alive or ended but not yet forgotten.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) pid: i32,
-    pub(crate) label: Box<str>,
     pub(crate) started: Stamp,
     pub(crate) pipes: KeptPipes,
+    /// What it was made from, as long as another may be made from it.
+    pub(crate) plan: Box<[u8]>,
+    /// Standard input, where it is a socket: for another one, too.
+    pub(crate) socket: Option<OwnedFd>,
+    /// What to do when it ends.
+    pub(crate) relaunch: Option<Relaunch>,
     pub(crate) end: Option<End>,
-    report: &'static AtomicU64,
+    report: &'static Report,
+}
+
+impl Slot {
+    /// What the brain calls this child.
+    pub(crate) fn label(&self) -> Cow<'_, str> {
+        // It could be read when the child was made.
+        PlanView::read(&self.plan).map_or(Cow::Borrowed(""), |plan| plan.label.to_string_lossy())
+    }
+
+    /// The highest number that has been given away with child `id`, which this is.
+    pub(crate) fn highest(&self, id: u32) -> u32 {
+        let next = [self.relaunch.map(|how| how.next), self.end.and_then(|end| end.next)];
+        next.into_iter().flatten().fold(id, u32::max)
+    }
+
+    /// How to go on after its end, where that is settled.
+    fn succession(&self) -> Option<Relaunch> {
+        let (relaunch, end) = (self.relaunch?, self.end?);
+        let lived = end.at.mono_ns.saturating_sub(self.started.mono_ns);
+        let wanted = end.failure.is_none() && lived >= relaunch.after_ns && relaunch.on.contains(end.status);
+        wanted.then_some(relaunch)
+    }
 }
 
 /// How a child ended.
@@ -28,6 +58,8 @@ pub(crate) struct End {
     pub(crate) status: WaitStatus,
     pub(crate) at: Stamp,
     pub(crate) failure: Option<(Stage, i32)>,
+    /// The child that was made from the same plan at once.
+    pub(crate) next: Option<u32>,
 }
 
 /// All children by the brain's number, and the living ones by pid.
@@ -35,37 +67,37 @@ pub(crate) struct End {
 pub(crate) struct Table {
     slots: BTreeMap<u32, Slot>,
     by_pid: BTreeMap<i32, u32>,
-    free_reports: Vec<&'static AtomicU64>,
+    free_reports: Vec<&'static Report>,
 }
 
-/// Report words are mapped this many at a time: one page.
+/// Reports are mapped this many at a time: one page.
 const REPORTS: usize = 512;
 
 impl Table {
-    /// A word in which the next child may report a failure; zeroed.
-    pub(crate) fn report(&mut self) -> io::Result<&'static AtomicU64> {
+    /// A report for the next child, clear.
+    pub(crate) fn report(&mut self) -> io::Result<&'static Report> {
         if self.free_reports.is_empty() {
-            self.free_reports.extend(sys::shared_words(REPORTS)?);
+            self.free_reports.extend(sys::shared_reports(REPORTS)?);
         }
-        let word = self.free_reports.pop().expect("a page of words was just added");
-        word.store(0, Ordering::Relaxed);
-        Ok(word)
+        let report = self.free_reports.pop().expect("a page of reports was just added");
+        report.clear();
+        Ok(report)
     }
 
-    /// Gives a word back that no child was made for.
-    pub(crate) fn return_report(&mut self, word: &'static AtomicU64) {
-        self.free_reports.push(word);
+    /// Gives a report back that no child was made for.
+    pub(crate) fn return_report(&mut self, report: &'static Report) {
+        self.free_reports.push(report);
     }
 
     pub(crate) fn insert(
         &mut self,
         id: u32,
-        pid: i32,
-        label: Box<str>,
-        pipes: KeptPipes,
-        report: &'static AtomicU64,
+        (pid, pipes): (i32, KeptPipes),
+        (plan, socket): (Box<[u8]>, Option<OwnedFd>),
+        report: &'static Report,
     ) {
-        let slot = Slot { pid, label, started: sys::now(), pipes, end: None, report };
+        let (started, relaunch, end) = (sys::now(), None, None);
+        let slot = Slot { pid, started, pipes, plan, socket, relaunch, end, report };
         self.by_pid.insert(pid, id);
         if let Some(old) = self.slots.insert(id, slot) {
             // A brain that reuses a number has lost count; the older child is then an orphan that is still reaped.
@@ -82,12 +114,41 @@ impl Table {
         self.slots.keys().copied()
     }
 
+    /// The child that this one has taken the place of, as long as that is not forgotten.
+    pub(crate) fn predecessor(&self, id: u32) -> Option<u32> {
+        let of = |slot: &Slot| slot.end.and_then(|end| end.next) == Some(id);
+        // Asked for each child when a brain comes up; a predecessor has a lower number, and is seldom far.
+        self.slots.range(..id).rev().find(|(_, slot)| of(slot)).map(|(id, _)| *id)
+    }
+
+    /// What to do when this child ends; nothing where it has ended already.
+    pub(crate) fn settle_succession(&mut self, id: u32, relaunch: Option<Relaunch>) {
+        if let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.end.is_none()) {
+            slot.relaunch = relaunch;
+        }
+    }
+
     /// Records the end of the child with this pid and returns its number; `None` for a stranger.
     pub(crate) fn ended(&mut self, pid: i32, status: WaitStatus, at: Stamp) -> Option<u32> {
         let id = self.by_pid.remove(&pid)?;
         let slot = self.slots.get_mut(&id)?;
-        slot.end = Some(End { status, at, failure: unpack(slot.report.load(Ordering::Acquire)) });
+        slot.end = Some(End { status, at, failure: slot.report.failure(), next: None });
         Some(id)
+    }
+
+    /// Takes the plan of an ended child whose place is to be taken at once.
+    pub(crate) fn take_succession(&mut self, id: u32) -> Option<(Relaunch, Box<[u8]>, Option<OwnedFd>)> {
+        let slot = self.slots.get_mut(&id)?;
+        let relaunch = slot.succession()?;
+        slot.relaunch = None;
+        Some((relaunch, slot.plan.clone(), slot.socket.take()))
+    }
+
+    /// The place of an ended child has been taken.
+    pub(crate) fn succeeded(&mut self, id: u32, next: u32) {
+        if let Some(end) = self.slots.get_mut(&id).and_then(|slot| slot.end.as_mut()) {
+            end.next = Some(next);
+        }
     }
 
     /// Drops an ended child; a living one is kept, whatever the brain believes.

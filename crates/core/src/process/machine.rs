@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use provost_config::{AutoRestart, ProcessConfig, ProgramType, StartLimit};
 
-use crate::action::{Action, KillTarget};
+use crate::action::{Action, KillTarget, RelaunchOn};
 use crate::event::{Event, ExitStatus, Note, StateDetail};
 use crate::ids::{ChildId, ProcessId};
 use crate::outcome::{LogPaths, SpawnError};
@@ -42,6 +42,8 @@ pub(crate) struct Process {
     /// The run in progress, from the request to spawn until its end is recorded.
     pub(crate) child: Option<ChildId>,
     pub(crate) pid: Option<i32>,
+    /// The child that takes its place when it ends, if it is to be replaced without asking.
+    pub(crate) promised: Option<ChildId>,
     /// The last attempt to start, and the last end of a child.
     pub(crate) started: Option<Now>,
     pub(crate) stopped: Option<Now>,
@@ -78,6 +80,7 @@ impl Process {
             state: State::Stopped,
             child: None,
             pid: None,
+            promised: None,
             started: None,
             stopped: None,
             backoff: 0,
@@ -94,6 +97,16 @@ impl Process {
 
     /// Wants a child. The caller has checked that the state allows it.
     pub(crate) fn start(&mut self, now: Now, child: ChildId, out: &mut Outbox) {
+        self.begin(now, child, out);
+        out.push(Action::Spawn {
+            child,
+            process: self.id,
+            group: Arc::clone(&self.group),
+            config: Arc::clone(&self.config),
+        });
+    }
+
+    fn begin(&mut self, now: Now, child: ChildId, out: &mut Outbox) {
         self.child = Some(child);
         self.pid = None;
         self.started = Some(now);
@@ -103,12 +116,6 @@ impl Process {
         // Until it is spawned there is nothing to time.
         self.deadline = None;
         self.enter(State::Starting, StateDetail::Tries(self.backoff), out);
-        out.push(Action::Spawn {
-            child,
-            process: self.id,
-            group: Arc::clone(&self.group),
-            config: Arc::clone(&self.config),
-        });
     }
 
     /// A start that a person asked for: earlier failures and restarts no longer count.
@@ -151,9 +158,11 @@ impl Process {
         now: Now,
         at: Now,
         status: ExitStatus,
+        next: Option<ChildId>,
         restarts: Restarts,
         out: &mut Outbox,
     ) {
+        self.promised = None;
         let pid = self.pid.unwrap_or(0);
         let lived = self.started.map_or(Duration::ZERO, |started| at.mono.since(started.mono));
         let too_quick = lived < seconds(self.config.startsecs) && !self.is_success(status);
@@ -177,6 +186,11 @@ impl Process {
                 self.has_exited(now, status, pid, restarts, out);
             }
             State::Running => self.has_exited(now, status, pid, restarts, out),
+            // The stop came too late for this one, so it is the next one's.
+            State::Stopping if next.is_some() => {
+                let (name, expected) = (Arc::clone(&self.name), self.expects(status));
+                out.push(Action::Note(Note::Exited { name, status, expected }));
+            }
             State::Stopping | State::Unknown => {
                 self.exit = Some(status);
                 let note =
@@ -188,6 +202,44 @@ impl Process {
             State::Stopped | State::Backoff | State::Exited | State::Fatal => {}
         }
         self.pid = None;
+        if let Some(next) = next {
+            self.go_on_with(now, next, out);
+        }
+    }
+
+    /// Another child has taken the place of the one that has ended.
+    fn go_on_with(&mut self, now: Now, next: ChildId, out: &mut Outbox) {
+        if self.state == State::Stopping {
+            self.child = Some(next);
+            self.deadline = Some(now.mono + self.patience());
+            out.push(Action::TakeOver { child: next, process: self.id });
+            return self.kill(self.config.stopsignal, self.config.stopasgroup, out);
+        }
+        self.begin(now, next, out);
+        out.push(Action::TakeOver { child: next, process: self.id });
+    }
+
+    /// Lets `next` take the child's place when it ends, if that is what would be done anyway; true if so.
+    pub(crate) fn promise(&mut self, next: ChildId, out: &mut Outbox) -> bool {
+        let is_settled = self.state == State::Running && self.promised.is_none();
+        // A pause has to be waited for, and a limit to be counted.
+        let is_plain = self.config.restartpause.is_zero() && self.config.startlimit.is_none();
+        let Some(child) = self.child.filter(|_| is_settled && is_plain) else { return false };
+        let on = match self.config.autorestart {
+            AutoRestart::Always => RelaunchOn::AnyEnd,
+            AutoRestart::Unexpected => RelaunchOn::OtherThan(self.config.exitcodes.clone()),
+            AutoRestart::Never => return false,
+        };
+        self.promised = Some(next);
+        out.push(Action::Relaunch { child, next, on, after: PACE });
+        true
+    }
+
+    /// Whatever was promised holds no longer.
+    pub(crate) fn withdraw(&mut self, out: &mut Outbox) {
+        if let (Some(_), Some(child)) = (self.promised.take(), self.child) {
+            out.push(Action::NoRelaunch { child });
+        }
     }
 
     /// Wants the child gone. The caller has checked that the state is a running one.
@@ -386,6 +438,8 @@ impl Process {
     }
 
     fn enter(&mut self, to: State, detail: StateDetail, out: &mut Outbox) {
+        // Before any signal goes out, or it would be taken for an end like any other.
+        self.withdraw(out);
         let from = std::mem::replace(&mut self.state, to);
         debug_assert!(from.may_become(to), "{} may not go from {from:?} to {to:?}", self.name);
         let (process, group) = (Arc::clone(&self.name), Arc::clone(&self.group));

@@ -76,6 +76,8 @@ impl Process {
         self.started = Some(started);
         // It is neither started nor stopped by us, so nobody is told of a change: it simply runs.
         self.state = State::Running;
+        // What the earlier brain had promised may not be what we want.
+        out.push(Action::NoRelaunch { child });
         out.push(Action::Note(Note::Adopted { name: Arc::clone(&self.name), pid }));
         out.push(Action::Adopt { child, process: self.id, config: Arc::clone(&self.config) });
     }

@@ -89,7 +89,10 @@ impl Supervisor {
             }
         }
         for id in self.processes.keys().copied().collect::<Vec<_>>() {
-            self.with(now, id, out, |process, _, _| process.cancel_restart());
+            self.with(now, id, out, |process, _, out| {
+                process.cancel_restart();
+                process.withdraw(out);
+            });
         }
     }
 

@@ -120,12 +120,12 @@ impl Table {
     }
 
     pub(crate) fn exits(&mut self, child: ChildId, code: i32) {
-        self.feed(Input::Exited { child, status: ExitStatus::Code(code), at: self.now });
+        self.feed(Input::Exited { child, status: ExitStatus::Code(code), at: self.now, next: None });
     }
 
     pub(crate) fn dies(&mut self, child: ChildId, signal: i32) {
         let status = ExitStatus::Signal { number: signal, core_dumped: false };
-        self.feed(Input::Exited { child, status, at: self.now });
+        self.feed(Input::Exited { child, status, at: self.now, next: None });
     }
 
     /// Moves the clock, waking the supervisor whenever it asked for it.

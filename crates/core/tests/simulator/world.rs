@@ -181,7 +181,7 @@ impl World {
             Fate::Ends(child, status) => {
                 if self.children.remove(&child).is_some() {
                     self.referee.ended(child, status);
-                    self.feed(Input::Exited { child, status, at: self.now });
+                    self.feed(Input::Exited { child, status, at: self.now, next: None });
                 }
             }
         }

@@ -1,12 +1,16 @@
 //! Descriptors and processes: at least as many as configured, for the keeper and so for every program (SPEC 1.8 step 5).
 
 use provost_config::{LogLevel, Message, Supervisord};
+use provost_keeper::{Link, ToKeeper};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 use super::Refusal;
 
 /// Raises what is too low; returns what the log should say about it.
-pub(super) fn raise(settings: &Supervisord, keeper: i32) -> Result<Vec<Message>, Refusal> {
+///
+/// Descriptors are the keeper's to hand out: it holds several for each program, so it takes as many as it may have, and
+/// gives its children what is configured or what it was started with, whichever is more.
+pub(super) fn raise(settings: &Supervisord, keeper: i32, link: &mut Link) -> Result<Vec<Message>, Refusal> {
     let wanted = [
         (Resource::Nofile, "RLIMIT_NOFILE", settings.minfds),
         (Resource::Nproc, "RLIMIT_NPROC", settings.minprocs),
@@ -26,15 +30,11 @@ pub(super) fn raise(settings: &Supervisord, keeper: i32) -> Result<Vec<Message>,
         }
         sayings.push(Message { level: LogLevel::Info, text: format!("Increased {name} limit to {least}") });
     }
-    Ok(sayings)
-}
-
-/// The brain holds more descriptors than the keeper (pipes, logs, connections), and no program inherits its limits: it
-/// takes as many as it may have.
-pub(super) fn raise_own() {
+    link.send(ToKeeper::Descriptors(settings.minfds))?;
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Where it is refused, things are as they were.
+    // The brain holds no fewer than the keeper. Where it is refused, things are as they were.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    Ok(sayings)
 }
 
 /// Connections that one door may have open: so many that no client notices, so few that programs always find descriptors.

@@ -31,7 +31,7 @@ use crate::launch::Launcher;
 use crate::logs::auto::AutoLogs;
 use crate::logs::{Destination, MainLog, Pump};
 use crate::memory::{self, Memory, Recalled};
-use crate::perform::{Hands, Source};
+use crate::perform::{Adoptable, Hands, Source};
 use crate::run::{CommandPost, Loop};
 use crate::wake::{Bell, Post};
 
@@ -132,9 +132,8 @@ impl Brain {
         let settings = &config.supervisord;
         let mut sayings = config.messages.clone();
         if !past.hello.seasoned {
-            sayings.extend(limits::raise(settings, past.hello.keeper_pid)?);
+            sayings.extend(limits::raise(settings, past.hello.keeper_pid, &mut link)?);
         }
-        limits::raise_own();
         sayings.extend(identity::assume(settings.user.as_ref(), &mut link)?);
 
         let bell = Bell::new().map_err(|e| Refusal::system(format!("cannot make an eventfd: {e}")))?;
@@ -200,7 +199,7 @@ impl Brain {
         let memory = Memory::new().map_err(no_memory)?;
         let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, memory);
         hands.advised = config.advice.iter().map(ToString::to_string).collect();
-        let first_child = past.children.iter().map(|child| child.id + 1).max().unwrap_or(1);
+        let first_child = past.children.iter().map(|child| child.highest + 1).max().unwrap_or(1);
         // What is left to chance differs from daemon to daemon, and that is all that is asked of it.
         let seed = RandomState::new().hash_one(past.hello.keeper_pid);
         let (supervisor, mut actions) = Supervisor::new(Arc::new(config), ChildId(first_child), seed);
@@ -216,14 +215,18 @@ impl Brain {
         main.perform_all(&mut actions)?;
         for child in past.children {
             let (group, process) = child.label.split_once(':').unwrap_or((&child.label, ""));
-            main.inputs.push_back(Input::Adopt {
-                group: group.to_owned(),
-                process: process.to_owned(),
-                child: ChildId(child.id),
-                pid: child.pid,
-                started: clock::of(child.started),
-            });
-            main.hands.adoptable.extend(child.pipes.map(|pipes| (ChildId(child.id), pipes)));
+            // One that has taken another's place follows from the end of that one.
+            if child.predecessor.is_none() {
+                main.inputs.push_back(Input::Adopt {
+                    group: group.to_owned(),
+                    process: process.to_owned(),
+                    child: ChildId(child.id),
+                    pid: child.pid,
+                    started: clock::of(child.started),
+                });
+            }
+            let old = Adoptable { pid: child.pid, started: clock::of(child.started), pipes: child.pipes };
+            main.hands.adoptable.insert(ChildId(child.id), old);
         }
         for Recalled { group, process, known: memory } in recalled.processes {
             main.inputs.push_back(Input::Recall { group, process, memory });

@@ -17,6 +17,8 @@ pub(super) struct OldChild {
     pub(super) started: Stamp,
     /// `group:process`.
     pub(super) label: String,
+    pub(super) predecessor: Option<u32>,
+    pub(super) highest: u32,
     pub(super) pipes: Option<Pipes>,
 }
 
@@ -35,8 +37,8 @@ pub(super) fn hear(link: &mut Link) -> Result<Past, LinkError> {
         match link.receive()? {
             Some(FromKeeper::Hello(h)) => hello = Some(h),
             Some(FromKeeper::Held { name, fd }) => held.push((name, fd)),
-            Some(FromKeeper::Child { id, pid, started, label, pipes }) => {
-                children.push(OldChild { id, pid, started, label, pipes });
+            Some(FromKeeper::Child { id, pid, started, label, predecessor, highest, pipes }) => {
+                children.push(OldChild { id, pid, started, label, predecessor, highest, pipes });
             }
             Some(FromKeeper::Begin) => {
                 let Some(hello) = hello else { return Err(LinkError::Closed) };

@@ -11,5 +11,5 @@ mod pump;
 mod sink;
 
 pub(crate) use main_log::MainLog;
-pub(crate) use pump::{Notice, Order, Output, Pump};
+pub(crate) use pump::{Heir, Notice, Order, Output, Pump};
 pub(crate) use sink::{Destination, Sink};

@@ -38,8 +38,13 @@ pub(crate) enum Output {
     Stderr,
 }
 
-/// A process and the files that its next run will want.
-pub(crate) type Ahead = (ProcessId, Vec<(Output, Destination)>);
+/// The child that has taken the place of one that has ended, and its files.
+#[derive(Debug)]
+pub(crate) struct Heir {
+    pub(crate) child: ChildId,
+    pub(crate) process: ProcessId,
+    pub(crate) sinks: Vec<(Output, Destination)>,
+}
 
 /// What the main loop wants of the pump.
 #[derive(Debug)]
@@ -52,13 +57,9 @@ pub(crate) enum Order {
     Watch { child: ChildId, stdout: OwnedFd, stderr: Option<OwnedFd> },
     /// The child never came to be.
     Cancel { child: ChildId },
-    /// The child has ended: drain its pipes, add these words to its standard error, and open the files for a next
-    /// run, where there may be one at once. Answered by `Notice::Drained`.
-    Finish { child: ChildId, last_words: Option<String>, ahead: Option<Ahead> },
-    /// The files opened ahead are this child's.
-    Take { child: ChildId, process: ProcessId },
-    /// There is no next run: close the files opened ahead.
-    Rest { process: ProcessId },
+    /// The child has ended: drain its pipes, add these words to its standard error, and open the files of the one
+    /// that has taken its place, which runs already. Answered by `Notice::Drained`.
+    Finish { child: ChildId, last_words: Option<String>, heir: Option<Heir> },
     /// Empty the log files of a process. Answered by `Notice::Cleared`.
     Clear { process: ProcessId, paths: Vec<(Output, PathBuf)> },
     /// Open every file anew by its name.
@@ -71,11 +72,18 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// With the error number where a file could not be opened.
-    Opened { child: ChildId, result: Result<(), i32> },
-    /// Whether files have been opened ahead.
-    Drained { child: ChildId, ahead: bool },
+    Opened {
+        child: ChildId,
+        result: Result<(), i32>,
+    },
+    Drained {
+        child: ChildId,
+    },
     /// With the text of what prevented it.
-    Cleared { process: ProcessId, result: Result<(), String> },
+    Cleared {
+        process: ProcessId,
+        result: Result<(), String>,
+    },
 }
 
 /// The running thread.
@@ -109,7 +117,6 @@ impl Pump {
             sinks: BTreeMap::new(),
             sources: BTreeMap::new(),
             children: BTreeMap::new(),
-            ahead: BTreeMap::new(),
             next_token: BELL + 1,
             buffer: Vec::with_capacity(BUFFER),
         };
@@ -159,8 +166,6 @@ struct Worker {
     sinks: BTreeMap<SinkKey, Shared>,
     sources: BTreeMap<u64, Source>,
     children: BTreeMap<ChildId, Child>,
-    /// Files that a next run would want, until it is known whether there is one.
-    ahead: BTreeMap<ProcessId, Vec<SinkKey>>,
     next_token: u64,
     buffer: Vec<u8>,
 }
@@ -228,18 +233,12 @@ impl Worker {
                     self.release(&child.sinks);
                 }
             }
-            Order::Finish { child, last_words, ahead } => {
+            Order::Finish { child, last_words, heir } => {
                 self.finish(child, last_words);
-                let ahead = ahead.is_some_and(|ahead| self.open_ahead(ahead));
-                self.notices.send(Notice::Drained { child, ahead });
-            }
-            Order::Take { child, process } => {
-                let sinks = self.ahead.remove(&process).unwrap_or_default();
-                self.children.insert(child, Child { sinks, sources: Vec::new() });
-            }
-            Order::Rest { process } => {
-                let sinks = self.ahead.remove(&process).unwrap_or_default();
-                self.release(&sinks);
+                if let Some(heir) = heir {
+                    self.inherit(heir);
+                }
+                self.notices.send(Notice::Drained { child });
             }
             Order::Clear { process, paths } => {
                 let result =
@@ -264,13 +263,21 @@ impl Worker {
         Ok(())
     }
 
-    /// Opens files before it is known whether they are wanted: a restart at once then waits for nobody.
-    fn open_ahead(&mut self, (process, wanted): Ahead) -> bool {
-        match self.open_sinks(process, wanted) {
-            Ok(sinks) => self.ahead.insert(process, sinks).is_none(),
-            // Whoever wants them will be told why.
-            Err(_) => false,
+    /// The files of a child that runs already: one that cannot be opened is no reason to end it.
+    fn inherit(&mut self, Heir { child, process, sinks }: Heir) {
+        let mut opened = Vec::with_capacity(sinks.len());
+        for (output, destination) in sinks {
+            let path = destination.path.clone();
+            match self.open_sinks(process, vec![(output, destination)]) {
+                Ok(keys) => opened.extend(keys),
+                Err(errno) => {
+                    let why = io::Error::from_raw_os_error(errno);
+                    self.main_log
+                        .trouble(&format!("cannot open {}: {why}; output is being lost", path.display()));
+                }
+            }
         }
+        self.children.insert(child, Child { sinks: opened, sources: Vec::new() });
     }
 
     fn open_sinks(

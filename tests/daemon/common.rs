@@ -132,11 +132,7 @@ pub(crate) fn activity(pid: i32) -> (u64, u64) {
 /// One XML-RPC call with parameters that are already XML values; the body of the answer.
 #[track_caller]
 pub(crate) fn call(daemon: &Daemon, method: &str, values: &[&str]) -> String {
-    let params: String = values.iter().map(|v| format!("<param><value>{v}</value></param>")).collect();
-    let body = format!(
-        "<?xml version='1.0'?><methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>"
-    );
-    let answer = post(&daemon.socket(), "/RPC2", body.as_bytes()).unwrap();
+    let answer = post(&daemon.socket(), "/RPC2", body(method, values).as_bytes()).unwrap();
     assert_eq!(answer.status, 200, "{method}: {}", String::from_utf8_lossy(&answer.body));
     String::from_utf8(answer.body).unwrap()
 }
@@ -146,4 +142,10 @@ pub(crate) fn call(daemon: &Daemon, method: &str, values: &[&str]) -> String {
 pub(crate) fn end_well(mut daemon: Daemon) {
     send_signal(daemon.pid(), Signal::TERM);
     assert_eq!(daemon.wait_for_end().and_then(|status| status.code()), Some(0));
+}
+
+/// The body of an XML-RPC call with texts and booleans.
+pub(crate) fn body(method: &str, values: &[&str]) -> String {
+    let params: String = values.iter().map(|v| format!("<param><value>{v}</value></param>")).collect();
+    format!("<methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>")
 }

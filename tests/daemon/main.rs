@@ -10,10 +10,12 @@
 mod boot;
 mod brain;
 mod common;
+mod fcgi;
 mod growth;
 mod http;
 mod output;
 mod pid1;
 mod races;
+mod relaunch;
 mod spawn;
 mod stop;

@@ -5,12 +5,7 @@ use std::thread;
 
 use provost_testkit::{DEADLINE, Deadline, HEAD, Signal, post, send_signal};
 
-use crate::common::{brain, call, content, end_well, pid_of, start, state_of};
-
-fn body(method: &str, values: &[&str]) -> String {
-    let params: String = values.iter().map(|v| format!("<param><value>{v}</value></param>")).collect();
-    format!("<methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>")
-}
+use crate::common::{body, brain, call, content, end_well, pid_of, start, state_of};
 
 #[test]
 fn starts_and_stops_from_many_sides_leave_one_program_or_none() {

@@ -215,6 +215,7 @@ fn process(p: &ProcessConfig) -> Json {
                 ProgramType::Oneshot => "oneshot".into(),
             },
         ),
+        ("socket", p.socket.as_deref().map_or(Json::Null, socket)),
         ("exitcodes", Json::list(p.exitcodes.iter().copied())),
         ("stopsignal", p.stopsignal.into()),
         ("stopwaitsecs", p.stopwaitsecs.into()),

@@ -1,19 +1,51 @@
 //! `[fcgi-program:x]`: the socket that all processes of the program share.
 
+use std::sync::Arc;
+
 use crate::expand::Scope;
 use crate::options::{SectionKind, ValueKind};
 use crate::program::{Common, processes};
 use crate::python::{integer, is_space, repr};
 use crate::section::Section;
-use crate::{GroupConfig, GroupKind, ProcessKind, SocketConfig, User, advice, groups, paths, values};
+use crate::{
+    GroupConfig, GroupKind, ProcessConfig, ProcessKind, SocketConfig, User, advice, groups, paths, values,
+};
 
 pub(crate) fn group(common: &Common<'_>, section_name: &str) -> Option<GroupConfig> {
     let section = Section::new(common.reading, section_name, SectionKind::FcgiProgram);
     let name = groups::group_name(&section);
     let priority = section.integer("priority", common.scope);
     let socket = socket(&section, common.scope, &name);
-    let processes = processes(common, section_name, &name, ProcessKind::Fcgi);
-    Some(GroupConfig { name, priority, kind: GroupKind::Fcgi(socket?), processes })
+    let mut processes = processes(common, section_name, &name, ProcessKind::Fcgi);
+    let socket = socket?;
+    share(&socket, &mut processes);
+    Some(GroupConfig { name, priority, kind: GroupKind::Fcgi(socket), processes })
+}
+
+/// The processes of an fcgi program that is a member of the group `group_name`. Supervisor runs it without its socket, so there
+/// are files that name none.
+pub(crate) fn members(common: &Common<'_>, section_name: &str, group_name: &str) -> Vec<ProcessConfig> {
+    let section = Section::new(common.reading, section_name, SectionKind::FcgiProgram);
+    let mut processes = processes(common, section_name, group_name, ProcessKind::Program);
+    if section.written("socket").is_none() {
+        section.advise(
+            "socket",
+            "no socket is named, so its processes run as those of a plain program".to_owned(),
+        );
+        return processes;
+    }
+    let (_, name) = section_name.split_once(':').expect("its kind was told by the colon");
+    if let Some(socket) = socket(&section, common.scope, name.trim()) {
+        share(&socket, &mut processes);
+    }
+    processes
+}
+
+fn share(socket: &SocketConfig, processes: &mut [ProcessConfig]) {
+    let socket = Arc::new(socket.clone());
+    for process in processes {
+        process.socket = Some(Arc::clone(&socket));
+    }
 }
 
 fn socket(section: &Section<'_>, scope: &Scope<'_>, name: &str) -> Option<SocketConfig> {

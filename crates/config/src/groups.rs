@@ -97,14 +97,10 @@ fn group<'a>(
                 continue;
             }
         };
-        // An fcgi program in a group becomes an ordinary one, without its socket.
-        if fcgi {
-            section.advise(
-                "programs",
-                format!("{program} loses its socket: an fcgi-program in a group runs as a plain program"),
-            );
-        }
-        let members = processes(common, &member, &name, ProcessKind::Program);
+        let members = match fcgi {
+            true => fcgi::members(common, &member, &name),
+            false => processes(common, &member, &name, ProcessKind::Program),
+        };
         advise_on_order(common, &member, &all, &members);
         all.extend(members);
         claimed.insert(member.clone());

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{Backoff, ExitOn, ProgramType, Retries, StartLimit};
@@ -218,6 +219,8 @@ pub struct ProcessConfig {
     pub redirect_stderr: bool,
     pub stdout: Channel,
     pub stderr: Channel,
+    /// Standard input, shared by all processes of the group that name the same one.
+    pub socket: Option<Arc<SocketConfig>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

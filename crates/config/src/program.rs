@@ -139,6 +139,7 @@ impl Shared {
             redirect_stderr,
             stdout,
             stderr,
+            socket: None,
         };
         Shared { template, process_name, numprocs, numprocs_start }
     }

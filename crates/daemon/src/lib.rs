@@ -10,6 +10,7 @@
 mod boot;
 mod clock;
 mod console;
+mod fcgi;
 mod inputs;
 mod launch;
 mod logs;

@@ -4,6 +4,7 @@
 //! outcome arrives later through the loop. Nothing here decides anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use provost_core::{
 use provost_host::Host;
 use provost_keeper::{Ends, Link, LinkError, Pipes, Plan, Relaunch, Target, ToKeeper};
 
+use crate::fcgi::FcgiSockets;
 use crate::launch::{self, Launcher, PlanNames};
 use crate::logs::auto::AutoLogs;
 use crate::logs::{self, Destination, MainLog, Order, Output, Pump};
@@ -51,7 +53,7 @@ struct Child {
 #[derive(Debug)]
 enum Stage {
     /// Its log files are being opened; signals that came meanwhile follow the spawn.
-    Opening { plan: Box<Plan>, signals: Vec<(i32, KillTarget)> },
+    Opening { plan: Box<Plan>, stdin: Option<OwnedFd>, signals: Vec<(i32, KillTarget)> },
     /// With the keeper.
     Running,
     /// Its last output is being written down.
@@ -88,6 +90,7 @@ pub(crate) struct Hands {
     /// By process, with the name of its group.
     logs: BTreeMap<ProcessId, (Arc<str>, LogPaths)>,
     children: BTreeMap<ChildId, Child>,
+    pub(crate) fcgi: FcgiSockets,
     /// What has been said of the configuration in force.
     pub(crate) advised: BTreeSet<String>,
 }
@@ -102,7 +105,7 @@ impl Hands {
         source: Source,
         memory: Memory,
     ) -> Hands {
-        let (asks, adoptable, logs, children, advised) = Default::default();
+        let (asks, adoptable, logs, children, fcgi, advised) = Default::default();
         Hands {
             link,
             pump,
@@ -115,6 +118,7 @@ impl Hands {
             adoptable,
             logs,
             children,
+            fcgi,
             advised,
         }
     }
@@ -126,6 +130,9 @@ impl Hands {
                 Some(Input::Resolved { process, result: self.launcher.check(&config) })
             }
             Action::PrepareLogs { process, group, config } => {
+                if let Some(socket) = &config.socket {
+                    self.fcgi.try_out(&group, socket, &mut self.log);
+                }
                 let paths = self.prepare_logs(&config);
                 self.logs.insert(process, (group, paths.clone()));
                 Some(Input::LogsPrepared { process, paths })
@@ -165,7 +172,7 @@ impl Hands {
                 None
             }
             Action::Forget { child } => {
-                self.children.remove(&child);
+                self.let_go(child)?;
                 self.link.send(ToKeeper::Forget { id: child.0 })?;
                 None
             }
@@ -183,6 +190,7 @@ impl Hands {
                 None
             }
             Action::Publish(Event::GroupRemoved { group }) => {
+                self.fcgi.forget_group(&group);
                 let of_group =
                     |(id, (of, _)): (&ProcessId, &(Arc<str>, LogPaths))| (*of == group).then_some(*id);
                 let removed: Vec<ProcessId> = self.logs.iter().filter_map(of_group).collect();
@@ -248,7 +256,17 @@ impl Hands {
         };
         let names = PlanNames::of(&config.name, &plan);
         let sinks = self.destinations(process, config);
-        let stage = Stage::Opening { plan: Box::new(plan), signals: Vec::new() };
+        let stdin = match &config.socket {
+            None => None,
+            Some(socket) => match self.fcgi.lend(child, group, socket, &mut self.log, &mut self.link) {
+                Ok(fd) => Some(fd),
+                Err(text) => {
+                    let error = SpawnError { kind: SpawnErrorKind::Resources, text };
+                    return Ok(Some(Input::SpawnFailed { child, error }));
+                }
+            },
+        };
+        let stage = Stage::Opening { plan: Box::new(plan), stdin, signals: Vec::new() };
         self.children.insert(child, Child { names, process, stage, sinks: sinks.clone(), heir: None });
         self.pump.orders.send(Order::Open { child, process, sinks });
         Ok(None)
@@ -295,13 +313,13 @@ impl Hands {
             return Ok(None);
         }
         if let Some(text) = error {
-            self.children.remove(&child);
+            self.let_go(child)?;
             self.pump.orders.send(Order::Cancel { child });
             let error = SpawnError { kind: SpawnErrorKind::Resources, text };
             return Ok(Some(Input::SpawnFailed { child, error }));
         }
-        if let Stage::Opening { plan, signals } = std::mem::replace(&mut entry.stage, Stage::Running) {
-            self.link.send(ToKeeper::Spawn { id: child.0, plan: *plan, stdin: None })?;
+        if let Stage::Opening { plan, stdin, signals } = std::mem::replace(&mut entry.stage, Stage::Running) {
+            self.link.send(ToKeeper::Spawn { id: child.0, plan: *plan, stdin })?;
             for (signal, target) in signals {
                 self.kill(child, signal, target)?;
             }
@@ -332,11 +350,16 @@ impl Hands {
         child: ChildId,
         stage: provost_keeper::Stage,
         errno: i32,
-    ) -> Option<Input> {
-        let entry = self.children.remove(&child)?;
+    ) -> Result<Option<Input>, LinkError> {
+        let Some(entry) = self.let_go(child)? else { return Ok(None) };
         self.pump.orders.send(Order::Cancel { child });
         let error = launch::keeper_refused(&entry.names.process, stage, errno);
-        Some(Input::SpawnFailed { child, error })
+        Ok(Some(Input::SpawnFailed { child, error }))
+    }
+
+    fn let_go(&mut self, child: ChildId) -> Result<Option<Child>, LinkError> {
+        self.fcgi.give_back(child, &mut self.log, &mut self.link)?;
+        Ok(self.children.remove(&child))
     }
 
     /// The child has ended; the core hears of it when its output is written down.
@@ -358,6 +381,7 @@ impl Hands {
         let heir = next.map(|child| logs::Heir { child, process, sinks: sinks.clone() });
         self.pump.orders.send(Order::Finish { child, last_words, heir });
         if let Some(next) = next {
+            self.fcgi.pass_on(child, next);
             // It is made from the same plan. One that began without us has been told of before.
             let old = self.adoptable.remove(&next);
             let heir = Heir { spawned: old.as_ref().map(|old| (old.pid, old.started)) };
@@ -418,12 +442,20 @@ impl Hands {
     /// A child of an earlier brain, taken over: its files are opened again, its pipes watched.
     fn adopt(&mut self, child: ChildId, process: ProcessId, config: &ProcessConfig) {
         let names = PlanNames::adopted(&config.name);
+        if let (Some(socket), Some((group, _))) = (&config.socket, self.logs.get(&process)) {
+            self.fcgi.adopt(child, group, socket);
+        }
         let sinks = self.destinations(process, config);
         let entry = Child { names, process, stage: Stage::Running, sinks: sinks.clone(), heir: None };
         self.children.insert(child, entry);
         self.pump.orders.send(Order::Open { child, process, sinks });
         let pipes = self.adoptable.remove(&child).and_then(|old| old.pipes);
         self.watch(child, pipes);
+    }
+
+    /// All children of an earlier brain have been taken over.
+    pub(crate) fn close_unused_sockets(&mut self) -> Result<(), LinkError> {
+        self.fcgi.close_unused(&mut self.log, &mut self.link)
     }
 
     // --- log files ---

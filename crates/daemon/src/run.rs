@@ -121,7 +121,7 @@ impl Loop {
                 self.hands.spawned(ChildId(id), pid, clock::of(at), pipes)
             }
             FromKeeper::SpawnFailed { id, stage, errno } => {
-                self.hands.spawn_failed(ChildId(id), stage, errno)
+                self.hands.spawn_failed(ChildId(id), stage, errno)?
             }
             FromKeeper::Exited { id, status, at, failure, next } => {
                 let (status, next) = (exit_status(status), next.map(ChildId));

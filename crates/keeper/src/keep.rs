@@ -308,11 +308,12 @@ impl Keeper {
     fn turn(&mut self) -> io::Result<Next> {
         let (signalled, brain) = self.wait();
         self.spawner.settle();
-        if signalled && let Some(next) = self.take_signals()? {
-            return Ok(next);
-        }
+        // First what the brain has said: how a child that has just ended is to be replaced, it may be.
         if brain.intersects(PollFlags::IN | PollFlags::HUP) {
             self.hear_brain(REQUESTS_A_TURN);
+        }
+        if signalled && let Some(next) = self.take_signals()? {
+            return Ok(next);
         }
         self.tell_brain();
         Ok(Next::GoOn)

@@ -27,6 +27,7 @@ use rustix::fs::Mode;
 
 use crate::clock;
 use crate::console::{complain, say};
+use crate::fcgi::FcgiSockets;
 use crate::launch::Launcher;
 use crate::logs::auto::AutoLogs;
 use crate::logs::{Destination, MainLog, Pump};
@@ -128,7 +129,7 @@ struct Brain {
 }
 
 impl Brain {
-    fn bring_up(mut link: Link, past: Past, source: Source, config: Config) -> Result<Brain, Refusal> {
+    fn bring_up(mut link: Link, mut past: Past, source: Source, config: Config) -> Result<Brain, Refusal> {
         let settings = &config.supervisord;
         let mut sayings = config.messages.clone();
         if !past.hello.seasoned {
@@ -164,6 +165,7 @@ impl Brain {
         }
 
         let recalled = past.recall();
+        let fcgi = FcgiSockets::resume(&mut past.held);
         let (sockets, doors) = Sockets::open(&config, past.held, &mut link)?;
         if !resumes {
             sockets::announce(&config, &mut log);
@@ -198,6 +200,7 @@ impl Brain {
         let launcher = Launcher::new(cwd, directory, config.child_serverurl());
         let memory = Memory::new().map_err(no_memory)?;
         let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, memory);
+        hands.fcgi = fcgi;
         hands.advised = config.advice.iter().map(ToString::to_string).collect();
         let first_child = past.children.iter().map(|child| child.highest + 1).max().unwrap_or(1);
         // What is left to chance differs from daemon to daemon, and that is all that is asked of it.
@@ -235,6 +238,7 @@ impl Brain {
         if let Some(ending) = recalled.ending {
             main.hands.memory.remember_ending(ending).map_err(no_memory)?;
         }
+        main.hands.close_unused_sockets()?;
         // Only now the new memory knows all that the old one knew, and may take its place.
         let fd = main.hands.memory.share().map_err(no_memory)?;
         main.hands.link.send(ToKeeper::Hold { name: memory::HELD_AS.to_owned(), fd })?;

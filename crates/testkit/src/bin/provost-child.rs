@@ -42,6 +42,8 @@ words, done in order:
   dump-signals             the blocked and ignored signals it was started with (the language's
                            runtime ignores SIGPIPE itself: look at that one with another program)
   dump-fds                 its open descriptors and what they are
+  accept:TIME              accept connections on standard input, a listening socket, for this long,
+                           and write its pid to each
   pid | pgid | cwd | umask one line each
   forever                  stay until a signal ends it";
 
@@ -108,6 +110,7 @@ impl Script {
             "dump-env" => dump_env(),
             "dump-signals" => print_status(&["SigBlk", "SigIgn"])?,
             "dump-fds" => dump_fds()?,
+            "accept" => accept(duration(rest)?)?,
             "umask" => print_status(&["Umask"])?,
             "pid" => println!("{}", std::process::id()),
             "pgid" => println!("{}", rustix::process::getpgrp().as_raw_nonzero()),
@@ -172,6 +175,20 @@ fn hello(name: &str) -> Result<(), Box<dyn Error>> {
     let name = if name.is_empty() { &given } else { name };
     let text = format!("{name} {} {at}", std::process::id());
     UnixDatagram::unbound()?.send_to(text.as_bytes(), address)?;
+    Ok(())
+}
+
+/// Accepts on standard input, as fcgi programs do, for this long at most, and tells everybody its pid.
+fn accept(most: Duration) -> Result<(), Box<dyn Error>> {
+    let until = Instant::now() + most;
+    let listener = std::io::stdin();
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+        if poll(&mut [PollFd::new(&listener, PollFlags::IN)], Some(&timeout))? > 0 {
+            let connection = rustix::net::accept(&listener)?;
+            rustix::io::write(&connection, format!("{}\n", std::process::id()).as_bytes())?;
+        }
+    }
     Ok(())
 }
 

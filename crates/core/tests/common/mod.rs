@@ -35,6 +35,8 @@ pub(crate) struct Table {
     pub(crate) told: Vec<String>,
     /// Children wanted and not yet reported, oldest first.
     pub(crate) wanted: Vec<(ChildId, String)>,
+    /// Children that may be replaced without asking, and by whom.
+    pub(crate) relaunches: Vec<(ChildId, ChildId)>,
     next_ask: u64,
 }
 
@@ -63,6 +65,7 @@ impl Table {
             replies: Vec::new(),
             told: Vec::new(),
             wanted: Vec::new(),
+            relaunches: Vec::new(),
             next_ask: 1,
         };
         table.carry_out(actions);
@@ -91,6 +94,8 @@ impl Table {
                     self.feed(Input::ConfigRead { ask, purpose, result });
                 }
                 Action::Spawn { child, config, .. } => self.wanted.push((child, config.name.clone())),
+                Action::Relaunch { child, next, .. } => self.relaunches.push((child, next)),
+                Action::NoRelaunch { child } => self.relaunches.retain(|(of, _)| *of != child),
                 Action::Reply { ask, reply } => self.replies.push((ask, reply)),
                 _ => {}
             }
@@ -117,6 +122,13 @@ impl Table {
         let (child, _) = self.wanted.remove(0);
         self.feed(Input::Spawned { child, pid, at: self.now });
         child
+    }
+
+    /// The keeper has put `next` in the place of a child that was ended by this signal.
+    pub(crate) fn is_replaced(&mut self, child: ChildId, signal: i32, next: ChildId) {
+        let status = ExitStatus::Signal { number: signal, core_dumped: false };
+        self.relaunches.retain(|(of, _)| *of != child);
+        self.feed(Input::Exited { child, status, at: self.now, next: Some(next) });
     }
 
     pub(crate) fn exits(&mut self, child: ChildId, code: i32) {
@@ -153,6 +165,7 @@ impl Table {
 pub(crate) fn tell(action: &Action) -> Option<String> {
     Some(match action {
         Action::Spawn { child, config, .. } => format!("spawn {} as {}", config.name, child.0),
+        Action::TakeOver { child, .. } => format!("take over {}", child.0),
         Action::Kill { child, signal, target } => format!("kill {} with {signal} ({target:?})", child.0),
         Action::Publish(Event::ProcessState { process, from, to, detail, .. }) => {
             let detail = match detail {

@@ -85,7 +85,7 @@ fn an_essential_program_that_comes_back_ends_nothing() {
     table.dies(children[0], 9);
     assert_eq!(
         table.story(),
-        ["a: RUNNING -> EXITED expected false pid 10", "a: EXITED -> STARTING tries 0", "spawn a as 2"]
+        ["a: RUNNING -> EXITED expected false pid 10", "a: EXITED -> STARTING tries 0", "spawn a as 4"]
     );
 }
 

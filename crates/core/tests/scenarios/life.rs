@@ -1,6 +1,6 @@
 //! Starts, restarts and retries, as Supervisor knows them (SPEC 3.2).
 
-use provost_core::{Fault, Now, Reply, Wall};
+use provost_core::{Fault, Input, Now, Reply, Wall};
 
 use crate::common::Table;
 use crate::{MOMENT, SECOND, running, start, stop};
@@ -29,8 +29,39 @@ fn a_program_killed_after_a_second_is_replaced_at_once() {
     table.dies(child, 9);
     assert_eq!(
         table.story(),
-        ["a: RUNNING -> EXITED expected false pid 10", "a: EXITED -> STARTING tries 0", "spawn a as 2"]
+        ["a: RUNNING -> EXITED expected false pid 10", "a: EXITED -> STARTING tries 0", "spawn a as 4"]
     );
+}
+
+#[test]
+fn a_running_program_may_be_replaced_without_asking_until_it_is_to_stop() {
+    let mut table = Table::new("[program:a]\ncommand=/bin/a");
+    let child = table.spawns(10);
+    assert_eq!(table.relaunches, []);
+    table.advance(SECOND);
+    let [(of, next)] = table.relaunches[..] else { panic!("{:?}", table.relaunches) };
+    assert_eq!(of, child);
+    table.story();
+    table.is_replaced(child, 9, next);
+    assert_eq!(
+        table.story(),
+        ["a: RUNNING -> EXITED expected false pid 10", "a: EXITED -> STARTING tries 0", "take over 3"]
+    );
+    table.feed(Input::Spawned { child: next, pid: 11, at: table.now });
+    table.advance(SECOND);
+    assert_eq!(table.relaunches.len(), 1, "the next one may be replaced as well");
+    table.story();
+    table.ask(stop("a"));
+    assert_eq!(table.relaunches, []);
+    assert_eq!(table.story(), ["a: RUNNING -> STOPPING pid 11", "kill 3 with 15 (Process)"]);
+}
+
+#[test]
+fn who_must_wait_or_be_counted_or_stay_away_is_never_replaced_without_asking() {
+    for options in ["autorestart=false", "restartpause=1", "startlimit=3/60"] {
+        let (table, _) = running(&format!("autorestart=true\n{options}"));
+        assert_eq!(table.relaunches, [], "{options}");
+    }
 }
 
 #[test]

@@ -141,3 +141,44 @@ fn nothing_is_started_while_everything_stops_and_whoever_waits_is_told() {
     table.dies(a, 9);
     assert_eq!(table.story().last().map(String::as_str), Some("finish: exit 0"));
 }
+
+#[test]
+fn a_stop_that_comes_too_late_stops_the_one_that_took_its_place() {
+    let (mut table, child) = running("autorestart=true");
+    let (_, next) = table.relaunches[0];
+    let ask = table.ask(stop("a"));
+    table.story();
+    table.is_replaced(child, 9, next);
+    assert_eq!(table.story(), ["take over 3", "kill 3 with 15 (Process)"]);
+    assert_eq!(table.reply(ask), None);
+    table.feed(Input::Spawned { child: next, pid: 11, at: table.now });
+    table.dies(next, 15);
+    assert_eq!(table.story(), ["a: STOPPING -> STOPPED pid 11"]);
+    assert_eq!(table.reply(ask), Some(&Reply::Done));
+}
+
+#[test]
+fn a_program_replaced_while_everything_stops_is_stopped_in_its_turn() {
+    let mut table = Table::new(
+        "[program:a]\ncommand=/bin/a\nautorestart=true\npriority=1\n[program:b]\ncommand=/bin/b\npriority=2",
+    );
+    let [a, b] = [10, 11].map(|pid| table.spawns(pid));
+    table.advance(60 * SECOND);
+    let next = table.relaunches.iter().find(|(of, _)| *of == a).expect("it is RUNNING").1;
+    table.story();
+    table.feed(Input::Signal(15));
+    assert_eq!(table.relaunches, [], "nobody is replaced any more");
+    table.story();
+    // But this one had been, when the order not to was still on its way.
+    table.is_replaced(a, 9, next);
+    assert_eq!(
+        table.story(),
+        ["a: RUNNING -> EXITED expected false pid 10", "a: EXITED -> STARTING tries 0", "take over 4"]
+    );
+    table.dies(b, 15);
+    table.feed(Input::Spawned { child: next, pid: 12, at: table.now });
+    let story = table.story();
+    assert!(story.contains(&"a: STARTING -> STOPPING pid 0".to_owned()), "{story:?}");
+    table.dies(next, 15);
+    assert!(table.story().contains(&"finish: Exit { status: 0 }".to_owned()));
+}

@@ -30,6 +30,8 @@ struct Course {
     /// When the last attempt failed, and how many had by then.
     failed: Option<(Mono, u32)>,
     exited: Option<Mono>,
+    /// When the last child ended; the news of it may have come later.
+    ended: Option<Mono>,
     /// A brain has died since then: a restart that a person cancelled is due again, at once.
     resumed: bool,
     /// How the last child ended, and whether that was the child of this attempt.
@@ -82,9 +84,9 @@ impl Policies {
         self.courses.get(who).is_some_and(|course| course.config.program_type == ProgramType::Oneshot)
     }
 
-    pub(crate) fn child_ended(&mut self, who: &Who, status: ExitStatus) {
+    pub(crate) fn child_ended(&mut self, who: &Who, status: ExitStatus, at: Mono) {
         if let Some(course) = self.courses.get_mut(who) {
-            (course.last, course.has_lived) = (Some(status), true);
+            (course.last, course.has_lived, course.ended) = (Some(status), true, Some(at));
         }
     }
 
@@ -127,6 +129,7 @@ impl Policies {
             attempts: 0,
             failed: None,
             exited: None,
+            ended: None,
             resumed: false,
             last: None,
             has_lived: false,
@@ -160,6 +163,14 @@ impl Policies {
         }
     }
 
+    /// The keeper has put a child in the place of one that has ended, at this time. STARTING was published just before.
+    pub(crate) fn relaunched(&mut self, at: Mono, who: &Who) -> Verdict {
+        let Some(config) = self.courses.get(who).map(|course| Arc::clone(&course.config)) else {
+            return Ok(None);
+        };
+        self.spawned(at, who, &config, false)
+    }
+
     /// A state event, before the end has begun.
     pub(crate) fn changed(
         &mut self,
@@ -182,7 +193,7 @@ impl Policies {
             }
             (State::Backoff, StateDetail::Tries(n)) => course.failed = Some((now, n)),
             (State::Exited, StateDetail::Exited { expected, .. }) => {
-                (course.exited, course.resumed) = (Some(now), false);
+                (course.exited, course.resumed) = (course.ended.or(Some(now)), false);
                 course.returns = match course.config.autorestart {
                     AutoRestart::Always => true,
                     AutoRestart::Unexpected => !expected,

@@ -41,6 +41,9 @@ impl Seen {
             "statuses",
             "exit before stop signal",
             "brain died",
+            "relaunched",
+            "relaunch withdrawn",
+            "stop of a child that had been replaced",
             "waited by curve",
             "more than three retries",
             "paused",
@@ -82,6 +85,10 @@ pub(crate) struct Referee {
     children: BTreeMap<ChildId, Living>,
     /// Children that have ended, or never came to be.
     gone: BTreeSet<ChildId>,
+    /// Children that the keeper is to replace at their end, unless told otherwise.
+    to_relaunch: BTreeSet<ChildId>,
+    /// Whose place a child is to take, and when it did.
+    heirs: BTreeMap<ChildId, (Who, Option<Mono>)>,
     states: BTreeMap<Who, State>,
     policies: Policies,
     /// The process that somebody has asked for, during the step that starts it.
@@ -124,11 +131,19 @@ impl Referee {
         }
     }
 
-    pub(crate) fn ended(&mut self, child: ChildId, status: ExitStatus) {
+    pub(crate) fn ended(&mut self, child: ChildId, status: ExitStatus, at: Mono) {
         if let Some(living) = self.children.get(&child) {
-            self.policies.child_ended(&living.who, status);
+            self.policies.child_ended(&living.who, status, at);
         }
+        self.to_relaunch.remove(&child);
         self.gone.insert(child);
+    }
+
+    /// The keeper has put this child in another one's place.
+    pub(crate) fn relaunched(&mut self, next: ChildId, at: Mono) {
+        if let Some((_, started)) = self.heirs.get_mut(&next) {
+            *started = Some(at);
+        }
     }
 
     /// Fails the run unless the rule was kept.
@@ -148,10 +163,7 @@ impl Referee {
                 if self.stopping {
                     self.fail("a spawn while everything stops");
                 }
-                if child.0 <= self.last_child {
-                    self.fail("a child's number was used twice");
-                }
-                self.last_child = child.0;
+                self.number(*child);
                 let who = (group.to_string(), config.name.clone());
                 if let Some((other, _)) = self.children.iter().find(|(_, living)| living.who == who) {
                     self.fail(&format!("two children of {who:?}: {other:?} and {child:?}"));
@@ -161,9 +173,29 @@ impl Referee {
                 self.check(kept);
                 self.children.insert(*child, Living { who });
             }
+            Action::Relaunch { child, next, .. } => {
+                if self.stopping {
+                    self.fail("a relaunch is ordered while everything stops");
+                }
+                let Some(who) = self.owner(*child) else {
+                    self.fail(&format!("a relaunch of {child:?}, which is no child"))
+                };
+                self.number(*next);
+                self.to_relaunch.insert(*child);
+                self.heirs.insert(*next, (who, None));
+            }
+            Action::NoRelaunch { child } => {
+                if self.to_relaunch.remove(child) {
+                    self.seen.saw("relaunch withdrawn");
+                }
+            }
+            Action::TakeOver { child, .. } => self.taken_over(*child),
             Action::Kill { child, signal, .. } => {
-                if !self.children.contains_key(child) {
-                    self.fail(&format!("a signal for {child:?}, which is no child"));
+                let Some(who) = self.owner(*child) else {
+                    self.fail(&format!("a signal for {child:?}, which is no child"))
+                };
+                if self.states.get(&who) == Some(&State::Stopping) && self.to_relaunch.contains(child) {
+                    self.fail(&format!("{child:?} is asked to stop, and would be replaced"));
                 }
                 if *signal == 9 {
                     self.seen.saw("killed");
@@ -225,6 +257,31 @@ impl Referee {
         }
     }
 
+    fn number(&mut self, child: ChildId) {
+        if child.0 <= self.last_child {
+            self.fail("a child's number was used twice");
+        }
+        self.last_child = child.0;
+    }
+
+    /// The supervisor learns that a child has taken another one's place, which has ended.
+    fn taken_over(&mut self, child: ChildId) {
+        let Some((who, Some(at))) = self.heirs.remove(&child) else {
+            self.fail(&format!("{child:?} has taken nobody's place"))
+        };
+        let is_alive = |(id, living): (&ChildId, &Living)| living.who == who && !self.gone.contains(id);
+        if self.children.iter().any(is_alive) {
+            self.fail(&format!("{child:?} is a second child of {who:?}"));
+        }
+        if self.states.get(&who) == Some(&State::Stopping) {
+            self.seen.saw("stop of a child that had been replaced");
+        } else {
+            let kept = self.policies.relaunched(at, &who);
+            self.check(kept);
+        }
+        self.children.insert(child, Living { who });
+    }
+
     fn must_be_kept(&self, who: &Who, promise: Promise) {
         let state = self.states.get(who).copied().unwrap_or(State::Stopped);
         let kept = match promise {
@@ -267,6 +324,9 @@ impl Referee {
         let stopping = self.states.values().any(|state| *state == State::Stopping);
         if stopping && supervisor.next_deadline().is_none() {
             self.fail("a process is STOPPING, and nobody will look after it again");
+        }
+        if let Some(child) = self.to_relaunch.iter().find(|id| self.stopping && !self.gone.contains(id)) {
+            self.fail(&format!("everything stops, and {child:?} would be replaced"));
         }
         if self.policies.is_over() && !self.stopping {
             self.fail("a program's end should have ended everything");

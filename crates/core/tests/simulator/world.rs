@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use provost_config::Config;
 use provost_core::{
-    Action, AskId, ChildId, Command, Ending, ExitStatus, Input, LogPaths, Memory, Mono, Now, SpawnError,
-    SpawnErrorKind, Supervisor, Target, Wall,
+    Action, AskId, ChildId, Command, Ending, ExitStatus, Input, LogPaths, Memory, Mono, Now, RelaunchOn,
+    SpawnError, SpawnErrorKind, Supervisor, Target, Wall,
 };
 
 use crate::common::config;
@@ -47,15 +47,35 @@ impl Chance {
 enum Fate {
     Spawned(ChildId),
     SpawnFails(ChildId),
-    Ends(ChildId, ExitStatus),
+    /// The keeper reaps it, and does what it was told for this case.
+    Dies(ChildId, ExitStatus),
+    /// The supervisor hears of it.
+    Ended {
+        child: ChildId,
+        status: ExitStatus,
+        at: Now,
+        next: Option<ChildId>,
+    },
 }
 
 #[derive(Debug)]
 struct Child {
     pid: i32,
+    started: Now,
+    /// The supervisor has been told that it runs.
+    told: bool,
+    relaunch: Option<Relaunch>,
     ignores_stop: bool,
     refuses_signals: bool,
     death_takes: Duration,
+}
+
+/// What the keeper is to do at a child's end.
+#[derive(Debug)]
+struct Relaunch {
+    next: ChildId,
+    on: RelaunchOn,
+    after: Duration,
 }
 
 pub(crate) struct World {
@@ -168,8 +188,8 @@ impl World {
     fn happens(&mut self, fate: Fate) {
         match fate {
             Fate::Spawned(child) => {
-                let Some(pid) = self.children.get(&child).map(|c| c.pid) else { return };
-                self.feed(Input::Spawned { child, pid, at: self.now });
+                let Some((pid, at)) = self.tell_of(child) else { return };
+                self.feed(Input::Spawned { child, pid, at });
             }
             Fate::SpawnFails(child) => {
                 self.children.remove(&child);
@@ -178,11 +198,50 @@ impl World {
                     SpawnError { kind: SpawnErrorKind::Resources, text: "too many open files".into() };
                 self.feed(Input::SpawnFailed { child, error });
             }
-            Fate::Ends(child, status) => {
-                if self.children.remove(&child).is_some() {
-                    self.referee.ended(child, status);
-                    self.feed(Input::Exited { child, status, at: self.now, next: None });
+            Fate::Dies(child, status) => self.dies(child, status),
+            // The keeper tells things in order: of a birth before an end.
+            Fate::Ended { child, .. } if !self.children[&child].told => {
+                self.later(Duration::from_millis(1), fate);
+            }
+            Fate::Ended { child, status, at, next } => {
+                self.children.remove(&child);
+                self.referee.ended(child, status, at.mono);
+                if next.is_some() {
+                    self.referee.seen.saw("relaunched");
                 }
+                self.feed(Input::Exited { child, status, at, next });
+            }
+        }
+    }
+
+    fn tell_of(&mut self, child: ChildId) -> Option<(i32, Now)> {
+        let child = self.children.get_mut(&child)?;
+        child.told = true;
+        Some((child.pid, child.started))
+    }
+
+    /// The keeper reaps a child. The news of it takes its time, and meets on its way what the supervisor wants meanwhile.
+    fn dies(&mut self, id: ChildId, status: ExitStatus) {
+        let untold = |fate: &Fate| matches!(fate, Fate::Ended { child, .. } if *child == id);
+        if self.fates.values().any(untold) {
+            return;
+        }
+        let Some(child) = self.children.get_mut(&id) else { return };
+        let lived = self.now.mono.since(child.started.mono);
+        let how = child.relaunch.take().filter(|how| lived >= how.after && is_one_of(status, &how.on));
+        // It may be out of processes, or the program may be gone.
+        let next = how.filter(|_| !self.chance.one_in(10)).map(|how| how.next);
+        if let Some(next) = next {
+            self.referee.relaunched(next, self.now.mono);
+            self.live(next, Duration::ZERO);
+        }
+        let news = Fate::Ended { child: id, status, at: self.now, next };
+        match self.chance.one_in(2) {
+            true => self.later(Duration::ZERO, news),
+            false => {
+                let most = self.chance.pick(&[40, 40, 500]);
+                let takes = self.chance.millis(most);
+                self.later(takes, news);
             }
         }
     }
@@ -201,11 +260,23 @@ impl World {
                     self.children.remove(&child);
                     self.referee.never_was(child);
                 }
-                Fate::Ends(..) => {}
+                Fate::Dies(..) | Fate::Ended { .. } => {}
             }
         }
-        let owners: Vec<_> =
-            self.children.iter().filter_map(|(id, c)| Some((*id, c.pid, self.referee.owner(*id)?))).collect();
+        // A child that has taken another one's place is not adopted while that one's end is still to be told.
+        let heirs: BTreeSet<ChildId> = self
+            .fates
+            .values()
+            .filter_map(|fate| match fate {
+                Fate::Ended { next, .. } => *next,
+                Fate::Spawned(_) | Fate::SpawnFails(_) | Fate::Dies(..) => None,
+            })
+            .collect();
+        let mut owners = Vec::new();
+        for (id, child) in self.children.iter_mut().filter(|(id, _)| !heirs.contains(id)) {
+            child.told = true;
+            owners.extend(self.referee.owner(*id).map(|who| (*id, child.pid, child.started, who)));
+        }
         let children = &self.children;
         self.referee.brain_died(|id| children.contains_key(&id));
         let first = ChildId(self.referee.next_child());
@@ -213,9 +284,7 @@ impl World {
         self.supervisor = supervisor;
         self.resuming = true;
         self.carry_out(actions);
-        for (child, pid, (group, process)) in owners {
-            let started = self.remembered.get(&(group.clone(), process.clone())).and_then(|m| m.started);
-            let started = started.unwrap_or(self.now);
+        for (child, pid, started, (group, process)) in owners {
             self.feed(Input::Adopt { group, process, child, pid, started });
         }
         for ((group, process), memory) in remembered {
@@ -350,6 +419,27 @@ impl World {
                 }
                 Action::RememberEnding(ending) => self.remembered_ending = Some(ending),
                 Action::Spawn { child, .. } => self.begin_life(child),
+                Action::Relaunch { child, next, on, after } => {
+                    if let Some(child) = self.children.get_mut(&child) {
+                        child.relaunch = Some(Relaunch { next, on, after });
+                    }
+                }
+                Action::NoRelaunch { child } => {
+                    if let Some(child) = self.children.get_mut(&child) {
+                        child.relaunch = None;
+                    }
+                }
+                Action::TakeOver { child, .. } => match self.chance.one_in(2) {
+                    true => {
+                        let (pid, at) =
+                            self.tell_of(child).expect("a child that was told to have taken a place");
+                        self.at_once.push_back(Input::Spawned { child, pid, at });
+                    }
+                    false => {
+                        let takes = self.chance.millis(20);
+                        self.later(takes, Fate::Spawned(child));
+                    }
+                },
                 Action::Kill { child, signal, .. } => self.signal(child, signal),
                 _ => {}
             }
@@ -357,19 +447,30 @@ impl World {
     }
 
     fn begin_life(&mut self, child: ChildId) {
+        let spawned_in = self.chance.millis(20);
+        self.live(child, spawned_in);
+        if self.chance.one_in(12) {
+            let its_own = |fate: &Fate| matches!(fate, Fate::Dies(id, _) if *id == child);
+            self.fates.retain(|_, fate| !its_own(fate));
+            return self.later(spawned_in, Fate::SpawnFails(child));
+        }
+        self.later(spawned_in, Fate::Spawned(child));
+    }
+
+    /// A child begins its life so soon, and may end it by itself.
+    fn live(&mut self, child: ChildId, begins_in: Duration) {
         self.next_pid += 1;
+        let (mono, wall) = (self.now.mono + begins_in, self.now.wall.0 + begins_in.as_millis() as i64);
         let will = Child {
             pid: self.next_pid,
+            started: Now { mono, wall: Wall(wall) },
+            told: false,
+            relaunch: None,
             ignores_stop: self.chance.one_in(5),
             refuses_signals: self.chance.one_in(60),
             death_takes: if self.chance.one_in(10) { SLOWEST_DEATH } else { self.chance.millis(30) },
         };
         self.children.insert(child, will);
-        let spawned_in = self.chance.millis(20);
-        if self.chance.one_in(12) {
-            return self.later(spawned_in, Fate::SpawnFails(child));
-        }
-        self.later(spawned_in, Fate::Spawned(child));
         let lives = match self.chance.below(4) {
             1.. if self.dismal && !self.chance.one_in(8) => self.chance.millis(50),
             0 => self.chance.millis(50),
@@ -379,8 +480,7 @@ impl World {
             _ => return,
         };
         let status = self.some_status();
-        // Never before the news of its birth: the keeper tells them in order.
-        self.later(spawned_in + lives, Fate::Ends(child, status));
+        self.later(begins_in + lives, Fate::Dies(child, status));
     }
 
     fn signal(&mut self, id: ChildId, signal: i32) {
@@ -402,7 +502,7 @@ impl World {
         }
         let takes = child.death_takes + Duration::from_millis(25);
         let status = ExitStatus::Signal { number: signal, core_dumped: false };
-        self.later(takes, Fate::Ends(id, status));
+        self.later(takes, Fate::Dies(id, status));
     }
 
     fn some_status(&mut self) -> ExitStatus {
@@ -416,6 +516,15 @@ impl World {
     fn later(&mut self, after: Duration, fate: Fate) {
         self.order += 1;
         self.fates.insert((self.now.mono + after, self.order), fate);
+    }
+}
+
+fn is_one_of(status: ExitStatus, ends: &RelaunchOn) -> bool {
+    match (ends, status) {
+        (RelaunchOn::AnyEnd, _) | (RelaunchOn::OtherThan(_), ExitStatus::Signal { .. }) => true,
+        (RelaunchOn::OtherThan(codes), ExitStatus::Code(code)) => {
+            codes.iter().all(|other| i32::from(*other) != code)
+        }
     }
 }
 

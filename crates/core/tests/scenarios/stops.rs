@@ -180,5 +180,5 @@ fn a_program_replaced_while_everything_stops_is_stopped_in_its_turn() {
     let story = table.story();
     assert!(story.contains(&"a: STARTING -> STOPPING pid 0".to_owned()), "{story:?}");
     table.dies(next, 15);
-    assert!(table.story().contains(&"finish: Exit { status: 0 }".to_owned()));
+    assert!(table.story().contains(&"finish: exit 0".to_owned()));
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 use provost_config::{AutoRestart, Curve, ExitOn, ProcessKind, ProgramType, Retries};
 use provost_core::{Ending, ExitStatus, Mono, ProcessConfig, State, StateDetail};
 
+use crate::referee::as_resumed;
+
 /// Group and process.
 pub(crate) type Who = (String, String);
 type Verdict = Result<Option<&'static str>, String>;
@@ -101,9 +103,10 @@ impl Policies {
     }
 
     /// What only the old brain knew no longer counts.
-    pub(crate) fn brain_died(&mut self) {
+    pub(crate) fn brain_died(&mut self, lives: impl Fn(&Who) -> bool) {
         self.order_is_vague = true;
-        for course in self.courses.values_mut() {
+        for (who, course) in &mut self.courses {
+            course.state = as_resumed(course.state, lives(who));
             (course.started, course.failed, course.last) = (None, None, None);
             (course.attempts, course.resumed) = (0, true);
             course.restarts.clear();

@@ -344,16 +344,12 @@ impl Referee {
         self.seen.saw("brain died");
         self.open.clear();
         self.promises.clear();
-        self.policies.brain_died();
         self.stopping = false;
         let alive: BTreeSet<_> =
             self.children.iter().filter(|(id, _)| living(**id)).map(|(_, l)| l.who.clone()).collect();
+        self.policies.brain_died(|who| alive.contains(who));
         for (who, state) in &mut self.states {
-            *state = match *state {
-                State::Starting | State::Running if !alive.contains(who) => State::Backoff,
-                State::Stopping | State::Unknown if !alive.contains(who) => State::Stopped,
-                state => state,
-            };
+            *state = as_resumed(*state, alive.contains(who));
         }
         self.children.retain(|id, _| living(*id));
     }
@@ -379,5 +375,14 @@ impl Referee {
                 self.children, self.states
             ));
         }
+    }
+}
+
+/// What the next brain makes of a state, without a word.
+pub(crate) fn as_resumed(state: State, lives: bool) -> State {
+    match state {
+        State::Starting | State::Running if !lives => State::Backoff,
+        State::Stopping | State::Unknown if !lives => State::Stopped,
+        state => state,
     }
 }

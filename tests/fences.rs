@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("keeper", &[]),
     ("host", &["config"]),
     ("api", &["core", "wire"]),
-    ("daemon", &["api", "config", "core", "host", "keeper"]),
+    ("daemon", &["api", "config", "core", "host", "keeper", "wire"]),
     ("ctl", &["config", "wire"]),
     ("testkit", &[]),
     ("bench", &["testkit", "config", "host"]),

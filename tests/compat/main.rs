@@ -4,7 +4,9 @@
 //! In: scenarios, functions that drive a daemon through a [`stage::Stage`]. Out:
 //! for each side a transcript (what supervisorctl printed and returned, and the
 //! main log, with pids, times and paths made equal), compared line by line. What
-//! may differ stands in one table with reasons, `differences.rs`.
+//! may differ stands in one table with reasons, `differences.rs`. The scenarios of
+//! `lifecycle` are rows of tables and compare every event besides: its name, its
+//! payload, its place and its time.
 //!
 //! `PROVOST_COMPAT_ONLY` replaces our side, to look at one half at a time:
 //! `ctl` is our supervisorctl on 4.3.0's daemon, `daemon` is our daemon under
@@ -14,6 +16,7 @@
 //! Not here: what no command and no log shows. That is for the rooms' own tests.
 
 mod differences;
+mod lifecycle;
 mod normalise;
 mod scenarios;
 mod stage;
@@ -60,9 +63,9 @@ fn compare(scenario: Scenario, theirs: &Implementation, ours: &Implementation) {
     let (expected, actual) = thread::scope(|scope| {
         let expected = thread::Builder::new()
             .name("4.3.0".into())
-            .spawn_scoped(scope, || comparable(Side::Theirs, stage::play(theirs, scenario)))
+            .spawn_scoped(scope, || comparable(Side::Theirs, stage::play(theirs, scenario).whole()))
             .expect("a test may start a thread");
-        let actual = comparable(Side::Ours, stage::play(ours, scenario));
+        let actual = comparable(Side::Ours, stage::play(ours, scenario).whole());
         let expected = expected.join().expect("the scenario plays on 4.3.0 (its panic is above)");
         (expected, actual)
     });

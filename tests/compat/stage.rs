@@ -1,13 +1,16 @@
 //! What a scenario is played on: a daemon, and the record of what was seen.
 //!
-//! In: an implementation and a scenario. Out: its transcript. Every run of
+//! In: an implementation and a scenario. Out: what was seen. Every run of
 //! supervisorctl is recorded with its output and status; at the end the daemon
 //! is asked to end and its exit status and whole main log are recorded too.
 
 use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 
 use provost_testkit::{
-    Daemon, HEAD, Hello, Implementation, Lines, Process, Signal, send_signal, wait_until_gone,
+    Daemon, HEAD, Hello, Implementation, Lines, Process, Signal, post, send_signal, wait_until_gone,
 };
 
 use crate::normalise;
@@ -19,19 +22,49 @@ pub(crate) struct Stage {
     daemon: Option<Daemon>,
     outputs: HashMap<String, Lines>,
     transcript: Vec<String>,
+    /// Whether the daemon's end has been waited for.
+    ended: bool,
 }
 
-/// Plays a scenario to its end and gives the transcript.
-pub(crate) fn play(implementation: &Implementation, scenario: fn(&mut Stage)) -> Vec<String> {
+/// What was seen of a scenario.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// What was done to the daemon, and what came of it.
+    pub(crate) transcript: Vec<String>,
+    /// The main log, as it is.
+    pub(crate) log: Vec<String>,
+    directory: String,
+}
+
+impl Seen {
+    /// The main log with what differs between any two runs made equal.
+    pub(crate) fn comparable_log(&self) -> Vec<String> {
+        self.log.iter().map(|line| normalise::log_line(line, &self.directory)).collect()
+    }
+
+    /// Everything, to be compared.
+    pub(crate) fn whole(mut self) -> Vec<String> {
+        let log = self.comparable_log();
+        self.transcript.push("main log:".into());
+        self.transcript.extend(log);
+        self.transcript
+    }
+}
+
+/// Plays a scenario to its end and tells what was seen.
+pub(crate) fn play(implementation: &Implementation, scenario: impl FnOnce(&mut Stage)) -> Seen {
     let mut stage = Stage {
         implementation: implementation.clone(),
         daemon: None,
         outputs: HashMap::new(),
         transcript: Vec::new(),
+        ended: false,
     };
     scenario(&mut stage);
-    stage.finish();
-    stage.transcript
+    stage.end();
+    let directory = stage.directory();
+    let log = stage.daemon().log().all().to_vec();
+    Seen { transcript: stage.transcript, log, directory }
 }
 
 impl Stage {
@@ -68,6 +101,33 @@ impl Stage {
         self.transcript.push(format!("= {}", output.status));
     }
 
+    /// Asks for a stop without waiting for it, which supervisorctl never does, and records the answer.
+    #[track_caller]
+    pub(crate) fn stop_unwaited(&mut self, process: &str) {
+        let body = format!(
+            "<?xml version='1.0'?><methodCall><methodName>supervisor.stopProcess</methodName><params>\
+             <param><value><string>{process}</string></value></param>\
+             <param><value><boolean>0</boolean></value></param></params></methodCall>"
+        );
+        let answer = post(&self.daemon().socket(), "/RPC2", body.as_bytes());
+        let answer = answer.unwrap_or_else(|e| panic!("cannot ask to stop {process}: {e}"));
+        self.transcript.push(format!("$ stop {process} without waiting: {}", answer.status));
+        self.transcript.extend(String::from_utf8_lossy(&answer.body).lines().map(str::to_owned));
+    }
+
+    /// Puts a file into the sandbox that can be executed.
+    #[track_caller]
+    pub(crate) fn write_program(&mut self, name: &str, text: &str) {
+        let path = self.daemon().sandbox().file(name);
+        let written = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()));
+        written.unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+    }
+
     /// Waits for a line of the main log with this text, behind the last one waited for.
     #[track_caller]
     pub(crate) fn wait_for_log(&mut self, text: &str) {
@@ -102,9 +162,19 @@ impl Stage {
     /// Waits for a line in a file of the sandbox, which a program's output is captured to.
     #[track_caller]
     pub(crate) fn wait_for_output(&mut self, file: &str, text: &str) {
-        let path = self.daemon().sandbox().file(file);
-        let lines = self.outputs.entry(file.to_owned()).or_insert_with(|| Lines::follow(&path));
-        lines.wait_for(text);
+        self.output(file).wait_for(text);
+    }
+
+    /// Waits for several, in whatever order they come.
+    #[track_caller]
+    pub(crate) fn wait_for_outputs(&mut self, file: &str, texts: &[&str]) {
+        self.output(file).wait_for_all(texts);
+    }
+
+    /// All lines of such a file so far.
+    #[track_caller]
+    pub(crate) fn lines_of(&mut self, file: &str) -> Vec<String> {
+        self.output(file).all().to_vec()
     }
 
     /// Sends a signal to a program.
@@ -152,6 +222,22 @@ impl Stage {
         // Nobody but its parent learns how a daemon in the background ended.
         let status = status.map_or("in the background".to_owned(), |status| status.to_string());
         self.transcript.push(format!("supervisord ended: {status}"));
+        self.ended = true;
+    }
+
+    /// Ends the daemon, unless the scenario has done so.
+    #[track_caller]
+    pub(crate) fn end(&mut self) {
+        if !self.ended {
+            self.signal_daemon(Signal::TERM);
+            self.wait_for_end();
+        }
+    }
+
+    #[track_caller]
+    fn output(&mut self, file: &str) -> &mut Lines {
+        let path = self.daemon().sandbox().file(file);
+        self.outputs.entry(file.to_owned()).or_insert_with(|| Lines::follow(&path))
     }
 
     #[track_caller]
@@ -161,19 +247,6 @@ impl Stage {
 
     fn directory(&mut self) -> String {
         self.daemon().sandbox().path().to_string_lossy().into_owned()
-    }
-
-    #[track_caller]
-    fn finish(&mut self) {
-        if !self.daemon().process().is_gone() {
-            self.signal_daemon(Signal::TERM);
-            self.wait_for_end();
-        }
-        let directory = self.directory();
-        self.transcript.push("main log:".into());
-        let lines = self.daemon.as_mut().expect("used just now").log().all();
-        let lines = lines.iter().map(|line| normalise::log_line(line, &directory));
-        self.transcript.extend(lines);
     }
 }
 

@@ -30,6 +30,13 @@ impl MainLog {
         MainLog { level, zone: TimeZone::system(), pump, waiting, dropped: 0 }
     }
 
+    /// For a line that is seldom wanted: the text is made only if this level is kept.
+    pub(crate) fn write_with(&mut self, level: LogLevel, text: impl FnOnce() -> String) {
+        if level >= self.level {
+            self.write(level, &text());
+        }
+    }
+
     pub(crate) fn write(&mut self, level: LogLevel, text: &str) {
         if level < self.level {
             return;

@@ -1,0 +1,219 @@
+//! Events as Supervisor's listeners know them: the types with their names and their family tree, and the
+//! payload of each.
+//!
+//! An [`Event`] goes in, its [`EventType`] and its payload come out, to the byte: listeners take payloads apart
+//! by blanks and colons. A new type is a row of the table below and, unless it is abstract, a variant of
+//! [`Event`]. Not here: the header line before a payload, who has subscribed, and what makes an event happen.
+
+use std::fmt::Write as _;
+
+macro_rules! event_types {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal $(in $parent:ident)?,)+) => {
+        /// What kind of event it is. Whoever subscribes to a type hears all that descend from it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum EventType {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl EventType {
+            pub const ALL: &[EventType] = &[$(EventType::$variant,)+];
+
+            /// The name in `events=` and in the header before a payload.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(EventType::$variant => $name,)+
+                }
+            }
+
+            /// The type that it is a kind of; the root is a kind of nothing.
+            pub fn parent(self) -> Option<EventType> {
+                match self {
+                    $(EventType::$variant => event_types!(@parent $($parent)?),)+
+                }
+            }
+        }
+    };
+    (@parent) => { None };
+    (@parent $parent:ident) => { Some(EventType::$parent) };
+}
+
+event_types! {
+    /// The root: everything. It is abstract, like every type that others descend from.
+    Any = "EVENT",
+    ProcessState = "PROCESS_STATE" in Any,
+    Starting = "PROCESS_STATE_STARTING" in ProcessState,
+    Running = "PROCESS_STATE_RUNNING" in ProcessState,
+    Backoff = "PROCESS_STATE_BACKOFF" in ProcessState,
+    Stopping = "PROCESS_STATE_STOPPING" in ProcessState,
+    Exited = "PROCESS_STATE_EXITED" in ProcessState,
+    Stopped = "PROCESS_STATE_STOPPED" in ProcessState,
+    Fatal = "PROCESS_STATE_FATAL" in ProcessState,
+    Unknown = "PROCESS_STATE_UNKNOWN" in ProcessState,
+    ProcessGroup = "PROCESS_GROUP" in Any,
+    GroupAdded = "PROCESS_GROUP_ADDED" in ProcessGroup,
+    GroupRemoved = "PROCESS_GROUP_REMOVED" in ProcessGroup,
+    SupervisorStateChange = "SUPERVISOR_STATE_CHANGE" in Any,
+    SupervisorRunning = "SUPERVISOR_STATE_CHANGE_RUNNING" in SupervisorStateChange,
+    SupervisorStopping = "SUPERVISOR_STATE_CHANGE_STOPPING" in SupervisorStateChange,
+}
+
+impl EventType {
+    /// Whether a subscription to `ancestor` includes this type.
+    pub fn is_a(self, ancestor: EventType) -> bool {
+        self == ancestor || self.parent().is_some_and(|parent| parent.is_a(ancestor))
+    }
+}
+
+/// Something that listeners are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// `from_state` is the name of the state that the process was in before.
+    ProcessState {
+        process: &'a str,
+        group: &'a str,
+        from_state: &'a str,
+        change: StateChange,
+    },
+    GroupAdded {
+        group: &'a str,
+    },
+    GroupRemoved {
+        group: &'a str,
+    },
+    SupervisorRunning,
+    SupervisorStopping,
+}
+
+/// The state that a process is in now, and what is told beside it. A pid is 0 where there was no child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateChange {
+    /// `tries` attempts in a row have failed before this one.
+    Starting {
+        tries: u32,
+    },
+    Running {
+        pid: i32,
+    },
+    /// `tries` attempts in a row have failed, with this one.
+    Backoff {
+        tries: u32,
+    },
+    Stopping {
+        pid: i32,
+    },
+    Exited {
+        expected: bool,
+        pid: i32,
+    },
+    Stopped {
+        pid: i32,
+    },
+    Fatal,
+    Unknown,
+}
+
+impl Event<'_> {
+    pub fn event_type(&self) -> EventType {
+        match self {
+            Event::ProcessState { change, .. } => change.event_type(),
+            Event::GroupAdded { .. } => EventType::GroupAdded,
+            Event::GroupRemoved { .. } => EventType::GroupRemoved,
+            Event::SupervisorRunning => EventType::SupervisorRunning,
+            Event::SupervisorStopping => EventType::SupervisorStopping,
+        }
+    }
+
+    /// The text that follows the header. Only that of a group ends with a line feed.
+    pub fn payload(&self) -> String {
+        match self {
+            Event::ProcessState { process, group, from_state, change } => {
+                let mut text = format!("processname:{process} groupname:{group} from_state:{from_state}");
+                change.append_to(&mut text);
+                text
+            }
+            Event::GroupAdded { group } | Event::GroupRemoved { group } => format!("groupname:{group}\n"),
+            Event::SupervisorRunning | Event::SupervisorStopping => String::new(),
+        }
+    }
+}
+
+impl StateChange {
+    fn event_type(self) -> EventType {
+        match self {
+            StateChange::Starting { .. } => EventType::Starting,
+            StateChange::Running { .. } => EventType::Running,
+            StateChange::Backoff { .. } => EventType::Backoff,
+            StateChange::Stopping { .. } => EventType::Stopping,
+            StateChange::Exited { .. } => EventType::Exited,
+            StateChange::Stopped { .. } => EventType::Stopped,
+            StateChange::Fatal => EventType::Fatal,
+            StateChange::Unknown => EventType::Unknown,
+        }
+    }
+
+    fn append_to(self, text: &mut String) {
+        let written = match self {
+            StateChange::Starting { tries } | StateChange::Backoff { tries } => {
+                write!(text, " tries:{tries}")
+            }
+            StateChange::Running { pid } | StateChange::Stopping { pid } | StateChange::Stopped { pid } => {
+                write!(text, " pid:{pid}")
+            }
+            StateChange::Exited { expected, pid } => {
+                write!(text, " expected:{} pid:{pid}", u8::from(expected))
+            }
+            StateChange::Fatal | StateChange::Unknown => Ok(()),
+        };
+        written.expect("a String takes whatever is written to it");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(change: StateChange) -> (&'static str, String) {
+        let event = Event::ProcessState { process: "cat", group: "pets", from_state: "STARTING", change };
+        (event.event_type().name(), event.payload())
+    }
+
+    #[test]
+    fn payloads_to_the_byte() {
+        const BASE: &str = "processname:cat groupname:pets from_state:STARTING";
+        let changes = [
+            (StateChange::Starting { tries: 0 }, "PROCESS_STATE_STARTING", " tries:0"),
+            (StateChange::Running { pid: 2766 }, "PROCESS_STATE_RUNNING", " pid:2766"),
+            (StateChange::Backoff { tries: 1 }, "PROCESS_STATE_BACKOFF", " tries:1"),
+            (StateChange::Stopping { pid: 2766 }, "PROCESS_STATE_STOPPING", " pid:2766"),
+            (StateChange::Exited { expected: true, pid: 7 }, "PROCESS_STATE_EXITED", " expected:1 pid:7"),
+            (StateChange::Exited { expected: false, pid: 7 }, "PROCESS_STATE_EXITED", " expected:0 pid:7"),
+            (StateChange::Stopped { pid: 0 }, "PROCESS_STATE_STOPPED", " pid:0"),
+            (StateChange::Fatal, "PROCESS_STATE_FATAL", ""),
+            (StateChange::Unknown, "PROCESS_STATE_UNKNOWN", ""),
+        ];
+        for (change, name, rest) in changes {
+            assert_eq!(told(change), (name, format!("{BASE}{rest}")));
+        }
+        assert_eq!(Event::GroupAdded { group: "pets" }.payload(), "groupname:pets\n");
+        assert_eq!(Event::GroupRemoved { group: "pets" }.payload(), "groupname:pets\n");
+        assert_eq!(Event::SupervisorStopping.payload(), "");
+    }
+
+    #[test]
+    fn a_subscription_includes_what_descends_from_its_type_and_nothing_else() {
+        assert!(EventType::Exited.is_a(EventType::Exited));
+        assert!(EventType::Exited.is_a(EventType::ProcessState));
+        assert!(!EventType::ProcessState.is_a(EventType::Exited));
+        assert!(!EventType::GroupAdded.is_a(EventType::ProcessState));
+    }
+
+    #[test]
+    fn everything_descends_from_the_root_and_is_named_after_its_parent() {
+        for &kind in EventType::ALL {
+            assert!(kind.is_a(EventType::Any), "{kind:?}");
+            if let Some(parent) = kind.parent().filter(|parent| *parent != EventType::Any) {
+                assert!(kind.name().starts_with(parent.name()), "{} in {}", kind.name(), parent.name());
+            }
+        }
+    }
+}

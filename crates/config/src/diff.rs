@@ -73,9 +73,9 @@ fn same_kind(a: &GroupKind, b: &GroupKind) -> bool {
 
 /// The user counts by its number, however it was written; the kind belongs to the group.
 fn same_process(a: &ProcessConfig, b: &ProcessConfig) -> bool {
-    let uid = |process: &ProcessConfig| process.user.as_ref().map(|user: &User| user.uid);
+    let ids = |process: &ProcessConfig| process.user.as_ref().map(|user: &User| (user.uid, user.group()));
     let aligned = ProcessConfig { user: a.user.clone(), kind: a.kind, ..b.clone() };
-    uid(a) == uid(b) && *a == aligned
+    ids(a) == ids(b) && *a == aligned
 }
 
 #[cfg(test)]

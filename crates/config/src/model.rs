@@ -76,10 +76,10 @@ pub enum LogLevel {
 /// A user as configured, resolved through the `Files` seam.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The text that was written: a login name or a number.
+    /// The text that was written: a login name or a number, with `:` and a group where one was written.
     pub name: String,
     pub uid: u32,
-    /// The user's primary group.
+    /// The user's primary group, or the one that was written.
     pub gid: u32,
 }
 
@@ -88,6 +88,22 @@ impl User {
     /// [`Lenient`](crate::Lenient) lets through. No account can have it: for the
     /// system calls that take ids it means "none".
     pub const UNKNOWN: u32 = u32::MAX;
+
+    /// Whether a process with these ids is this user already. Supervisor looks at the user only, and so do we where no
+    /// group was written.
+    pub fn is(&self, uid: u32, gid: u32) -> bool {
+        self.uid == uid && self.group().is_none_or(|written| written == gid)
+    }
+
+    /// The group, where one was written.
+    pub fn group(&self) -> Option<u32> {
+        self.name.contains(':').then_some(self.gid)
+    }
+
+    /// The login name or the number, without the group.
+    pub fn login(&self) -> &str {
+        self.name.split(':').next().unwrap_or_default()
+    }
 }
 
 /// One `[unix_http_server]` or `[inet_http_server]`.

@@ -107,16 +107,37 @@ pub(crate) fn inet_address(text: &str) -> Result<(String, u16), String> {
     Ok((host, port))
 }
 
-/// A login name, or the number of an account that exists.
+/// A login name, or the number of an account that exists. With `:GROUP`, which 4.3.0 does not know, the group is that
+/// one, and two numbers need no account.
 pub(crate) fn user(text: &str, files: &dyn Files) -> Result<User, String> {
-    let found = match number(text, 10) {
+    let (login, gid) = match text.split_once(':') {
+        Some((login, name)) => (login, Some(group_id(name, files)?)),
+        None => (text, None),
+    };
+    let found = match number(login, 10) {
         Some(uid) => u32::try_from(uid)
             .ok()
-            .and_then(|uid| files.user_by_id(uid))
-            .ok_or_else(|| format!("Invalid user id {text}")),
-        None => files.user(text).ok_or_else(|| format!("Invalid user name {text}")),
+            .filter(|uid| *uid != User::UNKNOWN)
+            .and_then(|uid| files.user_by_id(uid).or_else(|| without_account(uid, gid)))
+            .ok_or_else(|| format!("Invalid user id {login}")),
+        None => files.user(login).ok_or_else(|| format!("Invalid user name {login}")),
     }?;
-    Ok(User { name: text.to_owned(), ..found })
+    Ok(User { name: text.to_owned(), gid: gid.unwrap_or(found.gid), ..found })
+}
+
+fn without_account(uid: u32, gid: Option<u32>) -> Option<User> {
+    Some(User { name: String::new(), uid, gid: gid? })
+}
+
+/// A group's name, or any number.
+fn group_id(text: &str, files: &dyn Files) -> Result<u32, String> {
+    match number(text, 10) {
+        Some(gid) => u32::try_from(gid)
+            .ok()
+            .filter(|gid| *gid != User::UNKNOWN)
+            .ok_or_else(|| format!("Invalid group id {text}")),
+        None => files.group(text).ok_or_else(|| format!("Invalid group name {text}")),
+    }
 }
 
 fn group(text: &str, files: &dyn Files) -> Option<u32> {
@@ -243,6 +264,19 @@ mod tests {
     fn accounts() {
         let files = MemoryFiles::default();
         assert_eq!(user("web", &files).unwrap().uid, 33);
+        for (text, ids) in [("web:10", (33, 10)), ("33:adm", (33, 4)), ("4711:4712", (4711, 4712))] {
+            let user = user(text, &files).unwrap();
+            assert_eq!((&*user.name, (user.uid, user.gid)), (text, ids));
+        }
+        for (text, why) in [
+            ("4711", "Invalid user id 4711"),
+            ("nosuch:10", "Invalid user name nosuch"),
+            ("web:nosuch", "Invalid group name nosuch"),
+            ("web:", "Invalid group name "),
+            ("4294967295:1", "Invalid user id 4294967295"),
+        ] {
+            assert_eq!(user(text, &files), Err(why.to_owned()));
+        }
         assert_eq!(user("33", &files).unwrap().name, "33");
         assert_eq!(user("nobody", &files).unwrap_err(), "Invalid user name nobody");
         assert_eq!(user("99", &files).unwrap_err(), "Invalid user id 99");

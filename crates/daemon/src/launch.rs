@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, getgrouplist};
-use provost_config::{ProcessConfig, User, words};
+use nix::unistd::{Gid, User as Account, getgrouplist};
+use provost_config::{ProcessConfig, User, python, words};
 use provost_core::{SpawnError, SpawnErrorKind};
 use provost_keeper::{Identity, Plan, Stage};
 
@@ -89,7 +89,7 @@ impl Launcher {
             Err(why) => {
                 return refuse(
                     SpawnErrorKind::NotExecutable,
-                    format!("can't parse command '{command}': {why}"),
+                    format!("can't parse command {}: {why}", python::repr(command)),
                 );
             }
         };
@@ -154,7 +154,8 @@ impl Launcher {
 
     /// Whom to become; nobody where we are that user already.
     fn identity(&mut self, user: Option<&User>) -> Option<Identity> {
-        let user = user.filter(|user| user.uid != rustix::process::getuid().as_raw())?;
+        let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+        let user = user.filter(|user| !user.is(uid, gid))?;
         let identity = self.identities.entry(user.name.clone()).or_insert_with(|| identity(user));
         Some(identity.clone())
     }
@@ -162,9 +163,12 @@ impl Launcher {
 
 /// The ids of a user, supplementary groups included, the primary one first.
 pub(crate) fn identity(user: &User) -> Identity {
-    let name = nix::unistd::User::from_uid(user.uid.into()).ok().flatten().map(|account| account.name);
-    let groups = name
-        .and_then(|name| CString::new(name).ok())
+    // Several accounts may have one number: the one that was named lends its groups.
+    let named =
+        Account::from_name(user.login()).ok().flatten().filter(|account| account.uid == user.uid.into());
+    let account = named.or_else(|| Account::from_uid(user.uid.into()).ok().flatten());
+    let groups = account
+        .and_then(|account| CString::new(account.name).ok())
         .and_then(|name| getgrouplist(&name, Gid::from_raw(user.gid)).ok())
         .map(|groups| groups.into_iter().map(Gid::as_raw).collect())
         .unwrap_or_else(|| vec![user.gid]);
@@ -193,6 +197,9 @@ pub(crate) fn keeper_refused(name: &str, stage: Stage, errno: i32) -> SpawnError
 pub(crate) fn child_failed(plan: &PlanNames, stage: Stage, errno: i32) -> String {
     let code = errno_name(errno);
     let what = match stage {
+        Stage::Groups if !rustix::process::getuid().is_root() => {
+            format!("couldn't setuid to {}: Can't drop privilege as nonroot user", plan.uid)
+        }
         Stage::Groups => format!("couldn't setuid to {}: Could not set groups of effective user", plan.uid),
         Stage::Gid => format!("couldn't setuid to {}: Could not set group id of effective user", plan.uid),
         Stage::Uid => format!("couldn't setuid to {}: {code}", plan.uid),

@@ -18,6 +18,7 @@ use provost_core::{
 use provost_host::Host;
 use provost_keeper::{Ends, Link, LinkError, Pipes, Plan, Relaunch, Target, ToKeeper};
 
+use crate::events;
 use crate::fcgi::FcgiSockets;
 use crate::launch::{self, Launcher, PlanNames};
 use crate::logs::auto::AutoLogs;
@@ -189,20 +190,14 @@ impl Hands {
                 self.pump.orders.send(Order::Reopen);
                 None
             }
-            Action::Publish(Event::GroupRemoved { group }) => {
-                self.fcgi.forget_group(&group);
-                let of_group =
-                    |(id, (of, _)): (&ProcessId, &(Arc<str>, LogPaths))| (*of == group).then_some(*id);
-                let removed: Vec<ProcessId> = self.logs.iter().filter_map(of_group).collect();
-                for process in removed {
-                    self.logs.remove(&process);
-                    let written = self.memory.forget(process);
-                    self.note_memory(written);
+            // Nobody subscribes yet; what people look for in the log are notes of their own.
+            Action::Publish(event) => {
+                self.log.write_with(LogLevel::Trace, || events::line(&event));
+                if let Event::GroupRemoved { group } = event {
+                    self.forget_group(&group);
                 }
                 None
             }
-            // Nobody subscribes yet; the log's lines are notes of their own.
-            Action::Publish(_) => None,
             Action::Note(note) => {
                 let (level, text) = notes::line(&note);
                 self.log.write(level, &text);
@@ -217,6 +212,18 @@ impl Hands {
             Action::Finish(ending) => return Ok((None, Some(ending))),
         };
         Ok((input, None))
+    }
+
+    /// A group is gone: nobody asks for its logs again, and no later brain for its state.
+    fn forget_group(&mut self, group: &str) {
+        self.fcgi.forget_group(group);
+        let of_group = |(id, (of, _)): (&ProcessId, &(Arc<str>, LogPaths))| (**of == *group).then_some(*id);
+        let removed: Vec<ProcessId> = self.logs.iter().filter_map(of_group).collect();
+        for process in removed {
+            self.logs.remove(&process);
+            let written = self.memory.forget(process);
+            self.note_memory(written);
+        }
     }
 
     /// A memory that cannot be written is as good as none, and worth a line; nothing else changes.

@@ -118,6 +118,7 @@ struct Keeper {
     /// The last request to end (SIGTERM, SIGINT, SIGQUIT): repeated to every later brain, because the one that heard
     /// it may have died, or restarted everything, before it acted.
     asked_to_end: Option<i32>,
+    asked_to_end_ns: u64,
     /// A brain has been `Ready` at some time.
     seasoned: bool,
     /// A brain has been `Ready` since the last fresh start: programs depend on us, and no failure may end us.
@@ -146,6 +147,7 @@ impl Keeper {
             untold: VecDeque::new(),
             untold_orphans: 0,
             asked_to_end: None,
+            asked_to_end_ns: 0,
             seasoned: false,
             needed: false,
             detached: false,
@@ -262,6 +264,23 @@ impl Keeper {
         Ok(self.end(1))
     }
 
+    /// Until when a brain that is starting may go on with that although somebody wants us to end. A brain that is up sees
+    /// to the end itself, and while programs run no brain is given up.
+    fn patience_ends_ns(&self) -> Option<u64> {
+        let brain = self.brain.as_ref()?;
+        let hangs = self.asked_to_end.is_some() && !self.needed && !brain.ready;
+        hangs.then(|| self.asked_to_end_ns.max(brain.since_ns) + ALONE_NS)
+    }
+
+    fn end_patience(&self) {
+        if let (Some(brain), Some(end)) = (&self.brain, self.patience_ends_ns())
+            && sys::now().mono_ns >= end
+        {
+            // It can only fail where it has just ended. Its end is then ours.
+            let _ = sys::kill(brain.pid, libc::SIGKILL);
+        }
+    }
+
     fn living(&self) -> impl Iterator<Item = i32> {
         let slots = self.table.ids().filter_map(|id| self.table.get(id));
         slots.filter(|slot| slot.end.is_none()).map(|slot| slot.pid)
@@ -282,18 +301,36 @@ impl Keeper {
     /// Goes to the background: the old process stays to wait for the outcome, we go on in the fork.
     fn detach(&mut self) -> io::Result<Next> {
         let (outcome, report) = pipe_with(PipeFlags::CLOEXEC)?;
-        if let Fork::Parent(_) = sys::fork()? {
+        if let Fork::Parent(keeper) = sys::fork()? {
             drop(report);
-            let mut code = [1u8];
-            // Nothing read means that the keeper died before it could say anything: status 1.
-            while let Err(Errno::INTR) = rustix::io::read(&outcome, &mut code) {}
-            return Ok(Next::End(code[0]));
+            return Ok(Next::End(self.wait_for_outcome(&outcome, keeper)));
         }
         self.launcher = Some(report);
         self.detached = true;
         // It cannot fail: a process that was just forked leads no group.
         let _ = setsid();
         Ok(Next::GoOn)
+    }
+
+    /// What remains in the foreground waits for the start; whoever wants it to end means the daemon.
+    fn wait_for_outcome(&self, outcome: &OwnedFd, keeper: i32) -> u8 {
+        loop {
+            let mut fds = [PollFd::new(outcome, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
+            // An interrupted poll is a short one.
+            let _ = poll(&mut fds, None);
+            while let Some(signal) = sys::next_signal(&self.signals) {
+                if is_request_to_end(signal) {
+                    // It can only fail where the keeper has just ended, and then the outcome is on its way.
+                    let _ = sys::kill(keeper, signal);
+                }
+            }
+            if !fds[0].revents().is_empty() {
+                let mut code = [1u8];
+                // Nothing read means that the keeper died before it could say anything: status 1.
+                while let Err(Errno::INTR) = rustix::io::read(outcome, &mut code) {}
+                return code[0];
+            }
+        }
     }
 
     fn release_launcher(&mut self, code: u8) {
@@ -308,6 +345,7 @@ impl Keeper {
     fn turn(&mut self) -> io::Result<Next> {
         let (signalled, brain) = self.wait();
         self.spawner.settle();
+        self.end_patience();
         // First what the brain has said: how a child that has just ended is to be replaced, it may be.
         if brain.intersects(PollFlags::IN | PollFlags::HUP) {
             self.hear_brain(REQUESTS_A_TURN);
@@ -327,7 +365,7 @@ impl Keeper {
         }
         let timeout = match self.brain {
             Some(_) if self.spawner.is_busy() => Some(SETTLE),
-            Some(_) => None,
+            Some(_) => self.patience_ends_ns().map(until),
             None => Some(until(self.brain_not_before_ns)),
         };
         let mut fds = Vec::with_capacity(2);
@@ -350,8 +388,8 @@ impl Keeper {
                 brain_status = self.reap().or(brain_status);
                 continue;
             }
-            if matches!(signal, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) {
-                self.asked_to_end = Some(signal);
+            if is_request_to_end(signal) && self.asked_to_end.replace(signal).is_none() {
+                self.asked_to_end_ns = sys::now().mono_ns;
             }
             if !self.untold.iter().any(|t| matches!(t, Tell::Signal(s) if *s == signal)) {
                 self.untold.push_back(Tell::Signal(signal));
@@ -673,6 +711,10 @@ fn encode<'a>(
 
 fn ends(pipes: &KeptPipes) -> Vec<BorrowedFd<'_>> {
     [Some(&pipes.stdout), pipes.stderr.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect()
+}
+
+fn is_request_to_end(signal: i32) -> bool {
+    matches!(signal, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)
 }
 
 /// How long to hold back a brain that has died this many times in a row.

@@ -132,11 +132,10 @@ impl Supervisor {
     }
 
     pub(super) fn report_deaths(&mut self, now: Now, out: &mut Outbox) {
+        // In the order of their addition, as with Supervisor.
         let names: Vec<_> = self
-            .groups
-            .iter()
-            .flat_map(|group| &group.processes)
-            .map(|id| &self.processes[id])
+            .processes
+            .values()
             .filter(|process| !process.state.is_stopped())
             .map(|process| Arc::clone(&process.name))
             .collect();

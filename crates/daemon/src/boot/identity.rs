@@ -18,7 +18,7 @@ pub(super) fn assume(user: Option<&User>, link: &mut Link) -> Result<Option<Mess
         let message = Message { level: LogLevel::Critical, text: AS_ROOT.to_owned() };
         return Ok(now.is_root().then_some(message));
     };
-    if user.uid != now.as_raw() {
+    if !user.is(now.as_raw(), Gid::current().as_raw()) {
         if !now.is_root() {
             return Err(Refusal::usage("Can't drop privilege as nonroot user"));
         }

@@ -1,13 +1,23 @@
-//! What the keeper tells a new brain before anything else: who it is, what it holds, which children live.
+//! What the keeper tells a new brain before anything else: who it is, what it holds, which children live; and how the
+//! new core learns of it.
+//!
+//! In: the first messages of the link. Out: the past, as facts that the boot asks for, and as inputs to the loop. Not
+//! here: what to make of them. That is the core's affair.
 
+use std::io;
 use std::os::fd::OwnedFd;
 
 use provost_config::{LogLevel, signal_name};
-use provost_keeper::{FromKeeper, Hello, Link, LinkError, Pipes, Stamp};
+use provost_core::{ChildId, Input};
+use provost_keeper::{FromKeeper, Hello, Link, LinkError, Pipes, Stamp, ToKeeper};
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::Refusal;
+use crate::clock;
 use crate::logs::MainLog;
-use crate::memory;
+use crate::memory::{self, Recalled};
+use crate::perform::Adoptable;
+use crate::run::Loop;
 
 /// A child of an earlier brain.
 #[derive(Debug)]
@@ -55,6 +65,25 @@ pub(super) fn hear(link: &mut Link) -> Result<Past, LinkError> {
 }
 
 impl Past {
+    /// No brain of this keeper has been up before.
+    pub(super) fn is_first(&self) -> bool {
+        !self.hello.seasoned
+    }
+
+    /// A brain has died, and programs may run: this one goes on where it ended.
+    pub(super) fn resumes(&self) -> bool {
+        self.hello.previous.is_some()
+    }
+
+    pub(super) fn in_background(&self) -> bool {
+        self.hello.detached
+    }
+
+    /// A number that was given to no child, living or promised.
+    pub(super) fn first_free_child(&self) -> u32 {
+        self.children.iter().map(|child| child.highest + 1).max().unwrap_or(1)
+    }
+
     /// What an earlier brain wrote down.
     pub(super) fn recall(&self) -> memory::Past {
         let memory = self.held.iter().find(|(name, _)| name == memory::HELD_AS);
@@ -82,4 +111,40 @@ impl Past {
             ),
         );
     }
+    /// Tells the core of everything that lives and of everything that was written down; from here on its own memory is
+    /// the one that counts.
+    pub(super) fn take_up(self, memories: memory::Past, main: &mut Loop) -> Result<(), Refusal> {
+        for child in self.children {
+            let (group, process) = child.label.split_once(':').unwrap_or((&child.label, ""));
+            // One that has taken another's place follows from the end of that one.
+            if child.predecessor.is_none() {
+                main.inputs.push_back(Input::Adopt {
+                    group: group.to_owned(),
+                    process: process.to_owned(),
+                    child: ChildId(child.id),
+                    pid: child.pid,
+                    started: clock::of(child.started),
+                });
+            }
+            let old = Adoptable { pid: child.pid, started: clock::of(child.started), pipes: child.pipes };
+            main.hands.adoptable.insert(ChildId(child.id), old);
+        }
+        for Recalled { group, process, known: memory } in memories.processes {
+            main.inputs.push_back(Input::Recall { group, process, memory });
+        }
+        main.work_off()?;
+        if let Some(ending) = memories.ending {
+            main.hands.memory.remember_ending(ending).map_err(no_memory)?;
+        }
+        main.hands.close_unused_sockets()?;
+        // Only now the new memory knows all that the old one knew, and may take its place.
+        let fd = main.hands.memory.share().map_err(no_memory)?;
+        main.hands.link.send(ToKeeper::Hold { name: memory::HELD_AS.to_owned(), fd })?;
+        main.inputs.extend(memories.ending.map(Input::RecallEnding));
+        Ok(())
+    }
+}
+
+pub(super) fn no_memory(e: io::Error) -> Refusal {
+    Refusal::system(format!("cannot make a memory for a later brain: {e}"))
 }

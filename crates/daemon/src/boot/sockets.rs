@@ -69,6 +69,19 @@ impl Sockets {
     }
 }
 
+/// What Supervisor says where somebody answers on an address of ours; nothing where all are free.
+pub(super) fn taken(config: &Config) -> Option<&'static str> {
+    let mut addresses = config.servers.iter().map(|server| &server.address);
+    let answered = addresses.any(|address| match address {
+        Address::Unix { file, .. } => somebody_answers(file),
+        Address::Inet { host, port } => {
+            let bound = TcpListener::bind((interface(host), *port));
+            bound.is_err_and(|e| e.kind() == io::ErrorKind::AddrInUse)
+        }
+    });
+    answered.then_some(TAKEN)
+}
+
 /// What Supervisor's log says of each server.
 pub(super) fn announce(config: &Config, log: &mut MainLog) {
     for server in &config.servers {
@@ -112,8 +125,7 @@ fn listen(server: &Server) -> Result<Listener, Refusal> {
             publish(file, *chmod, *uid, *gid).map(Listener::Unix)
         }
         Address::Inet { host, port } => {
-            let host = if host.is_empty() { "0.0.0.0" } else { host };
-            TcpListener::bind((host, *port)).map(Listener::Tcp).map_err(refused)
+            TcpListener::bind((interface(host), *port)).map(Listener::Tcp).map_err(refused)
         }
     }
 }
@@ -123,15 +135,23 @@ fn clear_the_name(file: &Path) -> Result<(), Refusal> {
     if file.symlink_metadata().is_err() {
         return Ok(());
     }
-    match UnixStream::connect(file) {
-        Ok(_) => Err(Refusal::usage(TAKEN)),
-        // A full queue is somebody's too.
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(Refusal::usage(TAKEN)),
-        Err(_) => {
-            complain(&format!("Unlinking stale socket {}", file.display()));
-            std::fs::remove_file(file).map_err(refused)
-        }
+    if somebody_answers(file) {
+        return Err(Refusal::usage(TAKEN));
     }
+    complain(&format!("Unlinking stale socket {}", file.display()));
+    std::fs::remove_file(file).map_err(refused)
+}
+
+fn somebody_answers(file: &Path) -> bool {
+    match UnixStream::connect(file) {
+        Ok(_) => true,
+        // A full queue is somebody's too.
+        Err(e) => e.kind() == io::ErrorKind::WouldBlock,
+    }
+}
+
+fn interface(host: &str) -> &str {
+    if host.is_empty() { "0.0.0.0" } else { host }
 }
 
 fn publish(file: &Path, chmod: u32, uid: Option<u32>, gid: Option<u32>) -> Result<UnixListener, Refusal> {

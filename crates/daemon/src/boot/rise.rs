@@ -1,0 +1,182 @@
+//! A brain comes up, in Supervisor's order (SPEC 1.8), runs, and clears up behind itself.
+//!
+//! In: the link, the past, a configuration that has been accepted. Out: a brain whose sockets listen and whose pidfile is
+//! written, or the refusal. A brain that follows a dead one says nothing twice and refuses nothing that the dead one had.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use provost_api::{Api, Asker, Door, Facts};
+use provost_config::{Config, LogLevel, MainLog as LogTarget, Message};
+use provost_core::{ChildId, Command, Ending, Input, Supervisor};
+use provost_keeper::{Link, ToKeeper};
+
+use super::past::{Past, no_memory};
+use super::pidfile::Pidfile;
+use super::sockets::{self, Sockets};
+use super::{Refusal, SUPERVISOR_VERSION, background, identity, limits, opening};
+use crate::fcgi::FcgiSockets;
+use crate::launch::Launcher;
+use crate::logs::MainLog;
+use crate::memory::Memory;
+use crate::perform::{Hands, Source};
+use crate::run::{CommandPost, Loop};
+use crate::wake::{Bell, Post};
+
+/// A brain that is up.
+pub(super) struct Brain {
+    main: Loop,
+    api: Api,
+    sockets: Sockets,
+    pidfile: Pidfile,
+}
+
+impl Brain {
+    pub(super) fn bring_up(
+        mut link: Link,
+        mut past: Past,
+        source: Source,
+        config: Config,
+    ) -> Result<Brain, Refusal> {
+        let sayings = get_rights_and_limits(&config, &past, &mut link)?;
+        let mut pidfile = claim_pidfile(&config, &mut past, &mut link)?;
+
+        let bell = Bell::new().map_err(|e| Refusal::system(format!("cannot make an eventfd: {e}")))?;
+        let (notices, heard_notices) = Post::new(&bell);
+        let (pump, mut log) = opening::open(&config, &past, notices)?;
+        opening::say_first_lines(&config, sayings, &past, &mut log);
+        let auto_logs = opening::auto_logs(&config, &past, &mut log);
+
+        let memories = past.recall();
+        let fcgi = FcgiSockets::resume(&mut past.held);
+        let (sockets, doors) = Sockets::open(&config, std::mem::take(&mut past.held), &mut link)?;
+        if !past.resumes() {
+            sockets::announce(&config, &mut log);
+        }
+        if past.in_background() {
+            background::enter(&config, &past, &mut link, &mut log)?;
+        }
+        write_pidfile(&mut pidfile, &past, &mut log, &mut link).inspect_err(|_| sockets.remove())?;
+
+        let (api, heard_commands) = open_doors(&config, &past, doors, &bell)?;
+        let launcher = launcher(&config, &past);
+        let memory = Memory::new().map_err(no_memory)?;
+        let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, memory);
+        hands.fcgi = fcgi;
+        hands.advised = config.advice.iter().map(ToString::to_string).collect();
+        // What is left to chance differs from daemon to daemon, and that is all that is asked of it.
+        let seed = RandomState::new().hash_one(past.hello.keeper_pid);
+        let first_child = ChildId(past.first_free_child());
+        let (supervisor, mut actions) = Supervisor::new(Arc::new(config), first_child, seed);
+        let mut main = Loop {
+            supervisor,
+            hands,
+            bell,
+            commands: heard_commands,
+            notices: heard_notices,
+            inputs: VecDeque::new(),
+            next_ask: 1,
+        };
+        main.perform_all(&mut actions)?;
+        let in_background = past.in_background();
+        past.take_up(memories, &mut main)?;
+        main.inputs.push_back(Input::Begin);
+        if in_background {
+            // Whoever started us may wait for the end of our output, as "$(supervisord -c …)" does. Last of all,
+            // because until here there may be something to complain of.
+            provost_keeper::silence_stdio();
+        }
+        main.hands.link.send(ToKeeper::Ready)?;
+        Ok(Brain { main, api, sockets, pidfile })
+    }
+
+    /// Runs to the end and cleans up behind itself.
+    pub(super) fn run(mut self) -> Result<u8, Refusal> {
+        let ending = self.main.run()?;
+        self.api.stop();
+        self.sockets.remove();
+        self.pidfile.remove();
+        let Hands { mut link, pump, .. } = self.main.hands;
+        pump.stop();
+        link.send(match ending {
+            Ending::Exit { status } => ToKeeper::Finish { code: status },
+            Ending::Renew => ToKeeper::Renew,
+        })?;
+        Ok(0)
+    }
+}
+
+/// Limits first: only root may raise them, and it may be the last time that we are root. Returns what the log should say.
+fn get_rights_and_limits(config: &Config, past: &Past, link: &mut Link) -> Result<Vec<Message>, Refusal> {
+    let settings = &config.supervisord;
+    let mut sayings = config.messages.clone();
+    if !past.resumes() {
+        sayings.extend(limits::raise(settings, past.hello.keeper_pid, link)?);
+    }
+    sayings.extend(identity::assume(settings.user.as_ref(), link)?);
+    Ok(sayings)
+}
+
+/// Refuses to start beside another daemon, before anything of its is touched.
+fn claim_pidfile(config: &Config, past: &mut Past, link: &mut Link) -> Result<Pidfile, Refusal> {
+    let pid = past.hello.keeper_pid;
+    if let Some(pidfile) = Pidfile::resumed(&mut past.held, pid) {
+        return Ok(pidfile);
+    }
+    let mut pidfile = Pidfile::named(&config.supervisord.pidfile, pid);
+    if !past.resumes() {
+        pidfile.claim(link).map_err(|other| other.refusal(sockets::taken(config)))?;
+    }
+    Ok(pidfile)
+}
+
+fn write_pidfile(
+    pidfile: &mut Pidfile,
+    past: &Past,
+    log: &mut MainLog,
+    link: &mut Link,
+) -> Result<(), Refusal> {
+    if past.resumes() {
+        pidfile.write_again(log, link);
+        return Ok(());
+    }
+    // Our own sockets listen by now, and prove nothing about those of the other.
+    pidfile.write(log, link).map_err(|other| other.refusal(None))?;
+    log.write(LogLevel::Info, &format!("supervisord started with pid {}", past.hello.keeper_pid));
+    Ok(())
+}
+
+type Commands = Receiver<(Command, Asker)>;
+
+/// Starts the thread that answers clients; what they ask waits for the loop.
+fn open_doors(
+    config: &Config,
+    past: &Past,
+    doors: Vec<Door>,
+    bell: &Bell,
+) -> Result<(Api, Commands), Refusal> {
+    let settings = &config.supervisord;
+    let (commands, heard_commands) = CommandPost::new(bell);
+    let facts = Facts {
+        pid: past.hello.keeper_pid,
+        identifier: settings.identifier.clone(),
+        supervisor_version: SUPERVISOR_VERSION.to_owned(),
+        logfile: match &settings.logfile {
+            LogTarget::File(path) => Some(path.clone()),
+            LogTarget::Syslog => None,
+        },
+        most_connections: limits::connections(),
+        supervisor_namespace: config.rpcinterfaces.iter().any(|interface| interface.name == "supervisor"),
+    };
+    let api = Api::start(doors, facts, Box::new(commands))
+        .map_err(|e| Refusal::system(format!("cannot start the api thread: {e}")))?;
+    Ok((api, heard_commands))
+}
+
+fn launcher(config: &Config, past: &Past) -> Launcher {
+    let directory = config.supervisord.directory.clone().filter(|_| past.in_background());
+    let cwd = std::env::current_dir().unwrap_or_else(|_| "/".into());
+    Launcher::new(cwd, directory, config.child_serverurl())
+}

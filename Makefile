@@ -4,6 +4,8 @@ ORACLE := $(CURDIR)/.test-env/supervisor/bin
 # Most tests wait for programs, not for the processor.
 TEST_THREADS ?= 4
 TEST_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_ORACLE_PYTHON=$(ORACLE)/python RUST_TEST_THREADS=$(TEST_THREADS)
+BENCHES ?= respawn boot shutdown memory idle spawn parse
+BENCH_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_RUNIT=$(CURDIR)/.test-env/runit/usr/bin
 
 .PHONY: all run test setup lint fmt check-deps unit bench simulate clean
 
@@ -35,11 +37,11 @@ unit:
 fmt:
 	cargo fmt --all
 
-# Ours beside Supervisor 4.3.0, in one run.
+# Ours beside Supervisor 4.3.0, s6, runit and the physical limit, in one run; BENCHES="boot idle" runs only those.
 bench: setup
-	PROVOST_ORACLE=$(ORACLE) cargo run --release -p provost-bench -- respawn
-	PROVOST_ORACLE=$(ORACLE) cargo run --release -p provost-bench -- memory
-	PROVOST_ORACLE=$(ORACLE) cargo run --release -p provost-bench -- parse
+	sh scripts/setup-bench.sh
+	cargo build --release --workspace --bins
+	for bench in $(BENCHES); do $(BENCH_ENV) cargo run --quiet --release -p provost-bench -- $$bench || exit 1; done
 
 # The core's simulator, for as many seeds as you have patience.
 simulate:

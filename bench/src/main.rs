@@ -1,78 +1,87 @@
-//! The benches: ours beside Supervisor 4.3.0 in one run, so that both have the
-//! same machine under the same load.
+//! The benches: Provost beside Supervisor 4.3.0, s6, runit and the physical limit, in one run, so that all have
+//! the same machine under the same load.
 //!
-//! In: the name of a bench and perhaps a count. Out: the machine, and an aligned
-//! table. `PROVOST_ORACLE` leads to Supervisor 4.3.0, as for the tests; our own
-//! binaries are built first, in the profile of this run. Not here: verdicts. The
-//! numbers that we promise are written down elsewhere, and compared by people.
+//! In: the name of a bench and perhaps a number. Out: the machine, an aligned table, and who else was busy
+//! meanwhile. `PROVOST_ORACLE` leads to Supervisor 4.3.0, as for the tests; our own binaries are built first, in
+//! the profile of this run. Not here: verdicts. The numbers that we promise are written down elsewhere, and
+//! compared by people.
 
+mod boot;
+mod contender;
+mod family;
+mod guard;
+mod idle;
 mod machine;
 mod memory;
 mod parse;
+mod proc;
+mod programs;
 mod respawn;
+mod shutdown;
+mod spawn;
+mod starts;
 mod table;
 
 use std::process::ExitCode;
 
-use provost_testkit::{Implementation, build_programs};
+use contender::Contender;
+use machine::Noise;
+use programs::Programs;
 
 const USAGE: &str = "\
 cargo run --release -p provost-bench -- BENCH
 
-  respawn [N]   time from SIGKILL of a program to its replacement's first action,
-                in 4 blocks (A B A B) of N kills each (default 15)
-  memory        private memory of the daemon's side with one program
-  parse [N]     time to read a configuration of 10,000 programs, in 4 blocks
-                (A B A B) of N runs each (default 15)";
+  respawn [N]   from SIGKILL of a program to its replacement's first action, alone
+                and among 1000, N kills in each of two blocks (default 6)
+  boot [N]      until the last of N programs has started (default 1000 and 5000)
+  shutdown [N]  until N programs and their supervisor have ended (default 1000)
+  memory [N]    memory of the supervising processes with one program, and with N (1000)
+  idle [N]      their wake-ups in 30 seconds with N sleeping programs (default 1000)
+  spawn [N]     one spawn with up to 10,000 open descriptors, N times (default 200)
+  parse [N]     reading a configuration of 10,000 programs, N times a block (default 5)
+
+  PROVOST_BENCH_CONTENDERS=provost,supervisor,s6,runit,limit
+                who is measured, in this order; one named twice is measured twice";
+
+/// A bench and the number behind it, if one was given.
+type Bench = fn(Option<usize>) -> String;
+
+fn bench(name: &str) -> Option<Bench> {
+    /// For those that compare contenders.
+    fn compare(run: fn(&[Contender], &Programs, Option<usize>) -> String, number: Option<usize>) -> String {
+        run(&Contender::of_this_run(), &Programs::compile(), number)
+    }
+    match name {
+        "respawn" => Some(|number| compare(respawn::run, number)),
+        "boot" => Some(|number| compare(boot::run, number)),
+        "shutdown" => Some(|number| compare(shutdown::run, number)),
+        "memory" => Some(|number| compare(memory::run, number)),
+        "idle" => Some(|number| compare(idle::run, number)),
+        "spawn" => Some(|number| spawn::run(&Programs::compile(), number)),
+        "parse" => Some(parse::run),
+        _ => None,
+    }
+}
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place a bench prints from")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let bench: fn(&Pair, usize) -> String = match words.first() {
-        Some(&"respawn") => respawn::run,
-        Some(&"memory") => memory::run,
-        Some(&"parse") => parse::run,
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+    let wanted = match words[..] {
+        [name] => bench(name).map(|bench| (bench, None)),
+        [name, number] => bench(name).zip(number.parse().ok().filter(|n| *n > 0).map(Some)),
+        _ => None,
     };
-    let count = match words[1..] {
-        [] => 15,
-        [count] => match count.parse() {
-            Ok(count) if count > 0 => count,
-            _ => {
-                eprintln!("{count:?} is no number of times\n\n{USAGE}");
-                return ExitCode::from(2);
-            }
-        },
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+    let Some((bench, number)) = wanted else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
     };
-    let pair = Pair::of_this_run();
-    println!("{}\n\n{}", machine::facts(), bench(&pair, count));
-    ExitCode::SUCCESS
-}
-
-/// What is measured side by side.
-#[derive(Debug)]
-struct Pair {
-    ours: Implementation,
-    theirs: Implementation,
-}
-
-impl Pair {
-    /// `PROVOST_BENCH_ONLY=theirs` measures 4.3.0 against itself, which tells how
-    /// much two equal columns may differ.
-    fn of_this_run() -> Self {
-        let theirs = Implementation::supervisor_4_3();
-        if std::env::var("PROVOST_BENCH_ONLY").is_ok_and(|only| only == "theirs") {
-            return Self { ours: theirs.clone(), theirs };
-        }
-        build_programs("provost", &["supervisord", "supervisorctl"]);
-        Self { ours: Implementation::ours(), theirs }
+    if !guard::is_inner() {
+        return guard::watch();
     }
+    let facts = machine::facts();
+    let noise = Noise::begin();
+    let table = bench(number);
+    println!("{facts}\n\n{table}\n\n{}\n", noise.report());
+    ExitCode::SUCCESS
 }

@@ -1,70 +1,70 @@
-//! How much memory a daemon with one program holds for itself.
+//! How much memory supervision takes, for one program and for many.
 //!
-//! In: a pair. Out: per side the private memory (clean and dirty: what would be
-//! free if it were gone) summed over the daemon and those of its descendants that
-//! are no programs; beside it, for information, RSS and PSS. Programs do not
-//! count: they are the same on both sides.
+//! In: contenders. Out: per contender the private memory (clean and dirty: what would be free if it were gone)
+//! summed over all supervising processes, whoever does what among them; beside it PSS and RSS, for information.
+//! Programs do not count: they are the same for all. For many programs also the growth of the kernel's own memory
+//! per program. That is noisy: it holds the program's own part, and what the kernel keeps from the contender
+//! before.
 
-use std::fs;
-
-use provost_testkit::{Daemon, HEAD, Implementation, descendants};
-
-use crate::Pair;
+use crate::contender::Contender;
+use crate::proc::{self, Kernel, Memory};
+use crate::programs::Programs;
 use crate::table::aligned;
 
-const PROGRAM: &str = "
-[program:one]
-command={child} hello forever
-";
+const MANY: usize = 1000;
 
-/// What the kernel says about some processes, in KiB.
-#[derive(Debug, Clone, Copy, Default)]
-struct Memory {
-    processes: u32,
-    private: u64,
-    pss: u64,
-    rss: u64,
-}
-
-/// Measures both once; memory does not scatter as times do. The count is not used.
-pub(crate) fn run(pair: &Pair, _count: usize) -> String {
-    let mut rows = vec![["", "processes", "private KiB", "PSS KiB", "RSS KiB"].map(str::to_owned).to_vec()];
-    for implementation in [&pair.ours, &pair.theirs] {
-        let memory = measure(implementation);
-        let numbers = [u64::from(memory.processes), memory.private, memory.pss, memory.rss];
-        let mut row = vec![implementation.name.to_owned()];
-        row.extend(numbers.map(|number| number.to_string()));
+/// Measures each once; memory does not scatter as times do.
+pub(crate) fn run(contenders: &[Contender], programs: &Programs, many: Option<usize>) -> String {
+    let many = many.unwrap_or(MANY);
+    // What the kernel keeps of the first thousand processes is kept for everybody.
+    Contender::Limit.start(programs, many.min(Contender::Limit.most())).discard();
+    let head = ["", "processes", "private KiB", "PSS KiB", "RSS KiB"];
+    let mut one = vec![head.map(str::to_owned).to_vec()];
+    let mut rows = one.clone();
+    rows[0].extend(["slab/program", "stacks/program", "page tables/program"].map(str::to_owned));
+    for contender in contenders {
+        let (memory, _) = measure(contender, programs, 1);
+        one.push(cells(contender, memory));
+        if many > contender.most() {
+            rows.push(vec![contender.name().to_owned(), format!("at most {}", contender.most())]);
+            continue;
+        }
+        let (memory, kernel) = measure(contender, programs, many);
+        let mut row = cells(contender, memory);
+        row.extend([kernel.slab, kernel.stacks, kernel.tables].map(|kib| per(kib, many)));
         rows.push(row);
     }
-    format!("memory of the daemon's side, one program running\n{}", aligned(&rows))
+    format!(
+        "memory of the supervising processes, one program running\n{}\n\n\
+         the same with {many} programs; growth of the kernel's memory in KiB, noisy, supervisor and program together\n{}",
+        aligned(&one),
+        aligned(&rows)
+    )
 }
 
-fn measure(implementation: &Implementation) -> Memory {
-    let mut daemon = Daemon::start(implementation, &format!("{HEAD}{PROGRAM}"));
-    let program = daemon.wait_for_hello("one").pid;
-    daemon.wait_for_log_line("success: one entered RUNNING state");
-    // One question, so that whatever is made for the first client is there.
-    daemon.ctl(&["status"]);
-    let mut sum = Memory::default();
-    let own = descendants(daemon.pid()).into_iter().filter(|pid| *pid != program);
-    for pid in own.chain([daemon.pid()]) {
-        sum.add(pid);
-    }
-    sum
+fn measure(contender: &Contender, programs: &Programs, count: usize) -> (Memory, Kernel) {
+    let before = proc::kernel();
+    let running = contender.start(programs, count);
+    running.settle();
+    let after = proc::kernel();
+    running.ask();
+    let memory = proc::memory(&running.supervising());
+    running.discard();
+    let kernel = Kernel {
+        slab: after.slab - before.slab,
+        stacks: after.stacks - before.stacks,
+        tables: after.tables - before.tables,
+    };
+    (memory, kernel)
 }
 
-impl Memory {
-    fn add(&mut self, pid: i32) {
-        let path = format!("/proc/{pid}/smaps_rollup");
-        let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("cannot read {path}: {e}"));
-        let of = |key: &str| -> u64 {
-            let line = text.lines().find_map(|line| line.strip_prefix(key));
-            let number = line.and_then(|line| line.trim_start_matches(':').split_whitespace().next());
-            number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {key} in {path}"))
-        };
-        self.processes += 1;
-        self.private += of("Private_Clean") + of("Private_Dirty");
-        self.pss += of("Pss");
-        self.rss += of("Rss");
-    }
+fn cells(contender: &Contender, memory: Memory) -> Vec<String> {
+    let mut row = vec![contender.name().to_owned()];
+    row.extend([memory.processes, memory.private, memory.pss, memory.rss].map(|number| number.to_string()));
+    row
+}
+
+#[expect(clippy::cast_precision_loss, reason = "KiB of a machine and programs of a bench fit 52 bits")]
+fn per(kib: i64, programs: usize) -> String {
+    format!("{:.1}", kib as f64 / programs as f64)
 }

@@ -17,6 +17,11 @@ impl Samples {
         }
     }
 
+    /// The median with so many digits after the point, or a dash where nothing was measured.
+    pub(crate) fn median_cell(&self, digits: usize) -> String {
+        if self.0.is_empty() { "–".to_owned() } else { format!("{:.digits$}", self.quantile(0.5)) }
+    }
+
     /// Count, median, 90th percentile, least and greatest, as cells of a row.
     pub(crate) fn cells(&self) -> Vec<String> {
         let [median, p90] = [0.5, 0.9].map(|part| self.quantile(part));
@@ -69,6 +74,12 @@ mod tests {
             samples.push(value);
         }
         assert_eq!(samples.cells(), ["4", "2.500", "3.700", "1.000", "4.000"]);
+    }
+
+    #[test]
+    fn a_median_of_nothing_is_a_dash() {
+        assert_eq!(Samples::default().median_cell(1), "–");
+        assert_eq!(Samples(vec![1.0, 2.0]).median_cell(1), "1.5");
     }
 
     #[test]

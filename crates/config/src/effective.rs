@@ -161,7 +161,7 @@ fn group(group: &GroupConfig) -> Json {
         ),
     };
     // One order for all kinds; a `[group:x]` starts them in another (SPEC 2.8).
-    let mut processes: Vec<&ProcessConfig> = group.processes.iter().collect();
+    let mut processes: Vec<&ProcessConfig> = group.processes.iter().map(|process| &**process).collect();
     processes.sort_by_key(|process| (process.priority, &process.name));
     let common = [
         ("kind", kind.into()),

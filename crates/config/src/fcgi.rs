@@ -19,7 +19,7 @@ pub(crate) fn group(common: &Common<'_>, section_name: &str) -> Option<GroupConf
     let mut processes = processes(common, section_name, &name, ProcessKind::Fcgi);
     let socket = socket?;
     share(&socket, &mut processes);
-    Some(GroupConfig { name, priority, kind: GroupKind::Fcgi(socket), processes })
+    Some(GroupConfig::new(name, priority, GroupKind::Fcgi(socket), processes))
 }
 
 /// The processes of an fcgi program that is a member of the group `group_name`. Supervisor runs it without its socket, so there

@@ -59,7 +59,7 @@ fn homogeneous(common: &Common<'_>, section_name: &str) -> GroupConfig {
     let name = group_name(&section);
     let priority = section.integer("priority", common.scope);
     let processes = processes(common, section_name, &name, ProcessKind::Program);
-    GroupConfig { name, priority, kind: GroupKind::Program, processes }
+    GroupConfig::new(name, priority, GroupKind::Program, processes)
 }
 
 /// `[group:x]`: the programs in the order listed, the processes of each sorted.
@@ -106,7 +106,7 @@ fn group<'a>(
         claimed.insert(member.clone());
         called = member;
     }
-    Some(GroupConfig { name, priority, kind: GroupKind::Group, processes: all })
+    Some(GroupConfig::new(name, priority, GroupKind::Group, all))
 }
 
 /// In a group the order of `programs=` decides, and a member's own priority nothing.

@@ -63,7 +63,7 @@ pub(crate) fn pool(common: &Common<'_>, section_name: &str) -> Option<GroupConfi
     let processes = processes(common, section_name, name, ProcessKind::EventListener);
     let buffer_size = usize::try_from(buffer_size).unwrap_or(0);
     let pool = PoolConfig { buffer_size, events, result_handler };
-    Some(GroupConfig { name: name.to_owned(), priority, kind: GroupKind::EventListener(pool), processes })
+    Some(GroupConfig::new(name.to_owned(), priority, GroupKind::EventListener(pool), processes))
 }
 
 fn events(section: &Section<'_>, common: &Common<'_>) -> Vec<String> {

@@ -164,7 +164,19 @@ pub struct GroupConfig {
     pub priority: i64,
     pub kind: GroupKind,
     /// In start order (SPEC 2.8).
-    pub processes: Vec<ProcessConfig>,
+    pub processes: Vec<Arc<ProcessConfig>>,
+}
+
+impl GroupConfig {
+    /// The configuration of a process is held by many and changed by nobody.
+    pub(crate) fn new(
+        name: String,
+        priority: i64,
+        kind: GroupKind,
+        processes: Vec<ProcessConfig>,
+    ) -> GroupConfig {
+        GroupConfig { name, priority, kind, processes: processes.into_iter().map(Arc::new).collect() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -182,7 +182,7 @@ impl Supervisor {
         for process in &config.processes {
             let id = ProcessId(self.next_process);
             self.next_process += 1;
-            let process = Process::new(id, Arc::clone(&name), Arc::new(process.clone()), self.seed);
+            let process = Process::new(id, Arc::clone(&name), Arc::clone(process), self.seed);
             let (group, config) = (Arc::clone(&name), Arc::clone(&process.config));
             out.push(Action::PrepareLogs { process: id, group, config });
             self.processes.insert(id, process);

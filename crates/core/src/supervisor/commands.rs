@@ -342,12 +342,12 @@ impl Supervisor {
             for config in &group.processes {
                 let running = self.find(&name, &config.name).map(|id| &self.processes[&id]);
                 // The paths are those in use, as long as the configuration is the one in use.
-                let logs = running.filter(|p| *p.config == *config).map(|p| p.logs.clone());
+                let logs = running.filter(|p| p.config == *config).map(|p| p.logs.clone());
                 all.push(Configured {
                     group: Arc::clone(&name),
                     group_priority: group.priority,
                     in_use: active.contains(&*name),
-                    config: Arc::new(config.clone()),
+                    config: Arc::clone(config),
                     logs,
                 });
             }

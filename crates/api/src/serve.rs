@@ -53,7 +53,7 @@ impl Api {
             .enable_time()
             .max_blocking_threads(2)
             .build()?;
-        let shared = Arc::new(Shared { facts, inbox });
+        let shared = Arc::new(Shared::new(facts, inbox));
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::Builder::new()
             .name("api".into())
@@ -92,7 +92,7 @@ async fn serve_door(door: Door, shared: Arc<Shared>, mut stopped: watch::Receive
                 Err(_) => tokio::time::sleep(REFUSED_PAUSE).await,
             },
             // Ended connections are collected as they end.
-            Some(_) = connections.join_next() => {}
+            Some(_) = connections.join_next() => shared.tidy(),
             () = wait_for_stop(&mut stopped) => break,
         }
     }

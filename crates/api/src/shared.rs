@@ -1,6 +1,7 @@
 //! What every connection shares: the facts, and the way to the main loop.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::inbox::Inbox;
 
@@ -18,10 +19,36 @@ pub struct Facts {
     pub most_connections: usize,
     /// Whether `[rpcinterface:supervisor]` is configured; without it only `system.*` exists (SPEC 2.7).
     pub supervisor_namespace: bool,
+    /// Gives memory that is no longer used back to the system; called behind large answers, which few ask for.
+    pub tidy: fn(),
 }
 
 /// What every connection shares.
 pub(crate) struct Shared {
     pub(crate) facts: Facts,
     pub(crate) inbox: Box<dyn Inbox>,
+    bloated: AtomicBool,
+}
+
+/// An answer of this many bytes has taken some megabytes on its way.
+const LARGE: usize = 128 * 1024;
+
+impl Shared {
+    pub(crate) fn new(facts: Facts, inbox: Box<dyn Inbox>) -> Shared {
+        Shared { facts, inbox, bloated: AtomicBool::new(false) }
+    }
+
+    /// An answer of so many bytes is on its way.
+    pub(crate) fn note_answer(&self, bytes: usize) {
+        if bytes >= LARGE {
+            self.bloated.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A connection has ended, and what it held is free.
+    pub(crate) fn tidy(&self) {
+        if self.bloated.swap(false, Ordering::Relaxed) {
+            (self.facts.tidy)();
+        }
+    }
 }

@@ -175,7 +175,10 @@ impl GroupConfig {
         kind: GroupKind,
         processes: Vec<ProcessConfig>,
     ) -> GroupConfig {
-        GroupConfig { name, priority, kind, processes: processes.into_iter().map(Arc::new).collect() }
+        // Collecting would keep the memory that the processes lay in.
+        let mut shared = Vec::with_capacity(processes.len());
+        shared.extend(processes.into_iter().map(Arc::new));
+        GroupConfig { name, priority, kind, processes: shared }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A new door adds no new meaning: it translates its own language to a [`Command`] and a
 //! [`Reply`] back. Each command names the right it needs; `api`'s gate asks for nothing else.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::event::ExitStatus;
@@ -148,8 +148,8 @@ pub struct ProcessInfo {
     pub spawnerr: Option<String>,
     /// `None` while it runs, and after an exit that came too quickly.
     pub exit: Option<ExitStatus>,
-    pub stdout_logfile: Option<PathBuf>,
-    pub stderr_logfile: Option<PathBuf>,
+    pub stdout_logfile: Option<Arc<Path>>,
+    pub stderr_logfile: Option<Arc<Path>>,
 }
 
 /// A process as it is configured, and whether its group is active.

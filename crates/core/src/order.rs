@@ -11,7 +11,7 @@ use crate::group::Group;
 use crate::ids::ProcessId;
 use crate::process::Process;
 
-type Processes = BTreeMap<ProcessId, Process>;
+type Processes = BTreeMap<ProcessId, Box<Process>>;
 
 /// Where a group of this priority is added: behind those that stand before or beside it.
 pub(crate) fn place_of(groups: &[Group], priority: i64) -> usize {

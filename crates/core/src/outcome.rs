@@ -1,12 +1,13 @@
 //! What comes of preparing a process: where it logs, or why it cannot be started.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Where a process writes; `None` where nothing is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogPaths {
-    pub stdout: Option<PathBuf>,
-    pub stderr: Option<PathBuf>,
+    pub stdout: Option<Arc<Path>>,
+    pub stderr: Option<Arc<Path>>,
 }
 
 /// Why a program cannot be started (SPEC 3.4, the table of texts).

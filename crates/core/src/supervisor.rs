@@ -45,7 +45,7 @@ pub struct Supervisor {
     finished: bool,
     /// In start order: by priority; equal ones in order of addition (SPEC 3.7).
     groups: Vec<Group>,
-    processes: BTreeMap<ProcessId, Process>,
+    processes: BTreeMap<ProcessId, Box<Process>>,
     children: BTreeMap<ChildId, ProcessId>,
     /// The configuration last read, of which groups may be added.
     available: Arc<Config>,
@@ -136,7 +136,10 @@ impl Supervisor {
                     self.children.insert(next, *id);
                 }
                 self.of_child(now, child, out, |process, restarts, out| {
-                    process.exited(now, at, status, next, restarts, out);
+                    // An earlier brain may have dealt with this end already.
+                    if process.child == Some(child) {
+                        process.exited(now, at, status, next, restarts, out);
+                    }
                 });
                 self.children.remove(&child);
                 out.push(Action::Forget { child });
@@ -185,7 +188,7 @@ impl Supervisor {
             let process = Process::new(id, Arc::clone(&name), Arc::clone(process), self.seed);
             let (group, config) = (Arc::clone(&name), Arc::clone(&process.config));
             out.push(Action::PrepareLogs { process: id, group, config });
-            self.processes.insert(id, process);
+            self.processes.insert(id, Box::new(process));
             processes.push(id);
         }
         let at = order::place_of(&self.groups, config.priority);

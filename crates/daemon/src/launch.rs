@@ -81,6 +81,33 @@ impl Launcher {
         })
     }
 
+    /// What Supervisor's child writes to its standard error when it cannot become the program; ours reports the stage and
+    /// errno instead, and these lines are written for it, because people look for them.
+    pub(crate) fn child_failed(&self, config: &ProcessConfig, stage: Stage, errno: i32) -> String {
+        let code = errno_name(errno);
+        let uid = config.user.as_ref().map_or(0, |user| user.uid);
+        let what = match stage {
+            Stage::Groups if !rustix::process::getuid().is_root() => {
+                format!("couldn't setuid to {uid}: Can't drop privilege as nonroot user")
+            }
+            Stage::Groups => format!("couldn't setuid to {uid}: Could not set groups of effective user"),
+            Stage::Gid => format!("couldn't setuid to {uid}: Could not set group id of effective user"),
+            Stage::Uid => format!("couldn't setuid to {uid}: {code}"),
+            Stage::Directory => {
+                let directory = self.start_in(config).unwrap_or_default();
+                format!("couldn't chdir to {}: {code}", directory.display())
+            }
+            Stage::Exec => {
+                let words = words::split(&config.command).unwrap_or_default();
+                format!("couldn't exec {}: {code}", words.first().map_or("", String::as_str))
+            }
+            Stage::Descriptors | Stage::Pipe | Stage::Fork => {
+                format!("couldn't prepare file descriptors: {code}")
+            }
+        };
+        format!("supervisor: {what}\nsupervisor: child process was not spawned\n")
+    }
+
     fn resolve(&self, config: &ProcessConfig) -> Result<Resolved, SpawnError> {
         let command = &config.command;
         let refuse = |kind, text| Err(SpawnError { kind, text });
@@ -190,52 +217,6 @@ pub(crate) fn keeper_refused(name: &str, stage: Stage, errno: i32) -> SpawnError
         (_, _) => format!("unknown error during fork for '{name}': {code}"),
     };
     SpawnError { kind: SpawnErrorKind::Resources, text }
-}
-
-/// What Supervisor's child writes to its standard error when it cannot become the program; ours reports the stage and
-/// errno instead, and these lines are written for it, because people look for them.
-pub(crate) fn child_failed(plan: &PlanNames, stage: Stage, errno: i32) -> String {
-    let code = errno_name(errno);
-    let what = match stage {
-        Stage::Groups if !rustix::process::getuid().is_root() => {
-            format!("couldn't setuid to {}: Can't drop privilege as nonroot user", plan.uid)
-        }
-        Stage::Groups => format!("couldn't setuid to {}: Could not set groups of effective user", plan.uid),
-        Stage::Gid => format!("couldn't setuid to {}: Could not set group id of effective user", plan.uid),
-        Stage::Uid => format!("couldn't setuid to {}: {code}", plan.uid),
-        Stage::Directory => format!("couldn't chdir to {}: {code}", plan.directory),
-        Stage::Exec => format!("couldn't exec {}: {code}", plan.argv0),
-        Stage::Descriptors | Stage::Pipe | Stage::Fork => {
-            format!("couldn't prepare file descriptors: {code}")
-        }
-    };
-    format!("supervisor: {what}\nsupervisor: child process was not spawned\n")
-}
-
-/// The few words of a plan that a failure is told with.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct PlanNames {
-    pub(crate) process: String,
-    argv0: String,
-    directory: String,
-    uid: u32,
-}
-
-impl PlanNames {
-    pub(crate) fn of(process: &str, plan: &Plan) -> PlanNames {
-        let text = |s: &CString| s.to_string_lossy().into_owned();
-        PlanNames {
-            process: process.to_owned(),
-            argv0: plan.argv.first().map(text).unwrap_or_default(),
-            directory: plan.directory.as_ref().map(text).unwrap_or_default(),
-            uid: plan.identity.as_ref().map_or(0, |identity| identity.uid),
-        }
-    }
-
-    /// Of a program that became one long ago: it can no longer fail to.
-    pub(crate) fn adopted(process: &str) -> PlanNames {
-        PlanNames { process: process.to_owned(), ..PlanNames::default() }
-    }
 }
 
 /// `ENOENT` for 2.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use provost_keeper::{Ends, Link, LinkError, Pipes, Plan, Relaunch, Target, ToKee
 
 use crate::events;
 use crate::fcgi::FcgiSockets;
-use crate::launch::{self, Launcher, PlanNames};
+use crate::launch::{self, Launcher};
 use crate::logs::auto::AutoLogs;
 use crate::logs::{self, Destination, MainLog, Order, Output, Pump};
 use crate::memory::Memory;
@@ -43,7 +43,7 @@ impl Source {
 /// A child between the wish for it and the end of its story.
 #[derive(Debug)]
 struct Child {
-    names: PlanNames,
+    config: Arc<ProcessConfig>,
     process: ProcessId,
     stage: Stage,
     /// Where it writes, and where one that takes its place would.
@@ -255,13 +255,12 @@ impl Hands {
         child: ChildId,
         process: ProcessId,
         group: &str,
-        config: &ProcessConfig,
+        config: &Arc<ProcessConfig>,
     ) -> Result<Option<Input>, LinkError> {
         let plan = match self.launcher.plan(group, config) {
             Ok(plan) => plan,
             Err(error) => return Ok(Some(Input::SpawnFailed { child, error })),
         };
-        let names = PlanNames::of(&config.name, &plan);
         let sinks = self.destinations(process, config);
         let stdin = match &config.socket {
             None => None,
@@ -274,7 +273,10 @@ impl Hands {
             },
         };
         let stage = Stage::Opening { plan: Box::new(plan), stdin, signals: Vec::new() };
-        self.children.insert(child, Child { names, process, stage, sinks: sinks.clone(), heir: None });
+        self.children.insert(
+            child,
+            Child { config: Arc::clone(config), process, stage, sinks: sinks.clone(), heir: None },
+        );
         self.pump.orders.send(Order::Open { child, process, sinks });
         Ok(None)
     }
@@ -285,8 +287,8 @@ impl Hands {
             (Output::Stdout, &paths.stdout, &config.stdout),
             (Output::Stderr, &paths.stderr, &config.stderr),
         ];
-        let destination = |path: &PathBuf, channel: &Channel| Destination {
-            path: path.clone(),
+        let destination = |path: &Arc<Path>, channel: &Channel| Destination {
+            path: Arc::clone(path),
             maxbytes: channel.maxbytes,
             backups: channel.backups,
         };
@@ -304,7 +306,7 @@ impl Hands {
     ) -> Result<Option<Input>, LinkError> {
         let has_room = self.has_room_for_pipes();
         let Some(entry) = self.children.get_mut(&child) else { return Ok(None) };
-        let name = entry.names.process.clone();
+        let name = entry.config.name.clone();
         let mut error = result.err().map(|errno| {
             let code = launch::errno_name(errno);
             format!("unknown error making dispatchers for '{name}': {code}")
@@ -344,7 +346,7 @@ impl Hands {
     /// The child runs: its output is the pump's from here on.
     pub(crate) fn watch(&mut self, child: ChildId, pipes: Option<Pipes>) {
         let Some(pipes) = pipes else {
-            let name = self.children.get(&child).map_or("", |entry| &entry.names.process);
+            let name = self.children.get(&child).map_or("", |entry| entry.config.name.as_str());
             let text = format!("too many open files: the output of '{name}' cannot be read");
             return self.log.write(LogLevel::Critical, &text);
         };
@@ -360,7 +362,7 @@ impl Hands {
     ) -> Result<Option<Input>, LinkError> {
         let Some(entry) = self.let_go(child)? else { return Ok(None) };
         self.pump.orders.send(Order::Cancel { child });
-        let error = launch::keeper_refused(&entry.names.process, stage, errno);
+        let error = launch::keeper_refused(&entry.config.name, stage, errno);
         Ok(Some(Input::SpawnFailed { child, error }))
     }
 
@@ -383,8 +385,9 @@ impl Hands {
             return self.link.send(ToKeeper::Forget { id: child.0 });
         };
         entry.stage = Stage::Draining { status, at, next };
-        let last_words = failure.map(|(stage, errno)| launch::child_failed(&entry.names, stage, errno));
-        let (process, names, sinks) = (entry.process, entry.names.clone(), entry.sinks.clone());
+        let last_words =
+            failure.map(|(stage, errno)| self.launcher.child_failed(&entry.config, stage, errno));
+        let (process, config, sinks) = (entry.process, Arc::clone(&entry.config), entry.sinks.clone());
         let heir = next.map(|child| logs::Heir { child, process, sinks: sinks.clone() });
         self.pump.orders.send(Order::Finish { child, last_words, heir });
         if let Some(next) = next {
@@ -393,7 +396,7 @@ impl Hands {
             let old = self.adoptable.remove(&next);
             let heir = Heir { spawned: old.as_ref().map(|old| (old.pid, old.started)) };
             let stage = Stage::Running;
-            self.children.insert(next, Child { names, process, stage, sinks, heir: Some(heir) });
+            self.children.insert(next, Child { config, process, stage, sinks, heir: Some(heir) });
             if let Some(old) = old {
                 self.watch(next, old.pipes);
             }
@@ -447,13 +450,13 @@ impl Hands {
     }
 
     /// A child of an earlier brain, taken over: its files are opened again, its pipes watched.
-    fn adopt(&mut self, child: ChildId, process: ProcessId, config: &ProcessConfig) {
-        let names = PlanNames::adopted(&config.name);
+    fn adopt(&mut self, child: ChildId, process: ProcessId, config: &Arc<ProcessConfig>) {
         if let (Some(socket), Some((group, _))) = (&config.socket, self.logs.get(&process)) {
             self.fcgi.adopt(child, group, socket);
         }
         let sinks = self.destinations(process, config);
-        let entry = Child { names, process, stage: Stage::Running, sinks: sinks.clone(), heir: None };
+        let config = Arc::clone(config);
+        let entry = Child { config, process, stage: Stage::Running, sinks: sinks.clone(), heir: None };
         self.children.insert(child, entry);
         self.pump.orders.send(Order::Open { child, process, sinks });
         let pipes = self.adoptable.remove(&child).and_then(|old| old.pipes);
@@ -483,12 +486,12 @@ impl Hands {
         self.pump.orders.send(Order::Clear { process, paths });
     }
 
-    fn log_path(&mut self, config: &ProcessConfig, channel: &Channel, name: &str) -> Option<PathBuf> {
+    fn log_path(&mut self, config: &ProcessConfig, channel: &Channel, name: &str) -> Option<Arc<Path>> {
         match &channel.logfile {
             LogFile::None => None,
-            LogFile::Path(path) => Some(path.clone()),
+            LogFile::Path(path) => Some(path.as_path().into()),
             LogFile::Auto => match self.auto_logs.make(&config.name, name) {
-                Ok(path) => Some(path),
+                Ok(path) => Some(path.into()),
                 Err(e) => {
                     let dir = self.auto_logs.directory.display();
                     let text = format!(

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -407,7 +408,6 @@ impl Keeper {
                 brain_status = Some(status);
                 continue;
             }
-            self.spawner.ended(pid);
             if let Some(id) = self.table.ended(pid, status, sys::now()) {
                 self.succeed(id);
                 self.untold.push_back(Tell::Exited(id));
@@ -542,7 +542,7 @@ impl Keeper {
         }
     }
 
-    fn spawn(&mut self, id: u32, plan: Box<[u8]>, socket: Option<OwnedFd>) {
+    fn spawn(&mut self, id: u32, plan: Arc<[u8]>, socket: Option<OwnedFd>) {
         match self.try_spawn(id, plan, socket) {
             Ok(()) => self.untold.push_back(Tell::Spawned(id)),
             Err(error) => self.spawn_failed(id, error),
@@ -553,12 +553,11 @@ impl Keeper {
         self.untold.push_back(Tell::SpawnFailed(id, error));
     }
 
-    fn try_spawn(&mut self, id: u32, plan: Box<[u8]>, socket: Option<OwnedFd>) -> Result<(), SpawnError> {
+    fn try_spawn(&mut self, id: u32, plan: Arc<[u8]>, socket: Option<OwnedFd>) -> Result<(), SpawnError> {
         let failed = |stage, errno| SpawnError { stage, errno };
-        let view = PlanView::read(&plan).map_err(|_| failed(Stage::Fork, libc::EBADMSG))?;
         let report =
             self.table.report().map_err(|e| failed(Stage::Fork, e.raw_os_error().unwrap_or(libc::ENOMEM)))?;
-        match self.spawner.spawn(&view, socket.as_ref().map(AsFd::as_fd), report) {
+        match self.spawner.spawn(&plan, socket.as_ref().map(AsFd::as_fd), report) {
             Ok(child) => {
                 self.table.insert(id, child, (plan, socket), report);
                 Ok(())
@@ -731,7 +730,7 @@ fn until(deadline_ns: u64) -> Timespec {
 }
 
 /// A plan too long for a message, out of the memfd it came in.
-fn read_plan(memfd: OwnedFd) -> Result<Box<[u8]>, i32> {
+fn read_plan(memfd: OwnedFd) -> Result<Arc<[u8]>, i32> {
     let errno = |e: Errno| e.raw_os_error();
     let size = rustix::fs::fstat(&memfd).map_err(errno)?.st_size as u64;
     if size > MAX_PLAN {

@@ -1,15 +1,23 @@
-//! Reserved low descriptors, over which children get their standard input, output and error.
+//! Lanes, over which children leave: each has a stack, and three reserved low descriptors for standard input, output and
+//! error.
 //!
-//! A child that is forked with the keeper's descriptor table shared, instead of copied, cuts itself loose by copying
-//! only what lies below a ceiling (`CLOSE_RANGE_UNSHARE`). Whatever it needs has to lie there, and has to stay there until
-//! it has done so; that is a lane. In a busy moment several children are on their way at once, hence several lanes.
-//! Between its users a lane holds a filler, so that nothing else can take its numbers.
+//! A child that shares the keeper's descriptor table cuts itself loose by copying only what lies below a ceiling
+//! (`CLOSE_RANGE_UNSHARE`). Whatever it needs has to lie there, and has to stay there until it has done so. It shares the
+//! keeper's memory as well, so its stack and all that was prepared for it belong to the lane until the kernel says that the
+//! child has let go of our memory, by becoming its program or by ending (`CLONE_CHILD_CLEARTID`). In a busy moment several
+//! are on their way at once, hence several lanes. Between its users a lane holds a filler, so that nothing else
+//! takes its numbers.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::event::Timespec;
 use rustix::io::{DupFlags, Errno, dup3, fcntl_dupfd_cloexec};
+use rustix::thread::futex;
 
-use crate::report::Report;
+use crate::protocol::Stage;
+use crate::spawn::Prepared;
+use crate::sys::{self, Stack};
 
 /// Children that may be on their way at the same time.
 const LANES: usize = 32;
@@ -22,35 +30,40 @@ pub(crate) struct Lanes {
     ceiling: RawFd,
     /// Lanes with a user.
     busy: usize,
-    /// Where to look for a free one first.
-    turn: usize,
 }
 
 #[derive(Debug)]
 struct Lane {
     stdio: [OwnedFd; 3],
-    user: Option<User>,
+    stack: Stack,
+    /// Set to zero by the kernel when the user has let go of our memory.
+    occupied: &'static AtomicU32,
+    /// What the user reads.
+    user: Option<Box<Prepared>>,
 }
 
+/// Why there is no child.
 #[derive(Debug)]
-struct User {
-    pid: i32,
-    report: &'static Report,
+pub(crate) enum Refused {
+    /// With what was prepared for it.
+    NoLane(Box<Prepared>),
+    Kernel(Stage, i32),
 }
 
 impl Lanes {
     /// Reserves the lowest numbers that are free. `filler` is any descriptor.
     pub(crate) fn reserve(filler: OwnedFd) -> Result<Lanes, Errno> {
         let one = || fcntl_dupfd_cloexec(&filler, 3);
-        let lanes = (0..LANES)
-            .map(|_| Ok(Lane { stdio: [one()?, one()?, one()?], user: None }))
+        let stacks = sys::stacks(LANES).map_err(|_| Errno::NOMEM)?;
+        let lanes = stacks
+            .into_iter()
+            .map(|stack| {
+                let occupied: &AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
+                Ok(Lane { stdio: [one()?, one()?, one()?], stack, occupied, user: None })
+            })
             .collect::<Result<Vec<_>, Errno>>()?;
         let highest = lanes.iter().flat_map(|lane| &lane.stdio).map(AsRawFd::as_raw_fd).max();
-        Ok(Lanes { lanes, filler, ceiling: highest.map_or(3, |fd| fd + 1), busy: 0, turn: 0 })
-    }
-
-    pub(crate) fn ceiling(&self) -> RawFd {
-        self.ceiling
+        Ok(Lanes { lanes, filler, ceiling: highest.map_or(3, |fd| fd + 1), busy: 0 })
     }
 
     /// Children are on their way: look again soon with [`Lanes::settle`].
@@ -58,74 +71,58 @@ impl Lanes {
         self.busy > 0
     }
 
-    /// Puts a child's ends into a lane and returns its number; `None` where every lane is taken.
-    pub(crate) fn load(&mut self, ends: [BorrowedFd<'_>; 3]) -> Result<Option<usize>, Errno> {
-        let Some(number) = self.free() else { return Ok(None) };
-        for (place, end) in self.lanes[number].stdio.iter_mut().zip(ends) {
-            dup3(end, place, DupFlags::CLOEXEC)?;
+    /// Sends a child on its way; returns its pid.
+    pub(crate) fn launch(
+        &mut self,
+        ends: [BorrowedFd<'_>; 3],
+        mut prepared: Box<Prepared>,
+    ) -> Result<i32, Refused> {
+        let Some(number) = self.free() else { return Err(Refused::NoLane(prepared)) };
+        let lane = &mut self.lanes[number];
+        for (place, end) in lane.stdio.iter_mut().zip(ends) {
+            dup3(end, place, DupFlags::CLOEXEC)
+                .map_err(|e| Refused::Kernel(Stage::Descriptors, e.raw_os_error()))?;
         }
-        Ok(Some(number))
-    }
-
-    pub(crate) fn stdio(&self, number: usize) -> [RawFd; 3] {
-        self.lanes[number].stdio.each_ref().map(AsRawFd::as_raw_fd)
-    }
-
-    /// The lane is this child's until its report says that it is on its own.
-    pub(crate) fn take(&mut self, number: usize, pid: i32, report: &'static Report) {
-        self.lanes[number].user = Some(User { pid, report });
-        self.busy += 1;
-    }
-
-    /// No child was made for what was loaded.
-    pub(crate) fn unload(&mut self, number: usize) {
-        self.clear(number);
-    }
-
-    /// Clears the lanes of children that are on their own.
-    pub(crate) fn settle(&mut self) {
-        if self.busy > 0 {
-            self.clear_where(|user| user.report.is_on_its_own());
-        }
-    }
-
-    /// This child has ended, and needs no lane, wherever it had got to.
-    pub(crate) fn ended(&mut self, pid: i32) {
-        if self.busy > 0 {
-            self.clear_where(|user| user.pid == pid);
-        }
-    }
-
-    /// A lane without a user. If there is none the processor is the bottleneck, and waiting a little is no loss.
-    fn free(&mut self) -> Option<usize> {
-        if let Some(number) = self.look_for_free() {
-            return Some(number);
-        }
-        self.settle();
-        self.look_for_free().or_else(|| {
-            if let Some(user) = &self.lanes[self.turn].user {
-                user.report.wait_until_on_its_own();
+        prepared.found_at(lane.stdio.each_ref().map(AsRawFd::as_raw_fd), Some(self.ceiling));
+        lane.occupied.store(1, Ordering::Release);
+        match sys::start_sharing_all(&lane.stack, prepared, lane.occupied) {
+            Ok((pid, prepared)) => {
+                lane.user = Some(prepared);
+                self.busy += 1;
+                Ok(pid)
             }
-            self.settle();
-            self.look_for_free()
-        })
+            Err(errno) => {
+                lane.occupied.store(0, Ordering::Relaxed);
+                self.clear(number);
+                Err(Refused::Kernel(Stage::Fork, errno))
+            }
+        }
     }
 
-    fn look_for_free(&mut self) -> Option<usize> {
-        let in_turn = (0..LANES).map(|n| (self.turn + n) % LANES);
-        let number = in_turn.into_iter().find(|n| self.lanes[*n].user.is_none())?;
-        self.turn = (number + 1) % LANES;
-        Some(number)
-    }
-
-    fn clear_where(&mut self, done: impl Fn(&User) -> bool) {
+    /// Clears the lanes of children that are gone from them.
+    pub(crate) fn settle(&mut self) {
         for number in 0..LANES {
-            if self.lanes[number].user.as_ref().is_some_and(&done) {
-                self.lanes[number].user = None;
+            let lane = &mut self.lanes[number];
+            if lane.user.is_some() && lane.occupied.load(Ordering::Acquire) == 0 {
+                lane.user = None;
                 self.busy -= 1;
                 self.clear(number);
             }
         }
+    }
+
+    /// The first lane without a user. If there is none the processor is the bottleneck, and waiting a little is no loss.
+    fn free(&mut self) -> Option<usize> {
+        if self.busy == LANES {
+            self.settle();
+        }
+        if self.busy == LANES {
+            let patience = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+            // Woken, interrupted, too late: whoever waits looks again.
+            let _ = futex::wait(self.lanes[0].occupied, futex::Flags::empty(), 1, Some(&patience));
+            self.settle();
+        }
+        self.lanes.iter().position(|lane| lane.user.is_none())
     }
 
     /// What lies in a lane must not stay open here: a program's readers wait for its end.
@@ -134,56 +131,5 @@ impl Lanes {
             // It cannot fail: both numbers are open.
             let _ = dup3(&self.filler, place, DupFlags::CLOEXEC);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::fd::AsFd;
-
-    use crate::sys;
-
-    fn lanes() -> Lanes {
-        Lanes::reserve(rustix::pipe::pipe().unwrap().0).unwrap()
-    }
-
-    #[test]
-    fn a_lane_is_free_again_when_its_user_is_on_its_own_or_has_ended() {
-        let mut lanes = lanes();
-        let (_, end) = rustix::pipe::pipe().unwrap();
-        let reports = sys::shared_reports(LANES).unwrap();
-        for (pid, report) in (1..).zip(reports) {
-            let number = lanes.load([end.as_fd(); 3]).unwrap().unwrap();
-            lanes.take(number, pid, report);
-        }
-        assert_eq!(lanes.load([end.as_fd(); 3]).unwrap(), None, "all are taken");
-        reports[5].on_its_own();
-        let number = lanes.load([end.as_fd(); 3]).unwrap().unwrap();
-        lanes.take(number, 99, &reports[5]);
-        lanes.ended(7);
-        assert!(lanes.load([end.as_fd(); 3]).unwrap().is_some());
-        for report in reports {
-            report.on_its_own();
-        }
-        lanes.settle();
-        assert!(!lanes.is_busy());
-    }
-
-    #[test]
-    fn nothing_of_a_child_stays_open_in_its_lane() {
-        let mut lanes = lanes();
-        let (reader, writer) = rustix::pipe::pipe().unwrap();
-        let number = lanes.load([writer.as_fd(); 3]).unwrap().unwrap();
-        drop(writer);
-        lanes.unload(number);
-        // Were there a writer left, this would wait for it.
-        assert_eq!(rustix::io::read(&reader, &mut [0u8; 1]), Ok(0));
-    }
-
-    #[test]
-    fn every_lane_lies_below_the_ceiling() {
-        let lanes = lanes();
-        assert!((0..LANES).flat_map(|n| lanes.stdio(n)).all(|fd| (3..lanes.ceiling()).contains(&fd)));
     }
 }

@@ -21,6 +21,7 @@ mod lanes;
 mod link;
 mod plan;
 mod protocol;
+mod raw;
 mod report;
 mod spawn;
 mod sys;
@@ -32,4 +33,4 @@ pub use plan::{Identity, Plan};
 pub use protocol::{
     Ends, FromKeeper, Hello, Pipes, Previous, Relaunch, Stage, Stamp, Target, ToKeeper, WaitStatus,
 };
-pub use sys::silence_stdio;
+pub use sys::{release_free_memory, silence_stdio};

@@ -4,20 +4,24 @@
 //! data and nothing else: it does not allocate, lock, format or unwind. If one fails it leaves
 //! (stage, errno) in words shared with the keeper and ends with 127, the status Supervisor's children end with.
 //!
-//! A plain fork copies the whole descriptor table, which with thousands of programs is most of its cost, and memory
-//! that every child keeps. So the child shares the table at first (`CLONE_FILES`), and its first act is to copy the few
-//! descriptors it needs (`lanes.rs`). clone(2) does that on every kernel and passes filters that forbid clone3; where
-//! close_range(2) cannot unshare (before Linux 5.9, or filtered), it is the plain fork.
+//! A fork copies the page tables, and the whole descriptor table, which with thousands of programs is most of its cost
+//! and memory that every child keeps. So the child shares both until it becomes its program: it runs on a stack of its own
+//! (`lanes.rs`), makes its system calls without the C library (`raw.rs`), and copies the few descriptors it needs. Unlike
+//! vfork(2) nobody waits for it: a program on a slow disk delays no other. Where close_range(2) cannot unshare a table
+//! (before Linux 5.9, or filtered), or on a machine whose calls we do not know, it is the plain fork.
 
-use std::ffi::{CStr, CString, c_char};
+use std::convert::Infallible;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::lanes::Lanes;
-use crate::plan::PlanView;
+use crate::lanes::{Lanes, Refused};
+use crate::plan::{Identity, PlanView};
 use crate::protocol::Stage;
+use crate::raw;
 use crate::report::Report;
 use crate::sys;
 
@@ -48,7 +52,7 @@ impl SpawnError {
 #[derive(Debug)]
 pub(crate) struct Spawner {
     /// The keeper's own environment, which plans build upon.
-    environment: Vec<CString>,
+    environment: Arc<[CString]>,
     /// Signals that the keeper ignores, or was started with ignored: exec would hand that on.
     ignored: Vec<i32>,
     /// The limit of open files for children; ours is as high as it can be.
@@ -59,11 +63,11 @@ pub(crate) struct Spawner {
 
 impl Spawner {
     pub(crate) fn new() -> Spawner {
-        let lanes = sys::can_unshare_descriptors()
+        let lanes = (raw::MAY_SHARE_MEMORY && sys::can_unshare_descriptors())
             .then(|| sys::filler().and_then(|filler| Lanes::reserve(filler).ok()))
             .flatten();
         Spawner {
-            environment: sys::environment(),
+            environment: sys::environment().into(),
             ignored: sys::ignored_signals(),
             descriptors: sys::descriptor_limit(),
             lanes,
@@ -88,27 +92,24 @@ impl Spawner {
         }
     }
 
-    /// A child has been reaped.
-    pub(crate) fn ended(&mut self, pid: i32) {
-        if let Some(lanes) = &mut self.lanes {
-            lanes.ended(pid);
-        }
-    }
-
     /// Starts the plan. `report` must be clear. `socket` is standard input, where it is not to be a pipe.
     pub(crate) fn spawn(
         &mut self,
-        plan: &PlanView<'_>,
+        plan: &Arc<[u8]>,
         socket: Option<BorrowedFd<'_>>,
         report: &'static Report,
     ) -> Result<(i32, KeptPipes), SpawnError> {
+        let unreadable = |_| SpawnError { stage: Stage::Fork, errno: libc::EBADMSG };
+        let view = PlanView::read(plan).map_err(unreadable)?;
+        let merge_stderr = view.merge_stderr;
+        let prepared = Prepared::new(self, view, plan, report);
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(SpawnError::at(Stage::Pipe));
         let (child_in, stdin) = match socket {
             Some(_) => (None, None),
             None => pipe().map(|(r, w)| (Some(r), Some(w)))?,
         };
         let (stdout, child_out) = pipe()?;
-        let (stderr, child_err) = match plan.merge_stderr {
+        let (stderr, child_err) = match merge_stderr {
             true => (None, None),
             false => pipe().map(|(r, w)| (Some(r), Some(w)))?,
         };
@@ -121,169 +122,146 @@ impl Spawner {
             (None, None) => child_out.as_fd(), // one of the two is there
         };
         let ends = [input, child_out.as_fd(), child_err.as_ref().unwrap_or(&child_out).as_fd()];
-        let pid = self.fork(plan, ends, report)?;
+        let pid = self.fork(ends, Box::new(prepared))?;
         Ok((pid, KeptPipes { stdin, stdout, stderr }))
     }
 
-    fn fork(
-        &mut self,
-        plan: &PlanView<'_>,
-        ends: [BorrowedFd<'_>; 3],
-        report: &'static Report,
-    ) -> Result<i32, SpawnError> {
-        let environment = plan.environment(&self.environment);
-        let mut prepared = Prepared {
-            stdio: ends.map(|end| end.as_raw_fd()),
-            shared_above: None,
-            path: plan.path,
-            argv: pointers(plan.argv.iter().copied()),
-            env: pointers(environment),
-            ignored: &self.ignored,
-            descriptors: &self.descriptors,
-            plan,
-            report,
+    fn fork(&mut self, ends: [BorrowedFd<'_>; 3], prepared: Box<Prepared>) -> Result<i32, SpawnError> {
+        let mut prepared = match &mut self.lanes {
+            None => prepared,
+            Some(lanes) => match lanes.launch(ends, prepared) {
+                Ok(pid) => return Ok(pid),
+                Err(Refused::Kernel(stage, errno)) => return Err(SpawnError { stage, errno }),
+                // So many are on their way that this one goes another.
+                Err(Refused::NoLane(prepared)) => prepared,
+            },
         };
-        let Some(lanes) = &mut self.lanes else { return plain_fork(&prepared) };
-        let lane = match lanes.load(ends).map_err(SpawnError::at(Stage::Descriptors))? {
-            Some(lane) => lane,
-            // So many are on their way that this one goes another.
-            None => return plain_fork(&prepared),
-        };
-        prepared.stdio = lanes.stdio(lane);
-        prepared.shared_above = Some(lanes.ceiling());
-        match sys::fork_sharing_descriptors() {
-            Ok(0) => become_program(&prepared),
-            Ok(pid) => {
-                lanes.take(lane, pid, report);
-                Ok(pid)
-            }
-            Err(errno) => {
-                lanes.unload(lane);
+        prepared.found_at(ends.map(|end| end.as_raw_fd()), None);
+        // SAFETY: the keeper is single-threaded, and `become_program` keeps to async-signal-safe calls.
+        match unsafe { libc::fork() } {
+            -1 => {
+                let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
                 Err(SpawnError { stage: Stage::Fork, errno })
             }
+            0 => {
+                become_program(std::ptr::from_mut(&mut *prepared).cast());
+                // It does not return.
+                std::process::abort()
+            }
+            pid => Ok(pid),
         }
     }
 }
 
-fn plain_fork(prepared: &Prepared<'_>) -> Result<i32, SpawnError> {
-    // SAFETY: the keeper is single-threaded, and `become_program` keeps to async-signal-safe calls.
-    match unsafe { libc::fork() } {
-        -1 => Err(SpawnError { stage: Stage::Fork, errno: errno() }),
-        0 => become_program(prepared),
-        pid => Ok(pid),
+/// The child's whole life before its program; never returns. `prepared` is what was laid out for it.
+pub(crate) extern "C" fn become_program(prepared: *mut c_void) -> c_int {
+    // SAFETY: whoever starts a child hands over a `Prepared` that outlives it, and changes nothing in it.
+    let prepared = unsafe { &*prepared.cast::<Prepared>() };
+    let (stage, errno) = match prepared.run() {
+        Ok(never) => match never {},
+        Err(failure) => failure,
+    };
+    prepared.report.failed(stage, errno);
+    raw::exit(127)
+}
+
+/// All that a child needs, laid out before it exists. It owns, or keeps alive, everything that its pointers lead to.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    stdio: [RawFd; 3],
+    /// The descriptor table is the keeper's own: nothing above this is the child's, and nothing below until it is copied.
+    shared_below: Option<RawFd>,
+    path: *const c_char,
+    /// Null for none.
+    directory: *const c_char,
+    argv: Vec<*const c_char>,
+    env: Vec<*const c_char>,
+    umask: Option<u32>,
+    identity: Option<Identity>,
+    ignored: Vec<c_int>,
+    descriptors: sys::Limit,
+    report: &'static Report,
+    _plan: Arc<[u8]>,
+    _environment: Arc<[CString]>,
+}
+
+impl Prepared {
+    /// `view` is of `plan`.
+    fn new(spawner: &Spawner, view: PlanView<'_>, plan: &Arc<[u8]>, report: &'static Report) -> Prepared {
+        Prepared {
+            stdio: [0; 3],
+            shared_below: None,
+            path: view.path.as_ptr(),
+            directory: view.directory.map_or(std::ptr::null(), CStr::as_ptr),
+            argv: pointers(view.argv.iter().copied()),
+            env: pointers(view.environment(&spawner.environment)),
+            umask: view.umask,
+            identity: view.identity,
+            ignored: spawner.ignored.clone(),
+            descriptors: spawner.descriptors,
+            report,
+            _plan: Arc::clone(plan),
+            _environment: Arc::clone(&spawner.environment),
+        }
+    }
+
+    /// Where standard input, output and error are, and whether the keeper's table is shared, up to where its lanes are.
+    pub(crate) fn found_at(&mut self, stdio: [RawFd; 3], shared_below: Option<RawFd>) {
+        (self.stdio, self.shared_below) = (stdio, shared_below);
+    }
+
+    /// The child's side, in the order of SPEC 3.4: system calls on prepared data, and nothing else.
+    fn run(&self) -> Result<Infallible, (Stage, i32)> {
+        let at = |stage| move |errno| (stage, errno);
+        if let Some(ceiling) = self.shared_below {
+            // Before anything else touches a descriptor.
+            raw::close_from(ceiling, libc::CLOSE_RANGE_UNSHARE).map_err(at(Stage::Descriptors))?;
+        }
+        // A group of its own, so that stopasgroup can reach its descendants. It cannot fail: we lead nothing yet.
+        let _ = raw::setpgid();
+        for (to, from) in [(0, self.stdio[0]), (1, self.stdio[1]), (2, self.stdio[2])] {
+            // The sources are never 0, 1 or 2 (those are open since before main), so none is overwritten.
+            raw::dup(from, to).map_err(at(Stage::Descriptors))?;
+        }
+        self.close_others();
+        raw::set_descriptor_limit(&self.descriptors);
+        if let Some(who) = &self.identity {
+            raw::setgroups(&who.groups).map_err(at(Stage::Groups))?;
+            raw::setgid(who.gid).map_err(at(Stage::Gid))?;
+            raw::setuid(who.uid).map_err(at(Stage::Uid))?;
+        }
+        if !self.directory.is_null() {
+            // SAFETY: a C string in the plan, which we keep.
+            unsafe { raw::chdir(self.directory) }.map_err(at(Stage::Directory))?;
+        }
+        if let Some(mask) = self.umask {
+            raw::umask(mask);
+        }
+        // Handlers are reset by exec. Python leaks an ignored SIGPIPE into its children, the Rust runtime would too, and
+        // our blocked signals must not be theirs.
+        for signal in &self.ignored {
+            raw::reset_signal(*signal);
+        }
+        raw::unblock_signals();
+        // SAFETY: C strings in the plan and the environment, which we keep; both arrays end with a null pointer.
+        let errno = unsafe { raw::execve(self.path, self.argv.as_ptr(), self.env.as_ptr()) };
+        Err((Stage::Exec, errno))
+    }
+
+    /// Closes whatever is open above 2: ours is close-on-exec anyway, but what our
+    /// own parent left open must not leak into programs.
+    fn close_others(&self) {
+        if raw::close_from(3, 0).is_ok() {
+            return;
+        }
+        // Linux before 5.9, or a filter: one by one, as far as descriptors usually go.
+        for fd in 3..65_536.min(self.descriptors.highest()) {
+            raw::close(fd);
+        }
     }
 }
 
 /// A null-terminated array of pointers, as execve(2) wants it.
 fn pointers<'a>(strings: impl IntoIterator<Item = &'a CStr>) -> Vec<*const c_char> {
     strings.into_iter().map(CStr::as_ptr).chain(std::iter::once(std::ptr::null())).collect()
-}
-
-/// All that the child needs, laid out before the fork.
-struct Prepared<'a> {
-    stdio: [RawFd; 3],
-    /// The descriptor table is the keeper's own: nothing above this is ours, and nothing below until it is copied.
-    shared_above: Option<RawFd>,
-    path: &'a CStr,
-    argv: Vec<*const c_char>,
-    env: Vec<*const c_char>,
-    ignored: &'a [i32],
-    descriptors: &'a sys::Limit,
-    plan: &'a PlanView<'a>,
-    report: &'static Report,
-}
-
-/// The child's side, in the order of SPEC 3.4. Never returns.
-fn become_program(p: &Prepared<'_>) -> ! {
-    let (stage, errno) = match try_become(p) {
-        Ok(never) => match never {},
-        Err(stage) => (stage, errno()),
-    };
-    p.report.failed(stage, errno);
-    // SAFETY: _exit is async-signal-safe and runs nothing of ours.
-    unsafe { libc::_exit(127) }
-}
-
-fn errno() -> i32 {
-    // SAFETY: __errno_location always returns the calling thread's valid errno.
-    unsafe { *libc::__errno_location() }
-}
-
-fn try_become(p: &Prepared<'_>) -> Result<std::convert::Infallible, Stage> {
-    let check = |result: libc::c_int, stage: Stage| if result < 0 { Err(stage) } else { Ok(()) };
-
-    if let Some(ceiling) = p.shared_above {
-        // Before anything else touches a descriptor.
-        check(sys::unshare_descriptors(ceiling), Stage::Descriptors)?;
-        p.report.on_its_own();
-    }
-
-    // SAFETY (all blocks below): async-signal-safe system calls on numbers and on strings and
-    // arrays that were made before the fork and are borrowed for the whole call.
-
-    // A group of its own, so that stopasgroup can reach its descendants. It cannot fail: we lead nothing yet.
-    // SAFETY: see above.
-    let _ = unsafe { libc::setpgid(0, 0) };
-    for (to, from) in (0..).zip(p.stdio) {
-        // The sources are never 0, 1 or 2 (those are open since before main), so no dup2 overwrites a later source.
-        // SAFETY: see above.
-        check(unsafe { libc::dup2(from, to) }, Stage::Descriptors)?;
-    }
-    close_others();
-    p.descriptors.set();
-    if let Some(who) = &p.plan.identity {
-        // SAFETY: see above; the pointer and length are those of one slice.
-        let groups = unsafe { libc::setgroups(who.groups.len(), who.groups.as_ptr()) };
-        check(groups, Stage::Groups)?;
-        // SAFETY: see above.
-        check(unsafe { libc::setgid(who.gid) }, Stage::Gid)?;
-        // SAFETY: see above.
-        check(unsafe { libc::setuid(who.uid) }, Stage::Uid)?;
-    }
-    if let Some(directory) = p.plan.directory {
-        // SAFETY: see above.
-        check(unsafe { libc::chdir(directory.as_ptr()) }, Stage::Directory)?;
-    }
-    if let Some(umask) = p.plan.umask {
-        // SAFETY: see above.
-        unsafe { libc::umask(umask) };
-    }
-    default_signals(p.ignored);
-    // SAFETY: see above; both arrays end with a null pointer.
-    unsafe { libc::execve(p.path.as_ptr(), p.argv.as_ptr(), p.env.as_ptr()) };
-    Err(Stage::Exec)
-}
-
-/// Closes whatever is open above 2: ours is close-on-exec anyway, but what our
-/// own parent left open must not leak into programs.
-fn close_others() {
-    // SAFETY: closing descriptors of this short-lived copy harms nobody; nothing here uses one above 2 again.
-    unsafe {
-        if libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) == 0 {
-            return;
-        }
-        // Linux before 5.9: one by one, as far as descriptors can go.
-        let mut limit: libc::rlimit = std::mem::zeroed();
-        let top = match libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) {
-            0 => limit.rlim_cur.min(65_536) as RawFd,
-            _ => 1024,
-        };
-        for fd in 3..top {
-            libc::close(fd);
-        }
-    }
-}
-
-/// Every disposition default (exec resets handlers by itself), nothing blocked. Python leaks an ignored SIGPIPE into
-/// its children, the Rust runtime would too, and our blocked signals must not be theirs.
-fn default_signals(ignored: &[i32]) {
-    for signal in ignored {
-        sys::reset_signal(*signal);
-    }
-    // SAFETY: plain system calls on initialised memory.
-    unsafe {
-        let mut none = std::mem::zeroed();
-        libc::sigemptyset(&mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
-    }
 }

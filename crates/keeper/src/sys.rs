@@ -1,13 +1,15 @@
 //! The few system calls without a safe wrapper, each behind a function that is safe to call.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicU32;
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::protocol::Stamp;
 use crate::report::Report;
+use crate::spawn::{Prepared, become_program};
 
 /// The signals that the keeper takes by descriptor instead of by handler (SPEC 5).
 pub(crate) const WATCHED: [i32; 7] =
@@ -83,28 +85,22 @@ pub(crate) fn next_signal(fd: &OwnedFd) -> Option<i32> {
     }
 }
 
-/// Memory shared with every later child of this process, zeroed.
+/// Words shared with every later child of this process, zeroed.
 pub(crate) fn shared_reports(count: usize) -> io::Result<&'static [Report]> {
-    let bytes = count * std::mem::size_of::<Report>();
-    // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches no memory of ours.
-    let at = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            bytes,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if at == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the mapping is page-aligned, `bytes` long, zeroed (a valid Report, two atomic integers), never unmapped.
+    let at = map(count * std::mem::size_of::<Report>(), libc::MAP_SHARED)?;
+    // SAFETY: the mapping is page-aligned, long enough, zeroed (a valid Report, two atomic integers), never unmapped.
     Ok(unsafe { std::slice::from_raw_parts(at.cast::<Report>(), count) })
 }
 
-// --- forking with a shared descriptor table ---
+/// Fresh anonymous memory, zeroed.
+fn map(bytes: usize, flags: c_int) -> io::Result<*mut c_void> {
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: at an address of the kernel's choice it touches no memory of ours.
+    let at = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, flags | libc::MAP_ANONYMOUS, -1, 0) };
+    if at == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(at) }
+}
+
+// --- children that share memory and descriptors ---
 
 /// Whether close_range(2) can copy a shared table: asked of our own, which is not shared, above all that is open.
 pub(crate) fn can_unshare_descriptors() -> bool {
@@ -112,29 +108,46 @@ pub(crate) fn can_unshare_descriptors() -> bool {
     unsafe { libc::syscall(libc::SYS_close_range, u32::MAX - 1, u32::MAX, libc::CLOSE_RANGE_UNSHARE) == 0 }
 }
 
-/// Like fork(2), but both processes use one descriptor table until the child calls [`unshare_descriptors`]. Returns 0
-/// in the child, where only async-signal-safe calls may follow. The error is an errno.
-pub(crate) fn fork_sharing_descriptors() -> Result<i32, i32> {
-    let flags = libc::c_long::from(libc::CLONE_FILES | libc::SIGCHLD);
-    // SAFETY: without CLONE_VM the child has its own copy of all memory and goes on upon it, as after fork(2); the keeper is
-    // single-threaded. A null stack means: the same address.
-    #[cfg(not(target_arch = "s390x"))]
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
-    // SAFETY: the same; there the first two arguments are exchanged.
-    #[cfg(target_arch = "s390x")]
-    let pid = unsafe { libc::syscall(libc::SYS_clone, 0, flags, 0, 0, 0) };
-    match i32::try_from(pid) {
-        Ok(pid) if pid >= 0 => Ok(pid),
-        _ => Err(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN)),
-    }
+/// The stack of one child.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    /// Where it begins, at the highest address.
+    top: *mut c_void,
 }
 
-/// In the child: a table of its own, with what lies below `ceiling` only. Async-signal-safe; negative on failure.
-pub(crate) fn unshare_descriptors(ceiling: RawFd) -> libc::c_int {
-    // SAFETY: the descriptors above belong to the keeper, whose table stays as it is; nothing here uses them.
-    let result =
-        unsafe { libc::syscall(libc::SYS_close_range, ceiling as u32, u32::MAX, libc::CLOSE_RANGE_UNSHARE) };
-    result as libc::c_int
+/// Its size; what is not touched costs nothing. The code between fork and exec needs a small part of it.
+const STACK: usize = 32 * 1024;
+
+/// So many stacks, never unmapped.
+pub(crate) fn stacks(count: usize) -> io::Result<Vec<Stack>> {
+    let at = map(count * STACK, libc::MAP_PRIVATE | libc::MAP_STACK | libc::MAP_NORESERVE)?;
+    // SAFETY: each top is the end of its part of the mapping.
+    Ok((1..=count).map(|n| Stack { top: unsafe { at.add(n * STACK) } }).collect())
+}
+
+/// Starts a child that shares our memory and our descriptors, on a stack of its own, where it becomes the program that
+/// was prepared. `occupied` becomes zero when it has let go of our memory; until then what was prepared and the stack are
+/// the child's. Returns the pid and what was prepared, or an errno.
+pub(crate) fn start_sharing_all(
+    stack: &Stack,
+    prepared: Box<Prepared>,
+    occupied: &'static AtomicU32,
+) -> Result<(i32, Box<Prepared>), i32> {
+    let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
+    let prepared = Box::into_raw(prepared);
+    let none = std::ptr::null_mut::<c_void>();
+    // SAFETY: the child runs `become_program` on a stack that nobody else uses. It only reads what was prepared, which stays
+    // where it is, writes its report, which is atomic, and makes system calls that touch nothing of the C library's. All
+    // signals with handlers are blocked or fatal. `occupied` lives for ever.
+    let pid = unsafe {
+        libc::clone(become_program, stack.top, flags, prepared.cast(), none, none, occupied.as_ptr())
+    };
+    // SAFETY: it came from a box a moment ago; the child holds no more than a shared reference.
+    let prepared = unsafe { Box::from_raw(prepared) };
+    match pid {
+        -1 => Err(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN)),
+        pid => Ok((pid, prepared)),
+    }
 }
 
 /// A descriptor that is good for nothing but holding a number.
@@ -177,16 +190,6 @@ pub(crate) fn ignored_signals() -> Vec<i32> {
     (1..=64).filter(is_ignored).collect()
 }
 
-/// In the child: the default disposition. Async-signal-safe.
-pub(crate) fn reset_signal(signal: i32) {
-    // All zero is the default disposition in the kernel's own structure, which is shorter than this everywhere. The
-    // C library's function would not touch 32 and 33, which it keeps for itself.
-    let default = [0u64; 8];
-    let none: *const u64 = std::ptr::null();
-    // SAFETY: a plain system call on initialised memory.
-    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, 8usize) };
-}
-
 /// A limit of open files.
 #[derive(Clone, Copy)]
 pub(crate) struct Limit(libc::rlimit);
@@ -212,9 +215,17 @@ impl Limit {
         self.0.rlim_max = self.0.rlim_max.max(least);
     }
 
-    /// In the child: from here on it is ours. Async-signal-safe. Where it is refused we keep the keeper's.
-    pub(crate) fn set(&self) {
-        // SAFETY: a plain system call on initialised memory.
+    pub(crate) fn as_kernel(&self) -> &libc::rlimit {
+        &self.0
+    }
+
+    /// No open file can have this number.
+    pub(crate) fn highest(&self) -> RawFd {
+        RawFd::try_from(self.0.rlim_max).unwrap_or(RawFd::MAX)
+    }
+
+    fn set(&self) {
+        // SAFETY: a plain system call on initialised memory. Where it is refused the limit stays as it was.
         unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &self.0) };
     }
 }
@@ -255,4 +266,13 @@ pub fn silence_stdio() {
     let _ = rustix::stdio::dup2_stdin(&null);
     let _ = rustix::stdio::dup2_stdout(&null);
     let _ = rustix::stdio::dup2_stderr(&null);
+}
+
+/// Gives the memory that the allocator keeps for later back to the system, where the allocator can. Any thread may call it.
+pub fn release_free_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes the allocator's own locks and moves nothing that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }

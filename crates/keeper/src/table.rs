@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use crate::plan::PlanView;
 use crate::protocol::{Relaunch, Stage, Stamp, WaitStatus};
@@ -21,7 +22,7 @@ pub(crate) struct Slot {
     pub(crate) started: Stamp,
     pub(crate) pipes: KeptPipes,
     /// What it was made from, as long as another may be made from it.
-    pub(crate) plan: Box<[u8]>,
+    pub(crate) plan: Arc<[u8]>,
     /// Standard input, where it is a socket: for another one, too.
     pub(crate) socket: Option<OwnedFd>,
     /// What to do when it ends.
@@ -93,7 +94,7 @@ impl Table {
         &mut self,
         id: u32,
         (pid, pipes): (i32, KeptPipes),
-        (plan, socket): (Box<[u8]>, Option<OwnedFd>),
+        (plan, socket): (Arc<[u8]>, Option<OwnedFd>),
         report: &'static Report,
     ) {
         let (started, relaunch, end) = (sys::now(), None, None);
@@ -137,11 +138,11 @@ impl Table {
     }
 
     /// Takes the plan of an ended child whose place is to be taken at once.
-    pub(crate) fn take_succession(&mut self, id: u32) -> Option<(Relaunch, Box<[u8]>, Option<OwnedFd>)> {
+    pub(crate) fn take_succession(&mut self, id: u32) -> Option<(Relaunch, Arc<[u8]>, Option<OwnedFd>)> {
         let slot = self.slots.get_mut(&id)?;
         let relaunch = slot.succession()?;
         slot.relaunch = None;
-        Some((relaunch, slot.plan.clone(), slot.socket.take()))
+        Some((relaunch, Arc::clone(&slot.plan), slot.socket.take()))
     }
 
     /// The place of an ended child has been taken.

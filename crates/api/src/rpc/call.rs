@@ -261,10 +261,11 @@ fn status(entry: &StatusEntry) -> Value {
 }
 
 fn pick(info: ProcessInfo, output: Output) -> Option<PathBuf> {
-    match output {
+    let path = match output {
         Output::Stdout => info.stdout_logfile,
         Output::Stderr => info.stderr_logfile,
-    }
+    };
+    path.map(|path| path.to_path_buf())
 }
 
 /// Runs file work where a slow disk delays nobody else.

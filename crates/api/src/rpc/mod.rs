@@ -35,10 +35,12 @@ impl<'a> Rpc<'a> {
     /// The answer to a request, which may be a fault; an error if it is no request at all.
     pub(crate) async fn answer(&self, body: &[u8]) -> Result<Vec<u8>, xmlrpc::BadRequest> {
         let call = xmlrpc::parse_call(body)?;
-        Ok(match self.call(&call.method, call.params).await {
+        let answer = match self.call(&call.method, call.params).await {
             Ok(value) => xmlrpc::write_response(&value),
             Err(fault) => xmlrpc::write_fault(&fault),
-        })
+        };
+        self.shared.note_answer(answer.len());
+        Ok(answer)
     }
 
     /// Asks the core, if the caller may.

@@ -30,6 +30,12 @@ impl Process {
     /// Goes on where an earlier brain left off. Nobody is told: nothing has changed.
     pub(crate) fn recall(&mut self, now: Now, memory: Memory, out: &mut Outbox) {
         let Memory { state, backoff, exit, started, stopped, spawnerr } = memory;
+        // An end that was dealt with, by a brain that died before it could let go of the child: that is the past.
+        let ended = self.started.zip(stopped).is_some_and(|(started, stopped)| stopped.mono >= started.mono);
+        let is_down = matches!(state, State::Stopped | State::Backoff | State::Exited | State::Fatal);
+        if self.child.is_some() && ended && is_down {
+            (self.child, self.pid) = (None, None);
+        }
         (self.backoff, self.stopped) = (backoff, stopped);
         if self.child.is_some() {
             // Its child was taken over, as running: that is the truth unless more was known.

@@ -55,6 +55,43 @@ fn what_was_stopped_done_or_given_up_stays_so_with_the_next_brain() {
 }
 
 #[test]
+fn an_end_that_was_dealt_with_is_not_dealt_with_again() {
+    // The old brain had written it down, and died before it let go of the child.
+    for (state, comes_back) in
+        [(State::Fatal, false), (State::Exited, false), (State::Stopped, false), (State::Backoff, true)]
+    {
+        let ended = Memory { exit: Some(ExitStatus::Code(0)), ..memory(state, 60) };
+        let (story, mut table) = resumed("", ended, Some(70));
+        let started = story.contains(&"spawn a as 1".to_owned());
+        assert_eq!(started, comes_back, "{state:?}: {story:?}");
+        table.exits(ChildId(7), 1);
+        let told = table.story();
+        assert_eq!(told, Vec::<String>::new(), "{state:?}");
+    }
+}
+
+#[test]
+fn a_child_begun_after_the_last_that_was_written_down_is_alive() {
+    let before = memory(State::Exited, 60);
+    let later = Now { mono: Mono(before.stopped.expect("it ended").mono.0 + 1), ..Table::at_rest("").now };
+    let mut table = Table::at_rest("[program:a]\ncommand=/bin/a\n");
+    let (group, process) = ("a".to_owned(), "a".to_owned());
+    let adopt = Input::Adopt {
+        group: group.clone(),
+        process: process.clone(),
+        child: ChildId(7),
+        pid: 70,
+        started: later,
+    };
+    table.feed(adopt);
+    table.feed(Input::Recall { group, process, memory: before });
+    table.feed(Input::Begin);
+    table.story();
+    table.exits(ChildId(7), 1);
+    assert_eq!(table.story()[0], "a: RUNNING -> EXITED expected false pid 70");
+}
+
+#[test]
 fn a_restart_that_was_due_is_made_by_the_next_brain() {
     let ended = Memory { exit: Some(ExitStatus::Code(1)), ..memory(State::Exited, 60) };
     let (story, _) = resumed("autorestart=unexpected", ended, None);

@@ -26,7 +26,7 @@ fn open_file(config: &Config) -> Result<Option<Sink>, Refusal> {
     let settings = &config.supervisord;
     let LogTarget::File(path) = &settings.logfile else { return Ok(None) };
     let to = Destination {
-        path: path.clone(),
+        path: path.as_path().into(),
         maxbytes: settings.logfile_maxbytes,
         backups: settings.logfile_backups,
     };

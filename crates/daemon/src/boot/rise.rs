@@ -169,6 +169,7 @@ fn open_doors(
         },
         most_connections: limits::connections(),
         supervisor_namespace: config.rpcinterfaces.iter().any(|interface| interface.name == "supervisor"),
+        tidy: provost_keeper::release_free_memory,
     };
     let api = Api::start(doors, facts, Box::new(commands))
         .map_err(|e| Refusal::system(format!("cannot start the api thread: {e}")))?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
@@ -61,7 +61,7 @@ pub(crate) enum Order {
     /// that has taken its place, which runs already. Answered by `Notice::Drained`.
     Finish { child: ChildId, last_words: Option<String>, heir: Option<Heir> },
     /// Empty the log files of a process. Answered by `Notice::Cleared`.
-    Clear { process: ProcessId, paths: Vec<(Output, PathBuf)> },
+    Clear { process: ProcessId, paths: Vec<(Output, Arc<Path>)> },
     /// Open every file anew by its name.
     Reopen,
     /// Write what is queued and end.

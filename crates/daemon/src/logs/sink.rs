@@ -7,11 +7,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where output goes, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Destination {
-    pub(crate) path: PathBuf,
+    pub(crate) path: Arc<Path>,
     /// Bytes; 0 means never rotate.
     pub(crate) maxbytes: u64,
     /// Rotated files to keep; 0 means that a full file is emptied.
@@ -72,7 +73,7 @@ impl Sink {
 
     fn rotate(&mut self) -> io::Result<()> {
         let numbered = |n: u32| {
-            let mut name = self.to.path.clone().into_os_string();
+            let mut name = self.to.path.as_os_str().to_owned();
             name.push(format!(".{n}"));
             PathBuf::from(name)
         };
@@ -128,7 +129,7 @@ mod tests {
             Dir(dir)
         }
         fn sink(&self, maxbytes: u64, backups: u32) -> Sink {
-            Sink::open(Destination { path: self.0.join("log"), maxbytes, backups }).unwrap()
+            Sink::open(Destination { path: self.0.join("log").into(), maxbytes, backups }).unwrap()
         }
         fn content(&self, name: &str) -> Option<String> {
             std::fs::read_to_string(self.0.join(name)).ok()
@@ -186,7 +187,8 @@ mod tests {
 
     #[test]
     fn a_device_is_never_rotated() {
-        let mut sink = Sink::open(Destination { path: "/dev/null".into(), maxbytes: 1, backups: 1 }).unwrap();
+        let mut sink =
+            Sink::open(Destination { path: Path::new("/dev/null").into(), maxbytes: 1, backups: 1 }).unwrap();
         sink.write(b"more than one").unwrap();
         assert!(!Path::new("/dev/null.1").exists());
     }

@@ -208,3 +208,70 @@ fn an_accepted_stop_is_honoured_by_the_next_brain() {
     wait_until_gone(a);
     daemon.wait_for_log_line("stopped: a (terminated by SIGKILL)");
 }
+
+#[test]
+fn a_file_broken_meanwhile_does_not_keep_the_next_brain_from_its_work() {
+    let mut daemon = start("[program:a]\ncommand={child} hello forever\n");
+    let a = daemon.wait_for_hello("a").pid;
+    daemon.wait_for_log_line("success: a");
+    daemon.write_config(
+        "[supervisord]\nlogfile=/nonexistent/x\n[supervisorctl]\nserverurl=unix://{dir}/s.sock\n",
+    );
+    kill_brain(&mut daemon);
+    assert_eq!(pid_of(&daemon, "a"), a);
+}
+
+#[test]
+fn a_file_edited_but_not_reread_changes_nothing() {
+    let mut daemon = start("[program:a]\ncommand={child} hello forever\n");
+    let a = daemon.wait_for_hello("a").pid;
+    daemon.wait_for_log_line("success: a");
+    daemon.write_config(&format!("{HEAD}[program:b]\ncommand={{child}} hello forever\n"));
+    kill_brain(&mut daemon);
+    let status = daemon.ctl(&["status"]).stdout;
+    assert!(status.contains(&format!("pid {a}")) && !status.contains("b  "), "{status}");
+}
+
+#[test]
+fn a_log_directory_removed_meanwhile_does_not_keep_the_next_brain_from_its_work() {
+    let sandbox = provost_testkit::Sandbox::new();
+    std::fs::create_dir(sandbox.file("logs")).unwrap();
+    let config =
+        format!("{HEAD}[program:a]\ncommand={{child}} hello forever\nstdout_logfile={{dir}}/logs/a.log\n");
+    let mut daemon = Daemon::start_in(sandbox, &Implementation::ours(), &config);
+    let a = daemon.wait_for_hello("a").pid;
+    daemon.wait_for_log_line("success: a");
+    std::fs::remove_dir_all(daemon.sandbox().file("logs")).unwrap();
+    kill_brain(&mut daemon);
+    assert_eq!(pid_of(&daemon, "a"), a);
+}
+
+#[test]
+fn each_group_keeps_the_configuration_that_it_was_added_with() {
+    let program = |name: &str, word: &str| {
+        format!(
+            "[program:{name}]\ncommand={{child}} say:{word} hello forever\nstdout_logfile={{dir}}/{name}.log\n"
+        )
+    };
+    let mut daemon = start(&(program("a", "first") + &program("b", "first")));
+    daemon.log().wait_for_all(&["success: a", "success: b"]);
+    // Read, but only one of the two is taken over; and then a third reading that nobody takes over.
+    daemon.write_config(&format!("{HEAD}{}{}", program("a", "second"), program("b", "second")));
+    daemon.ctl(&["update", "a"]);
+    daemon.write_config(&format!("{HEAD}{}", program("c", "third")));
+    assert_eq!(daemon.ctl(&["reread"]).stdout, "a: disappeared\nb: disappeared\nc: available\n");
+    // What supervisorctl needs, and nothing that the daemon could start with.
+    daemon.write_config("[supervisorctl]\nserverurl=unix://{dir}/s.sock\n");
+    for _ in 0..2 {
+        kill_brain(&mut daemon);
+    }
+    for (name, word) in [("a", "second"), ("b", "first")] {
+        daemon.ctl(&["restart", name]);
+        let log = content(&daemon, &format!("{name}.log"));
+        assert_eq!(log.lines().last(), Some(word), "{name}: {log}");
+    }
+    // What was last read is what may be added.
+    daemon.ctl(&["add", "c"]);
+    daemon.wait_for_log_line("success: c");
+    end_well(daemon);
+}

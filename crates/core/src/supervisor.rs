@@ -68,6 +68,29 @@ impl Supervisor {
     /// brain gave to a child, `seed` any number: what is left to chance follows from it. The actions prepare
     /// the groups; nothing starts before [`Input::Begin`].
     pub fn new(config: Arc<Config>, first_child: ChildId, seed: u64) -> (Self, Vec<Action>) {
+        let exit_on = config.supervisord.exit_on;
+        Supervisor::at_rest(Arc::clone(&config), exit_on, &config.groups, first_child, seed)
+    }
+
+    /// One that goes on where an earlier brain ended: with these groups, in the order of their addition, whatever is
+    /// available by now.
+    pub fn resume(
+        available: Arc<Config>,
+        exit_on: ExitOn,
+        groups: &[GroupConfig],
+        first_child: ChildId,
+        seed: u64,
+    ) -> (Self, Vec<Action>) {
+        Supervisor::at_rest(available, exit_on, groups, first_child, seed)
+    }
+
+    fn at_rest(
+        available: Arc<Config>,
+        exit_on: ExitOn,
+        groups: &[GroupConfig],
+        first_child: ChildId,
+        seed: u64,
+    ) -> (Self, Vec<Action>) {
         let mut supervisor = Supervisor {
             mood: Mood::Running,
             begun: false,
@@ -75,10 +98,10 @@ impl Supervisor {
             groups: Vec::new(),
             processes: BTreeMap::new(),
             children: BTreeMap::new(),
-            available: Arc::clone(&config),
+            available,
             asks: Asks::default(),
             recalled: BTreeSet::new(),
-            exit_on: config.supervisord.exit_on,
+            exit_on,
             ends: Vec::new(),
             status: 0,
             seed,
@@ -87,7 +110,7 @@ impl Supervisor {
             next_child: first_child.0,
         };
         let mut out = Vec::new();
-        for group in &config.groups {
+        for group in groups {
             // Two groups of one name: the first in order runs, as with Supervisor; the configuration warns.
             if supervisor.group(&group.name).is_none() {
                 supervisor.activate(group, &mut out);

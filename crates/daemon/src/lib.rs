@@ -10,6 +10,7 @@
 mod boot;
 mod clock;
 mod console;
+mod effective;
 mod events;
 mod fcgi;
 mod inputs;

@@ -12,12 +12,13 @@ use std::time::Duration;
 use provost_api::Asker;
 use provost_config::{Channel, CliOverrides, Config, LogFile, LogLevel, ProcessConfig};
 use provost_core::{
-    Action, AskId, ChildId, Ending, Event, ExitStatus, Input, KillTarget, LogPaths, Now, ProcessId,
+    Action, AskId, ChildId, Ending, Event, ExitStatus, Input, KillTarget, LogPaths, Now, ProcessId, ReadFor,
     RelaunchOn, SpawnError, SpawnErrorKind,
 };
 use provost_host::Host;
 use provost_keeper::{Ends, Link, LinkError, Pipes, Plan, Relaunch, Target, ToKeeper};
 
+use crate::effective::{Effective, EffectiveError, Reading};
 use crate::events;
 use crate::fcgi::FcgiSockets;
 use crate::launch::{self, Launcher};
@@ -35,8 +36,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn read(&self) -> Result<Config, String> {
-        provost_config::load(&self.path, &self.overrides, &self.host).map_err(|e| e.to_string())
+    pub(crate) fn read(&self) -> Result<Reading, String> {
+        Reading::of(&self.path, &self.overrides, &self.host).map_err(|e| e.to_string())
     }
 }
 
@@ -92,6 +93,7 @@ pub(crate) struct Hands {
     logs: BTreeMap<ProcessId, (Arc<str>, LogPaths)>,
     children: BTreeMap<ChildId, Child>,
     pub(crate) fcgi: FcgiSockets,
+    pub(crate) effective: Effective,
     /// What has been said of the configuration in force.
     pub(crate) advised: BTreeSet<String>,
 }
@@ -104,7 +106,7 @@ impl Hands {
         launcher: Launcher,
         auto_logs: AutoLogs,
         source: Source,
-        memory: Memory,
+        (memory, effective): (Memory, Effective),
     ) -> Hands {
         let (asks, adoptable, logs, children, fcgi, advised) = Default::default();
         Hands {
@@ -120,6 +122,7 @@ impl Hands {
             logs,
             children,
             fcgi,
+            effective,
             advised,
         }
     }
@@ -179,10 +182,17 @@ impl Hands {
             }
             Action::ReadConfig { ask, purpose } => {
                 self.launcher.forget_identities();
-                let result = self.source.read().map(Arc::new);
-                if let Ok(config) = &result {
-                    self.advise(config);
-                }
+                let result = match self.source.read() {
+                    Ok(reading) => {
+                        self.advise(&reading.config);
+                        if purpose == ReadFor::Reread {
+                            let kept = self.effective.reread(&reading, &mut self.link);
+                            self.note_effective(kept)?;
+                        }
+                        Ok(Arc::new(reading.config))
+                    }
+                    Err(why) => Err(why),
+                };
                 Some(Input::ConfigRead { ask, purpose, result })
             }
             Action::ReopenLogs => {
@@ -193,8 +203,13 @@ impl Hands {
             // Nobody subscribes yet; what people look for in the log are notes of their own.
             Action::Publish(event) => {
                 self.log.write_with(LogLevel::Trace, || events::line(&event));
-                if let Event::GroupRemoved { group } = event {
-                    self.forget_group(&group);
+                match event {
+                    Event::GroupAdded { group } => self.effective.added(&group),
+                    Event::GroupRemoved { group } => {
+                        self.effective.removed(&group);
+                        self.forget_group(&group);
+                    }
+                    _ => {}
                 }
                 None
             }
@@ -223,6 +238,23 @@ impl Hands {
             self.logs.remove(&process);
             let written = self.memory.forget(process);
             self.note_memory(written);
+        }
+    }
+
+    /// Keeps what has changed of the configuration in force.
+    pub(crate) fn write_effective(&mut self) -> Result<(), LinkError> {
+        let written = self.effective.write(&mut self.link);
+        self.note_effective(written)
+    }
+
+    fn note_effective(&mut self, kept: Result<(), EffectiveError>) -> Result<(), LinkError> {
+        match kept {
+            Ok(()) => Ok(()),
+            Err(EffectiveError::Link(e)) => Err(e),
+            Err(EffectiveError::Memory(e)) => {
+                self.note_memory(Err(e));
+                Ok(())
+            }
         }
     }
 

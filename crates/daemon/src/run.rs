@@ -73,6 +73,8 @@ impl Loop {
                 return Ok(Some(ending));
             }
         }
+        // Before anything is waited for, and so before any child of a new group is asked for: its files come first.
+        self.hands.write_effective()?;
         Ok(None)
     }
 

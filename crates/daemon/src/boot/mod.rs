@@ -19,11 +19,12 @@ mod sockets;
 use std::path::Path;
 
 use nix::sys::signal::{SigSet, Signal};
-use provost_config::{Cli, Files, cli, find_config, load, parse_supervisord};
+use provost_config::{Cli, Files, cli, find_config, parse_supervisord};
 use provost_host::Host;
 use provost_keeper::{Link, LinkError, ToKeeper};
 
 use crate::console::{complain, say};
+use crate::effective::{Effective, Reading, Start};
 use crate::perform::Source;
 
 use rise::Brain;
@@ -76,7 +77,7 @@ fn live(mut link: Link, argv: &[String]) -> Result<u8, Refusal> {
     let _ = rustix::thread::set_name(c"provost-brain");
     // A log that has reached a limit (RLIMIT_FSIZE) is a write that fails, not the end. Every later thread inherits this.
     let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
-    let past = past::hear(&mut link)?;
+    let mut past = past::hear(&mut link)?;
     let host = Host::new();
     let argv0 = argv.first().map_or("supervisord", |name| name);
     let options = match parse_supervisord(argv.get(1..).unwrap_or_default(), &host).map_err(Refusal::usage)? {
@@ -94,15 +95,24 @@ fn live(mut link: Link, argv: &[String]) -> Result<u8, Refusal> {
     }
     let path = find_config(options.configuration.as_deref(), argv0, &host).map_err(Refusal::usage)?;
     let source = Source { path: host.cwd().join(path), overrides: options.overrides, host };
-    let config = load(&source.path, &source.overrides, &source.host)
-        .map_err(|errors| Refusal::usage(errors.for_people()))?;
+    let Source { path, overrides, host } = &source;
+    let resumed = match past.resumes() {
+        true => Effective::resume(&mut past.held, path, overrides, host),
+        false => None,
+    };
+    let start = match resumed {
+        Some(resumed) => Start::Resumed(Box::new(resumed)),
+        None => Reading::of(path, overrides, host)
+            .map(|reading| Start::Fresh(Box::new(reading)))
+            .map_err(|errors| Refusal::usage(errors.for_people()))?,
+    };
 
-    if first_look && !config.supervisord.nodaemon {
+    if first_look && !start.config().supervisord.nodaemon {
         // Everything so far was a rehearsal: the keeper goes to the background and starts a brain there.
         link.send(ToKeeper::Detach)?;
         return Ok(0);
     }
-    Brain::bring_up(link, past, source, config)?.run()
+    Brain::bring_up(link, past, source, start)?.run()
 }
 
 fn told(text: &str) -> u8 {

@@ -17,6 +17,7 @@ use super::past::{Past, no_memory};
 use super::pidfile::Pidfile;
 use super::sockets::{self, Sockets};
 use super::{Refusal, SUPERVISOR_VERSION, background, identity, limits, opening};
+use crate::effective::{Effective, EffectiveError, Start};
 use crate::fcgi::FcgiSockets;
 use crate::launch::Launcher;
 use crate::logs::MainLog;
@@ -38,8 +39,9 @@ impl Brain {
         mut link: Link,
         mut past: Past,
         source: Source,
-        config: Config,
+        start: Start,
     ) -> Result<Brain, Refusal> {
+        let config = start.config().clone();
         let sayings = get_rights_and_limits(&config, &past, &mut link)?;
         let mut pidfile = claim_pidfile(&config, &mut past, &mut link)?;
 
@@ -63,13 +65,23 @@ impl Brain {
         let (api, heard_commands) = open_doors(&config, &past, doors, &bell)?;
         let launcher = launcher(&config, &past);
         let memory = Memory::new().map_err(no_memory)?;
-        let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, memory);
+        let (effective, resumed) = match start {
+            Start::Fresh(reading) => (Effective::begin(&reading, &mut link).map_err(not_kept)?, None),
+            Start::Resumed(resumed) => (resumed.effective.clone(), Some(resumed)),
+        };
+        let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, (memory, effective));
         hands.fcgi = fcgi;
         hands.advised = config.advice.iter().map(ToString::to_string).collect();
         // What is left to chance differs from daemon to daemon, and that is all that is asked of it.
         let seed = RandomState::new().hash_one(past.hello.keeper_pid);
         let first_child = ChildId(past.first_free_child());
-        let (supervisor, mut actions) = Supervisor::new(Arc::new(config), first_child, seed);
+        let (supervisor, mut actions) = match &resumed {
+            None => Supervisor::new(Arc::new(config), first_child, seed),
+            Some(resumed) => {
+                let (available, exit_on) = (Arc::clone(&resumed.available), config.supervisord.exit_on);
+                Supervisor::resume(available, exit_on, &resumed.groups, first_child, seed)
+            }
+        };
         let mut main = Loop {
             supervisor,
             hands,
@@ -80,6 +92,10 @@ impl Brain {
             next_ask: 1,
         };
         main.perform_all(&mut actions)?;
+        if let Some(resumed) = resumed {
+            // Its groups were not added now, and not from the newest reading.
+            main.hands.effective = resumed.effective;
+        }
         let in_background = past.in_background();
         past.take_up(memories, &mut main)?;
         main.inputs.push_back(Input::Begin);
@@ -180,4 +196,11 @@ fn launcher(config: &Config, past: &Past) -> Launcher {
     let directory = config.supervisord.directory.clone().filter(|_| past.in_background());
     let cwd = std::env::current_dir().unwrap_or_else(|_| "/".into());
     Launcher::new(cwd, directory, config.child_serverurl())
+}
+
+fn not_kept(e: EffectiveError) -> Refusal {
+    match e {
+        EffectiveError::Memory(e) => no_memory(e),
+        EffectiveError::Link(e) => e.into(),
+    }
 }

@@ -168,7 +168,10 @@ fn a_term_without_a_brain_ends_the_container_with_a_failure() {
     daemon.wait_for_hello("a");
     daemon.wait_for_log_line("success: a");
     let keeper = keeper(&daemon);
-    daemon.write_config("this is no configuration\n");
+    // No brain comes up that cannot open its log.
+    let log = daemon.sandbox().file("main.log");
+    std::fs::remove_file(&log).unwrap();
+    std::fs::create_dir(&log).unwrap();
     let frozen = freeze_brain(&daemon);
     frozen.signal(Signal::KILL);
     frozen.wait_until_gone();

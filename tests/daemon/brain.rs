@@ -5,7 +5,8 @@ use provost_testkit::{
 };
 
 use crate::common::{
-    brain, call, content, end_well, freeze_brain, kill_brain, pid_of, start, started_by, state_of,
+    brain, call, content, end_well, freeze_brain, kill_brain, no_brain_can_start, pid_of, start, started_by,
+    state_of,
 };
 
 #[test]
@@ -93,7 +94,7 @@ fn a_daemon_whose_brain_cannot_start_still_ends_on_sigterm() {
     let mut daemon = start("[program:a]\ncommand={child} hello forever\n");
     daemon.wait_for_hello("a");
     daemon.wait_for_log_line("success: a");
-    daemon.write_config("this is no configuration\n");
+    no_brain_can_start(&daemon);
     let old = freeze_brain(&daemon);
     old.signal(Signal::KILL);
     old.wait_until_gone();
@@ -274,4 +275,21 @@ fn each_group_keeps_the_configuration_that_it_was_added_with() {
     daemon.ctl(&["add", "c"]);
     daemon.wait_for_log_line("success: c");
     end_well(daemon);
+}
+
+#[test]
+fn processes_of_one_name_in_two_groups_keep_their_own_automatic_logs() {
+    let mut daemon = start(
+        "[program:x]\ncommand={child} on:USR1:say:from-x hello:x forever\nprocess_name=00\n[program:y]\ncommand={child} on:USR1:say:from-y hello:y forever\nprocess_name=00\n",
+    );
+    let (x, y) = (daemon.wait_for_hello("x").pid, daemon.wait_for_hello("y").pid);
+    daemon.log().wait_for_all(&["success: 00", "success: 00"]);
+    kill_brain(&mut daemon);
+    let file = |daemon: &Daemon, name: &str| {
+        let body = call(daemon, "supervisor.getProcessInfo", &[name]);
+        let at = body.split("<name>stdout_logfile</name>").nth(1).unwrap();
+        at.split("<string>").nth(1).unwrap().split('<').next().unwrap().to_owned()
+    };
+    let files = (file(&daemon, "x:00"), file(&daemon, "y:00"));
+    assert!(x != y && files.0 != files.1, "both write to {}", files.0);
 }

@@ -149,3 +149,10 @@ pub(crate) fn body(method: &str, values: &[&str]) -> String {
     let params: String = values.iter().map(|v| format!("<param><value>{v}</value></param>")).collect();
     format!("<methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>")
 }
+
+/// From here on no brain comes up: it cannot open its log.
+pub(crate) fn no_brain_can_start(daemon: &Daemon) {
+    let log = daemon.sandbox().file("main.log");
+    fs::remove_file(&log).unwrap();
+    fs::create_dir(&log).unwrap();
+}

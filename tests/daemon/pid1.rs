@@ -13,7 +13,7 @@ use provost_testkit::{
     wait_until_gone,
 };
 
-use crate::common::{brain, content, freeze_brain, pid_of, started_by, state_of};
+use crate::common::{brain, content, freeze_brain, no_brain_can_start, pid_of, started_by, state_of};
 
 const IN_A_NAMESPACE: [&str; 3] = ["unshare", "-pf", "--mount-proc"];
 
@@ -168,10 +168,7 @@ fn a_term_without_a_brain_ends_the_container_with_a_failure() {
     daemon.wait_for_hello("a");
     daemon.wait_for_log_line("success: a");
     let keeper = keeper(&daemon);
-    // No brain comes up that cannot open its log.
-    let log = daemon.sandbox().file("main.log");
-    std::fs::remove_file(&log).unwrap();
-    std::fs::create_dir(&log).unwrap();
+    no_brain_can_start(&daemon);
     let frozen = freeze_brain(&daemon);
     frozen.signal(Signal::KILL);
     frozen.wait_until_gone();

@@ -7,9 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Seek, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +16,8 @@ use std::sync::Arc;
 use provost_config::{CliOverrides, Config, GroupConfig, Recorder, Recording, load};
 use provost_host::Host;
 use provost_keeper::{Link, LinkError, ToKeeper};
-use rustix::fs::MemfdFlags;
+
+use crate::kept;
 
 const LIST: &str = "groups";
 const GENERATION: &str = "config:";
@@ -91,7 +91,7 @@ impl Effective {
         self.newest += 1;
         self.newest_hash = hash;
         let name = generation(self.newest);
-        let fd = memfd(&name, &reading.record)?;
+        let fd = kept::write(&name, &reading.record)?;
         link.send(ToKeeper::Hold { name, fd })?;
         self.held.insert(self.newest);
         self.unwritten = true;
@@ -118,7 +118,7 @@ impl Effective {
         for (group, generation) in &self.groups {
             text += &format!("{generation} {group}\0");
         }
-        let fd = memfd(LIST, text.as_bytes())?;
+        let fd = kept::write(LIST, text.as_bytes())?;
         link.send(ToKeeper::Hold { name: LIST.to_owned(), fd })?;
         self.unwritten = false;
         let needed: BTreeSet<u32> =
@@ -141,8 +141,8 @@ impl Effective {
         let mut records = BTreeMap::new();
         for (name, fd) in std::mem::take(held) {
             match name.strip_prefix(GENERATION).and_then(|number| number.parse::<u32>().ok()) {
-                Some(number) => drop(records.insert(number, content(fd).ok()?)),
-                None if name == LIST => list = Some(content(fd).ok()?),
+                Some(number) => drop(records.insert(number, kept::read(fd).ok()?)),
+                None if name == LIST => list = Some(kept::read(fd).ok()?),
                 None => held.push((name, fd)),
             }
         }
@@ -215,19 +215,4 @@ impl From<LinkError> for EffectiveError {
 
 fn generation(number: u32) -> String {
     format!("{GENERATION}{number}")
-}
-
-fn memfd(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
-    let mut file = File::from(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?);
-    file.write_all(bytes)?;
-    Ok(file.into())
-}
-
-fn content(fd: OwnedFd) -> io::Result<Vec<u8>> {
-    let mut file = File::from(fd);
-    // The position is shared with whoever wrote it.
-    file.rewind()?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -14,6 +14,7 @@ mod effective;
 mod events;
 mod fcgi;
 mod inputs;
+mod kept;
 mod launch;
 mod logs;
 mod memory;

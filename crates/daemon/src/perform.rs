@@ -21,6 +21,7 @@ use provost_keeper::{Ends, Link, LinkError, Pipes, Plan, Relaunch, Target, ToKee
 use crate::effective::{Effective, EffectiveError, Reading};
 use crate::events;
 use crate::fcgi::FcgiSockets;
+use crate::kept;
 use crate::launch::{self, Launcher};
 use crate::logs::auto::AutoLogs;
 use crate::logs::{self, Destination, MainLog, Order, Output, Pump};
@@ -137,7 +138,7 @@ impl Hands {
                 if let Some(socket) = &config.socket {
                     self.fcgi.try_out(&group, socket, &mut self.log);
                 }
-                let paths = self.prepare_logs(&config);
+                let paths = self.prepare_logs(&group, &config);
                 self.logs.insert(process, (group, paths.clone()));
                 Some(Input::LogsPrepared { process, paths })
             }
@@ -232,6 +233,7 @@ impl Hands {
     /// A group is gone: nobody asks for its logs again, and no later brain for its state.
     fn forget_group(&mut self, group: &str) {
         self.fcgi.forget_group(group);
+        self.auto_logs.forget_group(group);
         let of_group = |(id, (of, _)): (&ProcessId, &(Arc<str>, LogPaths))| (**of == *group).then_some(*id);
         let removed: Vec<ProcessId> = self.logs.iter().filter_map(of_group).collect();
         for process in removed {
@@ -241,10 +243,17 @@ impl Hands {
         }
     }
 
-    /// Keeps what has changed of the configuration in force.
+    /// Keeps what has changed of the configuration in force, and of the files that go with it.
     pub(crate) fn write_effective(&mut self) -> Result<(), LinkError> {
         let written = self.effective.write(&mut self.link);
-        self.note_effective(written)
+        self.note_effective(written)?;
+        if let Some(bytes) = self.auto_logs.take_unwritten() {
+            match kept::write(AutoLogs::HELD_AS, &bytes) {
+                Ok(fd) => self.link.send(ToKeeper::Hold { name: AutoLogs::HELD_AS.to_owned(), fd })?,
+                Err(e) => self.note_memory(Err(e)),
+            }
+        }
+        Ok(())
     }
 
     fn note_effective(&mut self, kept: Result<(), EffectiveError>) -> Result<(), LinkError> {
@@ -502,11 +511,11 @@ impl Hands {
 
     // --- log files ---
 
-    fn prepare_logs(&mut self, config: &ProcessConfig) -> LogPaths {
-        let stdout = self.log_path(config, &config.stdout, "stdout");
+    fn prepare_logs(&mut self, group: &str, config: &ProcessConfig) -> LogPaths {
+        let stdout = self.log_path(group, config, &config.stdout, "stdout");
         let stderr = match config.redirect_stderr {
             true => None,
-            false => self.log_path(config, &config.stderr, "stderr"),
+            false => self.log_path(group, config, &config.stderr, "stderr"),
         };
         LogPaths { stdout, stderr }
     }
@@ -518,14 +527,20 @@ impl Hands {
         self.pump.orders.send(Order::Clear { process, paths });
     }
 
-    fn log_path(&mut self, config: &ProcessConfig, channel: &Channel, name: &str) -> Option<Arc<Path>> {
+    fn log_path(
+        &mut self,
+        group: &str,
+        config: &ProcessConfig,
+        channel: &Channel,
+        name: &str,
+    ) -> Option<Arc<Path>> {
         match &channel.logfile {
             LogFile::None => None,
             LogFile::Path(path) => Some(path.as_path().into()),
-            LogFile::Auto => match self.auto_logs.make(&config.name, name) {
+            LogFile::Auto => match self.auto_logs.make(group, &config.name, name) {
                 Ok(path) => Some(path.into()),
                 Err(e) => {
-                    let dir = self.auto_logs.directory.display();
+                    let dir = self.auto_logs.directory().display();
                     let text = format!(
                         "cannot make a log file for {} in {dir}: {e}; its {name} is not kept",
                         config.name

@@ -8,6 +8,7 @@ use provost_config::{Config, LogLevel, MainLog as LogTarget, Message};
 
 use super::Refusal;
 use super::past::Past;
+use crate::kept;
 use crate::logs::auto::AutoLogs;
 use crate::logs::{Destination, MainLog, Notice, Pump, Sink};
 use crate::wake::Post;
@@ -54,13 +55,14 @@ fn say_in_order(log: &mut MainLog, mut sayings: Vec<Message>) {
 }
 
 /// The files whose names we choose. Those of earlier runs are removed, unless programs still write to them.
-pub(super) fn auto_logs(config: &Config, past: &Past, log: &mut MainLog) -> AutoLogs {
+pub(super) fn auto_logs(config: &Config, past: &mut Past, log: &mut MainLog) -> AutoLogs {
     let settings = &config.supervisord;
-    let auto_logs = AutoLogs {
-        directory: settings.childlogdir.clone(),
-        identifier: settings.identifier.clone(),
-        adopt: past.resumes(),
-    };
+    let mut auto_logs = AutoLogs::new(settings.childlogdir.clone(), settings.identifier.clone());
+    if let Some(at) = past.held.iter().position(|(name, _)| name == AutoLogs::HELD_AS) {
+        let (_, fd) = past.held.swap_remove(at);
+        // What cannot be read is made anew, beside the old.
+        auto_logs.resume(&kept::read(fd).unwrap_or_default());
+    }
     if !settings.nocleanup && !past.resumes() {
         clean_up(&auto_logs, log);
     }

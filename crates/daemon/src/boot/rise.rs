@@ -49,7 +49,7 @@ impl Brain {
         let (notices, heard_notices) = Post::new(&bell);
         let (pump, mut log) = opening::open(&config, &past, notices)?;
         opening::say_first_lines(&config, sayings, &past, &mut log);
-        let auto_logs = opening::auto_logs(&config, &past, &mut log);
+        let auto_logs = opening::auto_logs(&config, &mut past, &mut log);
 
         let memories = past.recall();
         let fcgi = FcgiSockets::resume(&mut past.held);

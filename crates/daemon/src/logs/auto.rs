@@ -1,13 +1,15 @@
 //! Log files whose names we choose: `CHILDLOGDIR/PROCESS-CHANNEL---IDENTIFIER-RANDOM.log` (SPEC 4.4).
 //!
 //! They are made when a group is added and live until the next start of the daemon cleans up. A brain that
-//! takes over running programs finds their files by name and goes on with them.
+//! takes over running programs is told by the keeper which they are, and goes on with them.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 /// The letters of the random part, as Python's `tempfile` chooses them.
 const LETTERS: &[u8; 37] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
@@ -15,31 +17,79 @@ const RANDOM: usize = 8;
 const SUFFIX: &str = ".log";
 
 /// Automatic files of one daemon.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct AutoLogs {
-    pub(crate) directory: PathBuf,
-    pub(crate) identifier: String,
-    /// Files of an earlier brain are taken over, not left behind.
-    pub(crate) adopt: bool,
+    directory: PathBuf,
+    identifier: String,
+    /// The files in use, by group, process and channel.
+    files: BTreeMap<[String; 3], PathBuf>,
+    /// The next brain does not know all of them yet.
+    unwritten: bool,
 }
 
 impl AutoLogs {
+    /// The name under which the keeper holds the list of files for the next brain.
+    pub(crate) const HELD_AS: &str = "auto-logs";
+
+    pub(crate) fn new(directory: PathBuf, identifier: String) -> AutoLogs {
+        AutoLogs { directory, identifier, files: BTreeMap::new(), unwritten: false }
+    }
+
+    /// Goes on with the files of an earlier brain, as [`AutoLogs::take_unwritten`] told them.
+    pub(crate) fn resume(&mut self, kept: &[u8]) {
+        let parts: Vec<&[u8]> = kept.split(|byte| *byte == 0).collect();
+        for entry in parts.chunks_exact(4) {
+            let [group, process, channel] =
+                [entry[0], entry[1], entry[2]].map(|text| String::from_utf8_lossy(text).into_owned());
+            self.files.insert([group, process, channel], OsStr::from_bytes(entry[3]).into());
+        }
+    }
+
+    /// All that the next brain has to know, if that has changed since the last call.
+    pub(crate) fn take_unwritten(&mut self) -> Option<Vec<u8>> {
+        if !std::mem::take(&mut self.unwritten) {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        for (key, path) in &self.files {
+            for part in key.iter().map(String::as_bytes).chain([path.as_os_str().as_bytes()]) {
+                bytes.extend(part);
+                bytes.push(0);
+            }
+        }
+        Some(bytes)
+    }
+
     /// The file for one output of a process.
-    pub(crate) fn make(&self, process: &str, channel: &str) -> io::Result<PathBuf> {
-        let prefix = format!("{process}-{channel}---{}-", self.identifier);
-        if self.adopt
-            && let Some(path) = self.newest(&prefix)
-        {
-            return Ok(path);
+    pub(crate) fn make(&mut self, group: &str, process: &str, channel: &str) -> io::Result<PathBuf> {
+        let key = [group, process, channel].map(str::to_owned);
+        if let Some(path) = self.files.get(&key) {
+            return Ok(path.clone());
         }
         loop {
-            let path = self.directory.join(format!("{prefix}{}{SUFFIX}", random_part()?));
+            let name = format!("{process}-{channel}---{}-{}{SUFFIX}", self.identifier, random_part()?);
+            let path = self.directory.join(name);
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(_) => return Ok(path),
+                Ok(_) => {
+                    self.files.insert(key, path.clone());
+                    self.unwritten = true;
+                    return Ok(path);
+                }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
             }
         }
+    }
+
+    /// The group is gone; its files stay until the next start, and one of its name gets others.
+    pub(crate) fn forget_group(&mut self, group: &str) {
+        let before = self.files.len();
+        self.files.retain(|[of, ..], _| of != group);
+        self.unwritten |= self.files.len() != before;
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Removes the files of earlier runs, rotated ones too; returns those that could not be removed.
@@ -53,22 +103,6 @@ impl AutoLogs {
         }
         Ok(stuck)
     }
-
-    fn newest(&self, prefix: &str) -> Option<PathBuf> {
-        let fits = |name: &str| {
-            let random = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(SUFFIX));
-            random.is_some_and(|r| r.len() == RANDOM && r.bytes().all(|b| LETTERS.contains(&b)))
-        };
-        let found = std::fs::read_dir(&self.directory).ok()?.flatten();
-        found
-            .filter(|entry| entry.file_name().to_str().is_some_and(fits))
-            .max_by_key(|entry| modified(&entry.path()))
-            .map(|entry| entry.path())
-    }
-}
-
-fn modified(path: &Path) -> SystemTime {
-    path.metadata().and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// The pattern of SPEC 4.4: something, `---IDENTIFIER-`, no blanks, `.log`, and anything after that.
@@ -89,34 +123,44 @@ fn random_part() -> io::Result<String> {
 mod tests {
     use super::*;
 
-    fn logs(name: &str, adopt: bool) -> AutoLogs {
+    fn logs(name: &str) -> AutoLogs {
         let directory = std::env::temp_dir().join(format!("provost-auto-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        AutoLogs { directory, identifier: "supervisor".into(), adopt }
+        AutoLogs::new(directory, "supervisor".into())
     }
 
     #[test]
     fn each_start_makes_new_files_and_removes_the_old() {
-        let logs = logs("clean", false);
-        let [a, b] = [logs.make("web", "stdout").unwrap(), logs.make("web", "stdout").unwrap()];
+        let mut first = logs("clean");
+        let a = first.make("web", "web", "stdout").unwrap();
+        let mut second = logs("clean");
+        let b = second.make("web", "web", "stdout").unwrap();
         assert_ne!(a, b);
-        let kept = logs.directory.join("web-stdout---other-abcdefgh.log");
+        let kept = first.directory.join("web-stdout---other-abcdefgh.log");
         let rotated = PathBuf::from(format!("{}.3", a.display()));
         for path in [&kept, &rotated] {
             std::fs::write(path, "").unwrap();
         }
-        assert_eq!(logs.clean_up().unwrap(), Vec::<PathBuf>::new());
+        assert_eq!(second.clean_up().unwrap(), Vec::<PathBuf>::new());
         assert!(!a.exists() && !b.exists() && !rotated.exists() && kept.exists());
-        std::fs::remove_dir_all(logs.directory).unwrap();
+        std::fs::remove_dir_all(first.directory).unwrap();
     }
 
     #[test]
-    fn a_brain_that_takes_over_goes_on_with_the_file() {
-        let first = logs("adopt", false);
-        let path = first.make("web", "stdout").unwrap();
-        let second = AutoLogs { adopt: true, ..first.clone() };
-        assert_eq!(second.make("web", "stdout").unwrap(), path);
-        assert_ne!(second.make("web", "stderr").unwrap(), path);
+    fn a_brain_that_takes_over_goes_on_with_the_files_of_each_process() {
+        let mut first = logs("adopt");
+        let mut make = |group, channel| first.make(group, "00", channel).unwrap();
+        let [x, y, x_err] = [make("x", "stdout"), make("y", "stdout"), make("x", "stderr")];
+        let kept = first.take_unwritten().unwrap();
+        assert_eq!(first.take_unwritten(), None, "nothing has changed since");
+        let mut second = logs("adopt");
+        second.resume(&kept);
+        for (group, channel, path) in [("x", "stdout", &x), ("y", "stdout", &y), ("x", "stderr", &x_err)] {
+            assert_eq!(second.make(group, "00", channel).unwrap(), *path);
+        }
+        assert_eq!(second.take_unwritten(), None);
+        second.forget_group("x");
+        assert_ne!(second.make("x", "00", "stdout").unwrap(), x);
         std::fs::remove_dir_all(first.directory).unwrap();
     }
 }

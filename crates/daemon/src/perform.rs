@@ -51,6 +51,8 @@ struct Child {
     /// Where it writes, and where one that takes its place would.
     sinks: Vec<(Output, Destination)>,
     heir: Option<Heir>,
+    /// Somebody else still holds its output open.
+    lingers: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,14 @@ pub(crate) struct Adoptable {
     pub(crate) pipes: Option<Pipes>,
 }
 
+/// Where a process writes.
+#[derive(Debug)]
+struct Logs {
+    group: Arc<str>,
+    config: Arc<ProcessConfig>,
+    paths: LogPaths,
+}
+
 /// Everything that can be acted upon.
 #[derive(Debug)]
 pub(crate) struct Hands {
@@ -90,8 +100,7 @@ pub(crate) struct Hands {
     pub(crate) memory: Memory,
     pub(crate) asks: BTreeMap<AskId, Asker>,
     pub(crate) adoptable: BTreeMap<ChildId, Adoptable>,
-    /// By process, with the name of its group.
-    logs: BTreeMap<ProcessId, (Arc<str>, LogPaths)>,
+    logs: BTreeMap<ProcessId, Logs>,
     children: BTreeMap<ChildId, Child>,
     pub(crate) fcgi: FcgiSockets,
     pub(crate) effective: Effective,
@@ -139,7 +148,7 @@ impl Hands {
                     self.fcgi.try_out(&group, socket, &mut self.log);
                 }
                 let paths = self.prepare_logs(&group, &config);
-                self.logs.insert(process, (group, paths.clone()));
+                self.logs.insert(process, Logs { group, config, paths: paths.clone() });
                 Some(Input::LogsPrepared { process, paths })
             }
             Action::ClearLogs { process } => {
@@ -177,8 +186,8 @@ impl Hands {
                 None
             }
             Action::Forget { child } => {
-                self.let_go(child)?;
-                self.link.send(ToKeeper::Forget { id: child.0 })?;
+                let lingers = self.let_go(child)?.is_some_and(|entry| entry.lingers);
+                self.link.send(ToKeeper::Forget { id: child.0, lingers })?;
                 None
             }
             Action::ReadConfig { ask, purpose } => {
@@ -234,7 +243,7 @@ impl Hands {
     fn forget_group(&mut self, group: &str) {
         self.fcgi.forget_group(group);
         self.auto_logs.forget_group(group);
-        let of_group = |(id, (of, _)): (&ProcessId, &(Arc<str>, LogPaths))| (**of == *group).then_some(*id);
+        let of_group = |(id, logs): (&ProcessId, &Logs)| (*logs.group == *group).then_some(*id);
         let removed: Vec<ProcessId> = self.logs.iter().filter_map(of_group).collect();
         for process in removed {
             self.logs.remove(&process);
@@ -316,14 +325,21 @@ impl Hands {
         let stage = Stage::Opening { plan: Box::new(plan), stdin, signals: Vec::new() };
         self.children.insert(
             child,
-            Child { config: Arc::clone(config), process, stage, sinks: sinks.clone(), heir: None },
+            Child {
+                config: Arc::clone(config),
+                process,
+                stage,
+                sinks: sinks.clone(),
+                heir: None,
+                lingers: false,
+            },
         );
         self.pump.orders.send(Order::Open { child, process, sinks });
         Ok(None)
     }
 
     fn destinations(&self, process: ProcessId, config: &ProcessConfig) -> Vec<(Output, Destination)> {
-        let Some((_, paths)) = self.logs.get(&process) else { return Vec::new() };
+        let Some(Logs { paths, .. }) = self.logs.get(&process) else { return Vec::new() };
         let outputs = [
             (Output::Stdout, &paths.stdout, &config.stdout),
             (Output::Stderr, &paths.stderr, &config.stderr),
@@ -423,7 +439,7 @@ impl Hands {
     ) -> Result<(), LinkError> {
         let Some(entry) = self.children.get_mut(&child) else {
             // Nobody here knows it: the core did not adopt it.
-            return self.link.send(ToKeeper::Forget { id: child.0 });
+            return self.link.send(ToKeeper::Forget { id: child.0, lingers: false });
         };
         entry.stage = Stage::Draining { status, at, next };
         let last_words =
@@ -437,7 +453,8 @@ impl Hands {
             let old = self.adoptable.remove(&next);
             let heir = Heir { spawned: old.as_ref().map(|old| (old.pid, old.started)) };
             let stage = Stage::Running;
-            self.children.insert(next, Child { config, process, stage, sinks, heir: Some(heir) });
+            self.children
+                .insert(next, Child { config, process, stage, sinks, heir: Some(heir), lingers: false });
             if let Some(old) = old {
                 self.watch(next, old.pipes);
             }
@@ -445,11 +462,36 @@ impl Hands {
         Ok(())
     }
 
-    pub(crate) fn drained(&mut self, child: ChildId) -> Option<Input> {
-        match self.children.get(&child)?.stage {
+    pub(crate) fn drained(&mut self, child: ChildId, lingers: bool) -> Option<Input> {
+        let entry = self.children.get_mut(&child)?;
+        entry.lingers = lingers;
+        match entry.stage {
             Stage::Draining { status, at, next } => Some(Input::Exited { child, status, at, next }),
             Stage::Opening { .. } | Stage::Running => None,
         }
+    }
+
+    /// Nobody holds the output of a child open any more that has ended.
+    pub(crate) fn dry(&mut self, child: ChildId) -> Result<(), LinkError> {
+        match self.children.get_mut(&child) {
+            Some(entry) => entry.lingers = false,
+            None => self.link.send(ToKeeper::Dry { id: child.0 })?,
+        }
+        Ok(())
+    }
+
+    /// The output of a child that ended under an earlier brain goes on, into the files of its process, if that is still there.
+    pub(crate) fn linger(&mut self, child: ChildId, label: &str, pipes: Pipes) {
+        let (group, name) = label.split_once(':').unwrap_or((label, ""));
+        let mut known = self.logs.iter();
+        let found = known.find(|(_, files)| *files.group == *group && files.config.name == name);
+        let (process, sinks) = match found {
+            Some((process, files)) => (*process, self.destinations(*process, &files.config)),
+            // Nobody's any more: read, so that nobody waits, and dropped.
+            None => (ProcessId(u32::MAX), Vec::new()),
+        };
+        let Pipes { stdout, stderr } = pipes;
+        self.pump.orders.send(Order::Linger { heir: logs::Heir { child, process, sinks }, stdout, stderr });
     }
 
     /// The keeper's word that a child runs. That of one which has taken another's place waits until the core knows of it.
@@ -492,12 +534,19 @@ impl Hands {
 
     /// A child of an earlier brain, taken over: its files are opened again, its pipes watched.
     fn adopt(&mut self, child: ChildId, process: ProcessId, config: &Arc<ProcessConfig>) {
-        if let (Some(socket), Some((group, _))) = (&config.socket, self.logs.get(&process)) {
+        if let (Some(socket), Some(Logs { group, .. })) = (&config.socket, self.logs.get(&process)) {
             self.fcgi.adopt(child, group, socket);
         }
         let sinks = self.destinations(process, config);
         let config = Arc::clone(config);
-        let entry = Child { config, process, stage: Stage::Running, sinks: sinks.clone(), heir: None };
+        let entry = Child {
+            config,
+            process,
+            stage: Stage::Running,
+            sinks: sinks.clone(),
+            heir: None,
+            lingers: false,
+        };
         self.children.insert(child, entry);
         self.pump.orders.send(Order::Open { child, process, sinks });
         let pipes = self.adoptable.remove(&child).and_then(|old| old.pipes);
@@ -521,7 +570,7 @@ impl Hands {
     }
 
     fn clear_logs(&self, process: ProcessId) {
-        let made = self.logs.get(&process).map(|(_, paths)| paths.clone()).unwrap_or_default();
+        let made = self.logs.get(&process).map(|logs| logs.paths.clone()).unwrap_or_default();
         let outputs = [(Output::Stdout, made.stdout), (Output::Stderr, made.stderr)];
         let paths = outputs.into_iter().filter_map(|(output, path)| Some((output, path?))).collect();
         self.pump.orders.send(Order::Clear { process, paths });

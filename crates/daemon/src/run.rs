@@ -138,9 +138,11 @@ impl Loop {
             FromKeeper::Orphan { pid, status } => Some(Input::Orphan { pid, status: exit_status(status) }),
             FromKeeper::Signal(signal) => Some(Input::Signal(signal)),
             // The past was told before the loop began.
-            FromKeeper::Hello(_) | FromKeeper::Held { .. } | FromKeeper::Child { .. } | FromKeeper::Begin => {
-                None
-            }
+            FromKeeper::Hello(_)
+            | FromKeeper::Held { .. }
+            | FromKeeper::Child { .. }
+            | FromKeeper::Lingering { .. }
+            | FromKeeper::Begin => None,
         })
     }
 
@@ -148,7 +150,11 @@ impl Loop {
         while let Ok(notice) = self.notices.try_recv() {
             let input = match notice {
                 Notice::Opened { child, result } => self.hands.opened(child, result)?,
-                Notice::Drained { child } => self.hands.drained(child),
+                Notice::Drained { child, lingers } => self.hands.drained(child, lingers),
+                Notice::Dry { child } => {
+                    self.hands.dry(child)?;
+                    None
+                }
                 Notice::Cleared { process, result } => Some(Input::LogsCleared { process, result }),
             };
             self.inputs.extend(input);

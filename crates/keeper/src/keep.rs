@@ -83,6 +83,7 @@ enum Tell {
     Hello,
     Held(usize),
     Child(u32),
+    Lingering(u32),
     Begin,
     Spawned(u32),
     SpawnFailed(u32, SpawnError),
@@ -209,6 +210,7 @@ impl Keeper {
         self.untold.push_back(Tell::Hello);
         self.untold.extend((0..self.held.len()).map(Tell::Held));
         self.untold.extend(self.table.ids().map(Tell::Child));
+        self.untold.extend(self.table.lingering_ids().map(Tell::Lingering));
         self.untold.push_back(Tell::Begin);
         let ended = self.table.ids().filter(|id| self.table.get(*id).is_some_and(|slot| slot.end.is_some()));
         self.untold.extend(ended.map(Tell::Exited));
@@ -488,7 +490,12 @@ impl Keeper {
             }
             ask::FORGET => {
                 let id = f.u32()?;
-                self.table.forget(id);
+                let lingers = f.u32()? != 0;
+                self.table.forget(id, lingers);
+            }
+            ask::DRY => {
+                let id = f.u32()?;
+                self.table.dry(id);
             }
             ask::HOLD => {
                 let fd = fds.into_iter().next().ok_or(BadMessage::Descriptors)?;
@@ -677,6 +684,11 @@ fn encode<'a>(
                 .u32(slot.highest(*id))
                 .rest(slot.label().as_bytes());
             return Some(ends(&slot.pipes));
+        }
+        Tell::Lingering(id) => {
+            let lingering = table.lingering(*id)?;
+            Writer::start(out, tell::LINGERING).u32(*id).rest(lingering.label.as_bytes());
+            return Some(ends(&lingering.pipes));
         }
         Tell::Begin => Writer::start(out, tell::BEGIN).rest(&[]),
         Tell::Spawned(id) => {

@@ -139,7 +139,10 @@ fn encode(message: ToKeeper) -> std::io::Result<Unsent> {
             .i32(signal)
             .u32(u32::from(target == Target::Group))
             .rest(&[]),
-        ToKeeper::Forget { id } => Writer::start(&mut buf, ask::FORGET).u32(id).rest(&[]),
+        ToKeeper::Forget { id, lingers } => {
+            Writer::start(&mut buf, ask::FORGET).u32(id).u32(lingers.into()).rest(&[]);
+        }
+        ToKeeper::Dry { id } => Writer::start(&mut buf, ask::DRY).u32(id).rest(&[]),
         ToKeeper::Hold { name, fd: held } => {
             Writer::start(&mut buf, ask::HOLD).rest(name.as_bytes());
             fds.push(held);
@@ -188,6 +191,7 @@ fn decode(packet: &[u8], fds: Vec<OwnedFd>) -> Result<FromKeeper, BadMessage> {
             pipes: pipes(fds),
             label: f.text()?,
         },
+        tell::LINGERING => FromKeeper::Lingering { id: f.u32()?, pipes: pipes(fds), label: f.text()? },
         tell::BEGIN => FromKeeper::Begin,
         tell::SPAWNED => {
             FromKeeper::Spawned { id: f.u32()?, pid: f.i32()?, at: f.stamp()?, pipes: pipes(fds) }

@@ -109,7 +109,10 @@ pub enum ToKeeper {
     /// Signal child `id` if it still lives; answered only when kill(2) fails.
     Kill { id: u32, signal: i32, target: Target },
     /// Child `id` has ended, its pipes are drained and its end is recorded: drop the slot.
-    Forget { id: u32 },
+    /// With `lingers` somebody else still holds its output open: keep our ends until `Dry`.
+    Forget { id: u32, lingers: bool },
+    /// Nobody holds the output of the forgotten child `id` open any more.
+    Dry { id: u32 },
     /// Keep this descriptor for the next brain under a name of at most 1,000 bytes.
     Hold { name: String, fd: OwnedFd },
     /// Drop what is held under this name.
@@ -206,6 +209,13 @@ pub enum FromKeeper {
         predecessor: Option<u32>,
         /// The highest number that an earlier brain has given away with this child.
         highest: u32,
+        /// Absent where the brain has no descriptors left to take them.
+        pipes: Option<Pipes>,
+    },
+    /// The output of a child that is forgotten and that somebody else still holds open, a child of its own.
+    Lingering {
+        id: u32,
+        label: String,
         /// Absent where the brain has no descriptors left to take them.
         pipes: Option<Pipes>,
     },
@@ -361,6 +371,7 @@ pub(crate) mod ask {
     pub(crate) const RELAUNCH: u8 = 12;
     pub(crate) const NO_RELAUNCH: u8 = 13;
     pub(crate) const DESCRIPTORS: u8 = 14;
+    pub(crate) const DRY: u8 = 15;
 }
 
 /// Message kinds, keeper to brain.
@@ -375,6 +386,7 @@ pub(crate) mod tell {
     pub(crate) const KILL_FAILED: u8 = 8;
     pub(crate) const ORPHAN: u8 = 9;
     pub(crate) const SIGNAL: u8 = 10;
+    pub(crate) const LINGERING: u8 = 11;
 }
 
 #[cfg(test)]

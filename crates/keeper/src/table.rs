@@ -69,6 +69,15 @@ pub(crate) struct Table {
     slots: BTreeMap<u32, Slot>,
     by_pid: BTreeMap<i32, u32>,
     free_reports: Vec<&'static Report>,
+    /// Output of forgotten children that somebody else still holds open.
+    lingering: BTreeMap<u32, Lingering>,
+}
+
+/// What is left of a child whose output goes on.
+#[derive(Debug)]
+pub(crate) struct Lingering {
+    pub(crate) label: Box<str>,
+    pub(crate) pipes: KeptPipes,
 }
 
 /// Reports are mapped this many at a time: one page.
@@ -152,12 +161,28 @@ impl Table {
         }
     }
 
-    /// Drops an ended child; a living one is kept, whatever the brain believes.
-    pub(crate) fn forget(&mut self, id: u32) {
+    /// Drops an ended child; a living one is kept, whatever the brain believes. Its output may go on.
+    pub(crate) fn forget(&mut self, id: u32, lingers: bool) {
         if self.slots.get(&id).is_some_and(|slot| slot.end.is_some())
             && let Some(slot) = self.slots.remove(&id)
         {
             self.free_reports.push(slot.report);
+            if lingers {
+                let label = slot.label().into_owned().into();
+                self.lingering.insert(id, Lingering { label, pipes: slot.pipes });
+            }
         }
+    }
+
+    pub(crate) fn dry(&mut self, id: u32) {
+        self.lingering.remove(&id);
+    }
+
+    pub(crate) fn lingering(&self, id: u32) -> Option<&Lingering> {
+        self.lingering.get(&id)
+    }
+
+    pub(crate) fn lingering_ids(&self) -> impl Iterator<Item = u32> {
+        self.lingering.keys().copied()
     }
 }

@@ -37,11 +37,13 @@ pub(super) struct Past {
     pub(super) hello: Hello,
     pub(super) held: Vec<(String, OwnedFd)>,
     pub(super) children: Vec<OldChild>,
+    /// Output of children that are no more, with their numbers and labels.
+    lingering: Vec<(u32, String, Option<Pipes>)>,
 }
 
 /// Listens until the keeper has told everything.
 pub(super) fn hear(link: &mut Link) -> Result<Past, LinkError> {
-    let (mut held, mut children) = (Vec::new(), Vec::new());
+    let (mut held, mut children, mut lingering) = (Vec::new(), Vec::new(), Vec::new());
     let mut hello = None;
     loop {
         match link.receive()? {
@@ -50,9 +52,10 @@ pub(super) fn hear(link: &mut Link) -> Result<Past, LinkError> {
             Some(FromKeeper::Child { id, pid, started, label, predecessor, highest, pipes }) => {
                 children.push(OldChild { id, pid, started, label, predecessor, highest, pipes });
             }
+            Some(FromKeeper::Lingering { id, label, pipes }) => lingering.push((id, label, pipes)),
             Some(FromKeeper::Begin) => {
                 let Some(hello) = hello else { return Err(LinkError::Closed) };
-                return Ok(Past { hello, held, children });
+                return Ok(Past { hello, held, children, lingering });
             }
             // Nothing else comes before `Begin`.
             Some(_) => {}
@@ -81,7 +84,8 @@ impl Past {
 
     /// A number that was given to no child, living or promised.
     pub(super) fn first_free_child(&self) -> u32 {
-        self.children.iter().map(|child| child.highest + 1).max().unwrap_or(1)
+        let given = self.children.iter().map(|child| child.highest);
+        given.chain(self.lingering.iter().map(|(id, ..)| *id)).max().unwrap_or(0) + 1
     }
 
     /// What an earlier brain wrote down.
@@ -133,6 +137,11 @@ impl Past {
             main.inputs.push_back(Input::Recall { group, process, memory });
         }
         main.work_off()?;
+        for (id, label, pipes) in self.lingering {
+            if let Some(pipes) = pipes {
+                main.hands.linger(ChildId(id), &label, pipes);
+            }
+        }
         if let Some(ending) = memories.ending {
             main.hands.memory.remember_ending(ending).map_err(no_memory)?;
         }

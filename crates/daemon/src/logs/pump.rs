@@ -60,6 +60,9 @@ pub(crate) enum Order {
     /// The child has ended: drain its pipes, add these words to its standard error, and open the files of the one
     /// that has taken its place, which runs already. Answered by `Notice::Drained`.
     Finish { child: ChildId, last_words: Option<String>, heir: Option<Heir> },
+    /// The output of a child that ended under an earlier brain, and that somebody else still holds open. Answered by
+    /// `Notice::Dry` at its end.
+    Linger { heir: Heir, stdout: OwnedFd, stderr: Option<OwnedFd> },
     /// Empty the log files of a process. Answered by `Notice::Cleared`.
     Clear { process: ProcessId, paths: Vec<(Output, Arc<Path>)> },
     /// Open every file anew by its name.
@@ -72,18 +75,13 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// With the error number where a file could not be opened.
-    Opened {
-        child: ChildId,
-        result: Result<(), i32>,
-    },
-    Drained {
-        child: ChildId,
-    },
+    Opened { child: ChildId, result: Result<(), i32> },
+    /// Whether somebody else still holds its output open: then `Dry` follows.
+    Drained { child: ChildId, lingers: bool },
+    /// Nobody holds the output of a child open any more that had ended before.
+    Dry { child: ChildId },
     /// With the text of what prevented it.
-    Cleared {
-        process: ProcessId,
-        result: Result<(), String>,
-    },
+    Cleared { process: ProcessId, result: Result<(), String> },
 }
 
 /// The running thread.
@@ -117,6 +115,7 @@ impl Pump {
             sinks: BTreeMap::new(),
             sources: BTreeMap::new(),
             children: BTreeMap::new(),
+            lingering: BTreeMap::new(),
             next_token: BELL + 1,
             buffer: Vec::with_capacity(BUFFER),
         };
@@ -166,6 +165,8 @@ struct Worker {
     sinks: BTreeMap<SinkKey, Shared>,
     sources: BTreeMap<u64, Source>,
     children: BTreeMap<ChildId, Child>,
+    /// Sources of children that have ended.
+    lingering: BTreeMap<u64, ChildId>,
     next_token: u64,
     buffer: Vec<u8>,
 }
@@ -234,11 +235,22 @@ impl Worker {
                 }
             }
             Order::Finish { child, last_words, heir } => {
-                self.finish(child, last_words);
+                let lingers = self.finish(child, last_words);
                 if let Some(heir) = heir {
                     self.inherit(heir);
                 }
-                self.notices.send(Notice::Drained { child });
+                self.notices.send(Notice::Drained { child, lingers });
+            }
+            Order::Linger { heir, stdout, stderr } => {
+                let child = heir.child;
+                self.inherit(heir);
+                self.watch(child, Output::Stdout, stdout);
+                if let Some(stderr) = stderr {
+                    self.watch(child, Output::Stderr, stderr);
+                }
+                if !self.finish(child, None) {
+                    self.notices.send(Notice::Dry { child });
+                }
             }
             Order::Clear { process, paths } => {
                 let result =
@@ -320,11 +332,16 @@ impl Worker {
         }
     }
 
-    fn finish(&mut self, child: ChildId, last_words: Option<String>) {
-        let Some(entry) = self.children.remove(&child) else { return };
+    /// Returns whether somebody else still holds its output open.
+    fn finish(&mut self, child: ChildId, last_words: Option<String>) -> bool {
+        let Some(entry) = self.children.remove(&child) else { return false };
         for token in &entry.sources {
             self.drain(*token);
         }
+        let open: Vec<u64> =
+            entry.sources.into_iter().filter(|token| self.sources.contains_key(token)).collect();
+        let lingers = !open.is_empty();
+        self.lingering.extend(open.into_iter().map(|token| (token, child)));
         if let Some(words) = last_words {
             // To standard error, or where that goes.
             if let Some(key) = entry.sinks.iter().max().copied() {
@@ -332,6 +349,7 @@ impl Worker {
             }
         }
         self.release(&entry.sinks);
+        lingers
     }
 
     /// Reads all that was in the pipe when its writer ended: at most what a pipe can hold, since
@@ -394,6 +412,11 @@ impl Worker {
         // Closing would remove it too, were there not the keeper's copy of the pipe.
         let _ = epoll::delete(&self.poll, &source.pipe);
         self.release(source.sink.as_slice());
+        if let Some(child) = self.lingering.remove(&token)
+            && self.lingering.values().all(|other| *other != child)
+        {
+            self.notices.send(Notice::Dry { child });
+        }
     }
 
     // --- files ---

@@ -236,7 +236,8 @@ impl Keeper {
                 self.needed = false;
                 Ok(Next::GoOn)
             }
-            Afterwards::Restart if !self.needed => {
+            // Once a brain has been up, one that a signal ends has not found a mistake.
+            Afterwards::Restart if !(self.needed || self.seasoned && status.signal().is_some()) => {
                 // Start-up failed, and it has said why: nothing runs that would need us.
                 Ok(self.end(status.code().map_or(1, |code| code as u8)))
             }
@@ -410,6 +411,7 @@ impl Keeper {
                 brain_status = Some(status);
                 continue;
             }
+            self.spawner.ended(pid);
             if let Some(id) = self.table.ended(pid, status, sys::now()) {
                 self.succeed(id);
                 self.untold.push_back(Tell::Exited(id));

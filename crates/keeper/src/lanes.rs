@@ -2,11 +2,11 @@
 //! error.
 //!
 //! A child that shares the keeper's descriptor table cuts itself loose by copying only what lies below a ceiling
-//! (`CLOSE_RANGE_UNSHARE`). Whatever it needs has to lie there, and has to stay there until it has done so. It shares the
-//! keeper's memory as well, so its stack and all that was prepared for it belong to the lane until the kernel says that the
-//! child has let go of our memory, by becoming its program or by ending (`CLONE_CHILD_CLEARTID`). In a busy moment several
-//! are on their way at once, hence several lanes. Between its users a lane holds a filler, so that nothing else
-//! takes its numbers.
+//! (`CLOSE_RANGE_UNSHARE`). Whatever it needs has to lie there, and has to stay there until it has done so. Where it
+//! shares the keeper's memory as well, its stack and all that was prepared for it belong to the lane until the kernel says
+//! that the child has let go of our memory, by becoming its program or by ending (`CLONE_CHILD_CLEARTID`); else the child
+//! says itself when it has its own descriptors. In a busy moment several are on their way at once, hence several lanes.
+//! Between its users a lane holds a filler, so that nothing else takes its numbers.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,16 +30,23 @@ pub(crate) struct Lanes {
     ceiling: RawFd,
     /// Lanes with a user.
     busy: usize,
+    share_memory: bool,
 }
 
 #[derive(Debug)]
 struct Lane {
     stdio: [OwnedFd; 3],
     stack: Stack,
-    /// Set to zero by the kernel when the user has let go of our memory.
+    /// Zero when the user needs nothing of ours any more: set by the kernel where memory is shared, else by the user.
     occupied: &'static AtomicU32,
-    /// What the user reads.
-    user: Option<Box<Prepared>>,
+    user: Option<User>,
+}
+
+#[derive(Debug)]
+struct User {
+    pid: i32,
+    /// What it reads.
+    _prepared: Box<Prepared>,
 }
 
 /// Why there is no child.
@@ -52,18 +59,19 @@ pub(crate) enum Refused {
 
 impl Lanes {
     /// Reserves the lowest numbers that are free. `filler` is any descriptor.
-    pub(crate) fn reserve(filler: OwnedFd) -> Result<Lanes, Errno> {
+    pub(crate) fn reserve(filler: OwnedFd, share_memory: bool) -> Result<Lanes, Errno> {
         let one = || fcntl_dupfd_cloexec(&filler, 3);
         let stacks = sys::stacks(LANES).map_err(|_| Errno::NOMEM)?;
+        let words = sys::shared_words(LANES).map_err(|_| Errno::NOMEM)?;
         let lanes = stacks
             .into_iter()
-            .map(|stack| {
-                let occupied: &AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
+            .zip(words)
+            .map(|(stack, occupied)| {
                 Ok(Lane { stdio: [one()?, one()?, one()?], stack, occupied, user: None })
             })
             .collect::<Result<Vec<_>, Errno>>()?;
         let highest = lanes.iter().flat_map(|lane| &lane.stdio).map(AsRawFd::as_raw_fd).max();
-        Ok(Lanes { lanes, filler, ceiling: highest.map_or(3, |fd| fd + 1), busy: 0 })
+        Ok(Lanes { lanes, filler, ceiling: highest.map_or(3, |fd| fd + 1), busy: 0, share_memory })
     }
 
     /// Children are on their way: look again soon with [`Lanes::settle`].
@@ -83,27 +91,45 @@ impl Lanes {
             dup3(end, place, DupFlags::CLOEXEC)
                 .map_err(|e| Refused::Kernel(Stage::Descriptors, e.raw_os_error()))?;
         }
-        prepared.found_at(lane.stdio.each_ref().map(AsRawFd::as_raw_fd), Some(self.ceiling));
+        let share_memory = self.share_memory && prepared.may_share_memory();
+        let stdio = lane.stdio.each_ref().map(AsRawFd::as_raw_fd);
+        prepared.found_at(stdio, Some(self.ceiling), (!share_memory).then_some(lane.occupied));
         lane.occupied.store(1, Ordering::Release);
-        match sys::start_sharing_all(&lane.stack, prepared, lane.occupied) {
+        match sys::start_sharing(&lane.stack, prepared, lane.occupied, share_memory) {
             Ok((pid, prepared)) => {
-                lane.user = Some(prepared);
+                lane.user = Some(User { pid, _prepared: prepared });
                 self.busy += 1;
                 Ok(pid)
             }
-            Err(errno) => {
+            Err((errno, prepared)) => {
                 lane.occupied.store(0, Ordering::Relaxed);
                 self.clear(number);
-                Err(Refused::Kernel(Stage::Fork, errno))
+                Err(match errno {
+                    libc::EAGAIN | libc::ENOMEM => Refused::Kernel(Stage::Fork, errno),
+                    // A filter, or an emulator of another processor: those know forks, vforks and threads only.
+                    _ => Refused::NoLane(prepared),
+                })
             }
         }
     }
 
     /// Clears the lanes of children that are gone from them.
     pub(crate) fn settle(&mut self) {
+        self.clear_where(|lane, _| lane.occupied.load(Ordering::Acquire) == 0);
+    }
+
+    /// This child has ended, wherever it had got to.
+    pub(crate) fn ended(&mut self, pid: i32) {
+        self.clear_where(|_, user| user.pid == pid);
+    }
+
+    fn clear_where(&mut self, done: impl Fn(&Lane, &User) -> bool) {
+        if self.busy == 0 {
+            return;
+        }
         for number in 0..LANES {
             let lane = &mut self.lanes[number];
-            if lane.user.is_some() && lane.occupied.load(Ordering::Acquire) == 0 {
+            if lane.user.as_ref().is_some_and(|user| done(lane, user)) {
                 lane.user = None;
                 self.busy -= 1;
                 self.clear(number);

@@ -7,13 +7,16 @@
 //! A fork copies the page tables, and the whole descriptor table, which with thousands of programs is most of its cost
 //! and memory that every child keeps. So the child shares both until it becomes its program: it runs on a stack of its own
 //! (`lanes.rs`), makes its system calls without the C library (`raw.rs`), and copies the few descriptors it needs. Unlike
-//! vfork(2) nobody waits for it: a program on a slow disk delays no other. Where close_range(2) cannot unshare a table
-//! (before Linux 5.9, or filtered), or on a machine whose calls we do not know, it is the plain fork.
+//! vfork(2) nobody waits for it: a program on a slow disk delays no other. One that becomes another user shares the
+//! descriptors only, and so does everyone before Linux 5.16, where a dump of core ended all who shared the memory, or on a
+//! machine whose calls we do not know. Where close_range(2) cannot unshare a table (before Linux 5.9, or filtered), where
+//! clone(2) is refused, or where hardly any descriptors may be open, it is the plain fork.
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -48,6 +51,9 @@ impl SpawnError {
     }
 }
 
+/// Where fewer may be open, programs need them more than lanes do.
+const MANY_DESCRIPTORS: RawFd = 4096;
+
 /// What all children have in common.
 #[derive(Debug)]
 pub(crate) struct Spawner {
@@ -63,13 +69,16 @@ pub(crate) struct Spawner {
 
 impl Spawner {
     pub(crate) fn new() -> Spawner {
-        let lanes = (raw::MAY_SHARE_MEMORY && sys::can_unshare_descriptors())
-            .then(|| sys::filler().and_then(|filler| Lanes::reserve(filler).ok()))
+        let descriptors = sys::descriptor_limit();
+        let share_memory = raw::MAY_SHARE_MEMORY && sys::dumps_alone();
+        // Lanes take a hundred.
+        let lanes = (sys::can_unshare_descriptors() && descriptors.highest() >= MANY_DESCRIPTORS)
+            .then(|| sys::filler().and_then(|filler| Lanes::reserve(filler, share_memory).ok()))
             .flatten();
         Spawner {
             environment: sys::environment().into(),
             ignored: sys::ignored_signals(),
-            descriptors: sys::descriptor_limit(),
+            descriptors,
             lanes,
         }
     }
@@ -89,6 +98,13 @@ impl Spawner {
     pub(crate) fn settle(&mut self) {
         if let Some(lanes) = &mut self.lanes {
             lanes.settle();
+        }
+    }
+
+    /// A child has been reaped.
+    pub(crate) fn ended(&mut self, pid: i32) {
+        if let Some(lanes) = &mut self.lanes {
+            lanes.ended(pid);
         }
     }
 
@@ -136,7 +152,7 @@ impl Spawner {
                 Err(Refused::NoLane(prepared)) => prepared,
             },
         };
-        prepared.found_at(ends.map(|end| end.as_raw_fd()), None);
+        prepared.found_at(ends.map(|end| end.as_raw_fd()), None, None);
         // SAFETY: the keeper is single-threaded, and `become_program` keeps to async-signal-safe calls.
         match unsafe { libc::fork() } {
             -1 => {
@@ -171,6 +187,8 @@ pub(crate) struct Prepared {
     stdio: [RawFd; 3],
     /// The descriptor table is the keeper's own: nothing above this is the child's, and nothing below until it is copied.
     shared_below: Option<RawFd>,
+    /// Zero when the lane is no longer needed, for a child that has to say so itself.
+    leaves: Option<&'static AtomicU32>,
     path: *const c_char,
     /// Null for none.
     directory: *const c_char,
@@ -191,6 +209,7 @@ impl Prepared {
         Prepared {
             stdio: [0; 3],
             shared_below: None,
+            leaves: None,
             path: view.path.as_ptr(),
             directory: view.directory.map_or(std::ptr::null(), CStr::as_ptr),
             argv: pointers(view.argv.iter().copied()),
@@ -205,9 +224,21 @@ impl Prepared {
         }
     }
 
-    /// Where standard input, output and error are, and whether the keeper's table is shared, up to where its lanes are.
-    pub(crate) fn found_at(&mut self, stdio: [RawFd; 3], shared_below: Option<RawFd>) {
-        (self.stdio, self.shared_below) = (stdio, shared_below);
+    /// Where standard input, output and error are; whether the keeper's table is shared, up to where its lanes are; and
+    /// where to say that the lane is no longer needed.
+    pub(crate) fn found_at(
+        &mut self,
+        stdio: [RawFd; 3],
+        shared_below: Option<RawFd>,
+        leaves: Option<&'static AtomicU32>,
+    ) {
+        (self.stdio, self.shared_below, self.leaves) = (stdio, shared_below, leaves);
+    }
+
+    /// One that becomes another user may not share the keeper's memory: the kernel would close what /proc tells of the
+    /// keeper to all but those who may trace, and our memory is none of that user's business.
+    pub(crate) fn may_share_memory(&self) -> bool {
+        self.identity.is_none()
     }
 
     /// The child's side, in the order of SPEC 3.4: system calls on prepared data, and nothing else.
@@ -216,6 +247,9 @@ impl Prepared {
         if let Some(ceiling) = self.shared_below {
             // Before anything else touches a descriptor.
             raw::close_from(ceiling, libc::CLOSE_RANGE_UNSHARE).map_err(at(Stage::Descriptors))?;
+            if let Some(lane) = self.leaves {
+                lane.store(0, Ordering::Release);
+            }
         }
         // A group of its own, so that stopasgroup can reach its descendants. It cannot fail: we lead nothing yet.
         let _ = raw::setpgid();

@@ -92,6 +92,13 @@ pub(crate) fn shared_reports(count: usize) -> io::Result<&'static [Report]> {
     Ok(unsafe { std::slice::from_raw_parts(at.cast::<Report>(), count) })
 }
 
+/// The same, plain numbers.
+pub(crate) fn shared_words(count: usize) -> io::Result<&'static [AtomicU32]> {
+    let at = map(count * std::mem::size_of::<AtomicU32>(), libc::MAP_SHARED)?;
+    // SAFETY: as above; zero is a valid AtomicU32.
+    Ok(unsafe { std::slice::from_raw_parts(at.cast::<AtomicU32>(), count) })
+}
+
 /// Fresh anonymous memory, zeroed.
 fn map(bytes: usize, flags: c_int) -> io::Result<*mut c_void> {
     let access = libc::PROT_READ | libc::PROT_WRITE;
@@ -106,6 +113,21 @@ fn map(bytes: usize, flags: c_int) -> io::Result<*mut c_void> {
 pub(crate) fn can_unshare_descriptors() -> bool {
     // SAFETY: no descriptor has these numbers.
     unsafe { libc::syscall(libc::SYS_close_range, u32::MAX - 1, u32::MAX, libc::CLOSE_RANGE_UNSHARE) == 0 }
+}
+
+/// Whether a process that dumps core does so alone: before Linux 5.16 all that share its memory were killed with it, and a
+/// child that is stopped by SIGQUIT before it is a program would end the keeper.
+pub(crate) fn dumps_alone() -> bool {
+    // SAFETY: a plain value, which the call fills in.
+    let name = unsafe {
+        let mut name: libc::utsname = std::mem::zeroed();
+        libc::uname(&mut name);
+        name
+    };
+    // SAFETY: the kernel, or the zeroes above, end it with a NUL.
+    let release = unsafe { CStr::from_ptr(name.release.as_ptr()) }.to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (5_u32, 16_u32)
 }
 
 /// The stack of one child.
@@ -125,15 +147,17 @@ pub(crate) fn stacks(count: usize) -> io::Result<Vec<Stack>> {
     Ok((1..=count).map(|n| Stack { top: unsafe { at.add(n * STACK) } }).collect())
 }
 
-/// Starts a child that shares our memory and our descriptors, on a stack of its own, where it becomes the program that
-/// was prepared. `occupied` becomes zero when it has let go of our memory; until then what was prepared and the stack are
-/// the child's. Returns the pid and what was prepared, or an errno.
-pub(crate) fn start_sharing_all(
+/// Starts a child that shares our descriptors and perhaps our memory, on a stack of its own, where it becomes the program
+/// that was prepared. Where memory is shared, `occupied` becomes zero when it has let go of it; until then what was
+/// prepared and the stack are the child's. Returns the pid, or an errno, and what was prepared.
+pub(crate) fn start_sharing(
     stack: &Stack,
     prepared: Box<Prepared>,
     occupied: &'static AtomicU32,
-) -> Result<(i32, Box<Prepared>), i32> {
-    let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
+    share_memory: bool,
+) -> Result<(i32, Box<Prepared>), (i32, Box<Prepared>)> {
+    let memory = if share_memory { libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID } else { 0 };
+    let flags = libc::CLONE_FILES | libc::SIGCHLD | memory;
     let prepared = Box::into_raw(prepared);
     let none = std::ptr::null_mut::<c_void>();
     // SAFETY: the child runs `become_program` on a stack that nobody else uses. It only reads what was prepared, which stays
@@ -145,7 +169,7 @@ pub(crate) fn start_sharing_all(
     // SAFETY: it came from a box a moment ago; the child holds no more than a shared reference.
     let prepared = unsafe { Box::from_raw(prepared) };
     match pid {
-        -1 => Err(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN)),
+        -1 => Err((io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN), prepared)),
         pid => Ok((pid, prepared)),
     }
 }

@@ -30,8 +30,10 @@ const FIRST_PAUSE_NS: u64 = 100_000_000;
 const LONGEST_PAUSE_NS: u64 = 10_000_000_000;
 /// The patience with programs where no brain knows a better one.
 const ALONE_NS: u64 = 10_000_000_000;
-/// How soon to look after children on their way.
-const SETTLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
+/// How soon to look after children on their way; longer and longer where nothing changes, as with a program on a disk
+/// that does not answer.
+const FIRST_LOOK_NS: u64 = 2_000_000;
+const LAST_LOOK_NS: u64 = 1_000_000_000;
 /// Orphans told about while the brain does not listen; those above it are reaped all the same.
 const MAX_UNTOLD_ORPHANS: usize = 256;
 /// The longest plan: the kernel's own limit for arguments and environment is below it.
@@ -128,6 +130,9 @@ struct Keeper {
     detached: bool,
     /// No brain is to come any more.
     alone: bool,
+    /// Children not yet out of their lanes, and when to look after them again.
+    on_their_way: usize,
+    next_look_ns: u64,
     /// The process that waits for start-up to be complete, in daemon mode.
     launcher: Option<OwnedFd>,
     previous: Option<Previous>,
@@ -154,6 +159,8 @@ impl Keeper {
             needed: false,
             detached: false,
             alone: false,
+            on_their_way: 0,
+            next_look_ns: FIRST_LOOK_NS,
             launcher: None,
             previous: None,
             brain_not_before_ns: 0,
@@ -348,7 +355,7 @@ impl Keeper {
 
     fn turn(&mut self) -> io::Result<Next> {
         let (signalled, brain) = self.wait();
-        self.spawner.settle();
+        self.look_after_children();
         self.end_patience();
         // First what the brain has said: how a child that has just ended is to be replaced, it may be.
         if brain.intersects(PollFlags::IN | PollFlags::HUP) {
@@ -361,6 +368,16 @@ impl Keeper {
         Ok(Next::GoOn)
     }
 
+    fn look_after_children(&mut self) {
+        self.spawner.settle();
+        let before = std::mem::replace(&mut self.on_their_way, self.spawner.busy());
+        self.next_look_ns = match self.on_their_way {
+            0 => FIRST_LOOK_NS,
+            same if same == before => (self.next_look_ns * 2).min(LAST_LOOK_NS),
+            _ => FIRST_LOOK_NS,
+        };
+    }
+
     /// Waits until there is a signal or something to do for the brain.
     fn wait(&self) -> (bool, PollFlags) {
         let mut wanted = PollFlags::IN;
@@ -368,7 +385,7 @@ impl Keeper {
             wanted |= PollFlags::OUT;
         }
         let timeout = match self.brain {
-            Some(_) if self.spawner.is_busy() => Some(SETTLE),
+            Some(_) if self.spawner.busy() > 0 => Some(until(sys::now().mono_ns + self.next_look_ns)),
             Some(_) => self.patience_ends_ns().map(until),
             None => Some(until(self.brain_not_before_ns)),
         };

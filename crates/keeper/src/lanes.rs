@@ -31,6 +31,8 @@ pub(crate) struct Lanes {
     /// Lanes with a user.
     busy: usize,
     share_memory: bool,
+    /// The last wait for a lane was in vain, and none has been cleared since.
+    jammed: bool,
 }
 
 #[derive(Debug)]
@@ -71,12 +73,19 @@ impl Lanes {
             })
             .collect::<Result<Vec<_>, Errno>>()?;
         let highest = lanes.iter().flat_map(|lane| &lane.stdio).map(AsRawFd::as_raw_fd).max();
-        Ok(Lanes { lanes, filler, ceiling: highest.map_or(3, |fd| fd + 1), busy: 0, share_memory })
+        Ok(Lanes {
+            lanes,
+            filler,
+            ceiling: highest.map_or(3, |fd| fd + 1),
+            busy: 0,
+            share_memory,
+            jammed: false,
+        })
     }
 
-    /// Children are on their way: look again soon with [`Lanes::settle`].
-    pub(crate) fn is_busy(&self) -> bool {
-        self.busy > 0
+    /// How many children are on their way: look again soon with [`Lanes::settle`].
+    pub(crate) fn busy(&self) -> usize {
+        self.busy
     }
 
     /// Sends a child on its way; returns its pid.
@@ -132,6 +141,7 @@ impl Lanes {
             if lane.user.as_ref().is_some_and(|user| done(lane, user)) {
                 lane.user = None;
                 self.busy -= 1;
+                self.jammed = false;
                 self.clear(number);
             }
         }
@@ -142,11 +152,12 @@ impl Lanes {
         if self.busy == LANES {
             self.settle();
         }
-        if self.busy == LANES {
+        if self.busy == LANES && !self.jammed {
             let patience = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
             // Woken, interrupted, too late: whoever waits looks again.
             let _ = futex::wait(self.lanes[0].occupied, futex::Flags::empty(), 1, Some(&patience));
             self.settle();
+            self.jammed = self.busy == LANES;
         }
         self.lanes.iter().position(|lane| lane.user.is_none())
     }

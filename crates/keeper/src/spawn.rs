@@ -89,9 +89,9 @@ impl Spawner {
         sys::raise_own_descriptor_limit(&self.descriptors);
     }
 
-    /// Children are on their way: call [`Spawner::settle`] within a few milliseconds.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.lanes.as_ref().is_some_and(Lanes::is_busy)
+    /// How many children are on their way: where there are any, call [`Spawner::settle`] soon.
+    pub(crate) fn busy(&self) -> usize {
+        self.lanes.as_ref().map_or(0, Lanes::busy)
     }
 
     /// Lets go of what children on their way needed, if they have arrived.

@@ -17,8 +17,12 @@ use crate::time::{Now, seconds};
 impl Process {
     /// What a later brain must know.
     pub(crate) fn memory(&self) -> Memory {
+        // Somebody has said that it is not to come back, which its end alone does not tell.
+        let expected = self.exit.is_some_and(|status| self.expects(status));
+        let is_called_off =
+            self.state == State::Exited && self.deadline.is_none() && self.comes_back(expected);
         Memory {
-            state: self.state,
+            state: if is_called_off { State::Stopped } else { self.state },
             backoff: self.backoff,
             exit: self.exit,
             started: self.started,

@@ -122,7 +122,7 @@ impl Pidfile {
             Owner::Anybody(_) if !create => Ok(false),
             Owner::Anybody(why) => {
                 self.unlocked = why;
-                let file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path);
+                let file = writing().create(true).open(&self.path);
                 Ok(file.is_ok_and(|file| self.write_down(&file)))
             }
             Owner::Us(file) => {
@@ -224,9 +224,14 @@ fn not_locked(path: &Path, why: &str) -> String {
 }
 
 fn open(path: &Path, create: bool) -> io::Result<File> {
-    // A pipe without a reader must not hold us up.
-    let flags = OFlags::NONBLOCK.bits() as i32;
-    OpenOptions::new().read(true).write(true).create(create).truncate(false).custom_flags(flags).open(path)
+    writing().read(true).create(create).open(path)
+}
+
+/// A pipe without a reader must not hold us up.
+fn writing() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).truncate(false).custom_flags(OFlags::NONBLOCK.bits() as i32);
+    options
 }
 
 enum Lock {

@@ -240,8 +240,8 @@ impl Supervisor {
         started: Now,
         out: &mut Outbox,
     ) {
-        let free = self.find(&group, &name).filter(|id| self.processes[id].child.is_none());
-        let Some(id) = free else {
+        // It may have one already: of two only the newer can live, and the end of the other was dealt with.
+        let Some(id) = self.find(&group, &name) else {
             out.push(Action::NoRelaunch { child });
             out.push(Action::Note(Note::NotAdopted { group, process: name, pid }));
             return;

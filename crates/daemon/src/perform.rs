@@ -217,6 +217,8 @@ impl Hands {
                     Event::GroupAdded { group } => self.effective.added(&group),
                     Event::GroupRemoved { group } => {
                         self.effective.removed(&group);
+                        // First, or a brain that dies between the two finds a group that nobody has ever met, and starts it.
+                        self.write_effective()?;
                         self.forget_group(&group);
                     }
                     _ => {}
@@ -229,6 +231,8 @@ impl Hands {
                 None
             }
             Action::Reply { ask, reply } => {
+                // Nobody is told of what a brain's death would undo.
+                self.write_effective()?;
                 if let Some(asker) = self.asks.remove(&ask) {
                     asker.answer(reply);
                 }

@@ -398,7 +398,7 @@ impl Process {
     }
 
     /// Never sooner than a second after the last start.
-    fn paced(&self, at: Mono) -> Mono {
+    pub(super) fn paced(&self, at: Mono) -> Mono {
         self.started.map_or(at, |started| at.max(started.mono + PACE))
     }
 

@@ -65,7 +65,10 @@ impl Process {
             // It was wanted, and is not there: the wish died with the brain, and is fulfilled like any retry.
             State::Starting | State::Running | State::Backoff => {
                 let wait = self.retry_wait();
-                self.deadline = Some(self.stopped.map_or(now.mono, |at| at.mono + wait).max(now.mono));
+                // Of an attempt that never became a child only the beginning is known.
+                let last = [self.started, self.stopped].into_iter().flatten().map(|at| at.mono).max();
+                let due = last.map_or(now.mono, |at| at + wait).max(now.mono);
+                self.deadline = Some(self.paced(due));
                 State::Backoff
             }
             State::Exited => {

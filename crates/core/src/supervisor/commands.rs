@@ -77,8 +77,10 @@ impl Supervisor {
             }
             Command::AllConfigInfo => Self::reply(ask, Reply::Configured(self.all_config_info()), out),
             Command::Shutdown => {
+                // Written down before it is promised, and answered before anything stops.
+                self.turn(Mood::Shutdown, out);
                 Self::reply(ask, Reply::Done, out);
-                self.shut_down(now, Mood::Shutdown, out);
+                self.announce_the_end(now, out);
             }
             Command::Restart => out.push(Action::ReadConfig { ask: Some(ask), purpose: ReadFor::Restart }),
         }

@@ -72,7 +72,7 @@ impl Supervisor {
         }
     }
 
-    fn turn(&mut self, mood: Mood, out: &mut Outbox) {
+    pub(super) fn turn(&mut self, mood: Mood, out: &mut Outbox) {
         if self.mood != Mood::Shutdown && self.mood != mood {
             self.mood = mood;
             out.push(Action::RememberEnding(self.ending()));

@@ -218,6 +218,8 @@ fn a_restart_takes_the_lock_again_under_its_new_name_too() {
 #[test]
 fn another_name_in_the_file_counts_from_the_next_restart_even_if_the_brain_dies() {
     let mut daemon = start("");
+    // It is up when it answers: a brain that is killed before that is a start that failed.
+    assert_eq!(daemon.ctl(&["pid"]).status, 0);
     daemon.write_config(&provost_testkit::HEAD.replace("main.pid", "new.pid"));
     kill_brain(&mut daemon);
     assert_eq!(daemon.ctl(&["pid"]).status, 0);

@@ -7,7 +7,7 @@ TEST_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_ORACLE_PYTHON=$(ORACLE)/python RUST
 BENCHES ?= respawn boot shutdown memory idle spawn parse
 BENCH_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_RUNIT=$(CURDIR)/.test-env/runit/usr/bin
 
-.PHONY: all run test setup lint fmt check-deps unit bench simulate clean
+.PHONY: all run test setup lint fmt check-deps unit bench simulate faults clean
 
 all:
 	cargo build --release
@@ -18,6 +18,7 @@ run: all
 
 # Everything that must hold before a commit.
 test: setup lint check-deps unit
+	python3 scripts/planted-faults.py --some 8
 
 # Installs what the tests need; quick when it is there.
 setup:
@@ -45,7 +46,11 @@ bench: setup
 
 # The core's simulator, for as many seeds as you have patience.
 simulate:
-	PROVOST_SIM_SEEDS=$${SEEDS:-50000} cargo test --release -p provost-core --test simulator
+	PROVOST_SIM_SEEDS=$${SEEDS:-50000} cargo test --release -p provost-core --test simulator -- --nocapture
+
+# Does the simulator see what it is there to see? FAULTS="--some 8" plants eight, other ones after every commit.
+faults:
+	python3 scripts/planted-faults.py $(FAULTS)
 
 clean:
 	cargo clean

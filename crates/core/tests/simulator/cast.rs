@@ -1,5 +1,7 @@
 //! Who is on stage: the few programs that every world's configuration is made of, and the odd settings they get.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -47,8 +49,19 @@ impl fmt::Debug for Who {
     }
 }
 
-/// Some programs, a listener and a group.
+/// Some programs, a listener and a group: one of so many configurations, which are read when they are first needed.
 pub(crate) fn some_config(chance: &mut Chance) -> Arc<Config> {
+    const CONFIGS: u64 = 1_024;
+    thread_local! {
+        static READ: RefCell<BTreeMap<u64, Arc<Config>>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    let number = chance.below(CONFIGS);
+    READ.with_borrow_mut(|read| {
+        Arc::clone(read.entry(number).or_insert_with(|| config(&text(&mut Chance::new(number)))))
+    })
+}
+
+fn text(chance: &mut Chance) -> String {
     let exit_on = chance.pick(&["none", "none", "none", "none", "none", "fatal", "exited", "all_exited"]);
     let mut text = format!("exit_on={exit_on}\n");
     // Where everything may come to its end, not everything should come back for ever.
@@ -65,7 +78,7 @@ pub(crate) fn some_config(chance: &mut Chance) -> Arc<Config> {
     text += &some_options(chance, restarts);
     text += "[group:g]\nprograms=d,e\n";
     text += chance.pick(&["", "priority=1\n", "priority=5\n"]);
-    config(&text)
+    text
 }
 
 fn some_options(chance: &mut Chance, restarts: &[&str]) -> String {

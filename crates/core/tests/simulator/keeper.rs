@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use provost_core::{ChildId, ExitStatus, Mono, Now, RelaunchOn, Wall};
+use provost_core::{ChildId, ExitStatus, Input, Mono, Now, ProcessId, RelaunchOn, Wall};
 
 use crate::cast::Who;
 use crate::chance::Chance;
@@ -30,6 +30,8 @@ pub(crate) enum News {
     SpawnFailed(ChildId),
     KillFailed(ChildId),
     Exited(ChildId),
+    /// Not the keeper's, but it comes in the same way.
+    Cleared(ProcessId),
 }
 
 /// What the keeper is to do at a child's end.
@@ -55,6 +57,8 @@ pub(crate) struct Slot {
     ignores_stop: bool,
     refuses_signals: bool,
     death_takes: Duration,
+    /// It has got a signal that will end it.
+    is_dying: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +66,14 @@ pub(crate) enum Stage {
     Wanted,
     Alive,
     Ended { status: ExitStatus, at: Now, next: Option<ChildId> },
+}
+
+impl Slot {
+    /// What a new brain is told of it.
+    pub(crate) fn as_past(&self, child: ChildId) -> Input {
+        let (group, process) = (self.who.group().to_owned(), self.who.name().to_owned());
+        Input::Adopt { group, process, child, pid: self.pid, started: self.started }
+    }
 }
 
 /// How unkind this keeper's world is.
@@ -115,6 +127,7 @@ impl Keeper {
             Stage::Alive if signal == 1 || (signal != 9 && slot.ignores_stop) => {}
             Stage::Alive => {
                 let takes = slot.death_takes;
+                slot.is_dying = true;
                 let status = ExitStatus::Signal { number: signal, core_dumped: false };
                 self.later(now, takes, Fate::Dies(child, status));
             }
@@ -195,6 +208,7 @@ impl Keeper {
     pub(crate) fn may_tell(&mut self, news: News) -> bool {
         match news {
             News::Exited(child) => self.slots.get(&child).is_none_or(|slot| slot.untold == 0),
+            News::Cleared(_) => true,
             News::Spawned(child) | News::SpawnFailed(child) | News::KillFailed(child) => {
                 if let Some(slot) = self.slots.get_mut(&child) {
                     slot.untold = slot.untold.saturating_sub(1);
@@ -210,7 +224,6 @@ impl Keeper {
     pub(crate) fn brain_died(&mut self, now: Now, chance: &mut Chance, newest: Option<ChildId>) {
         let wanted: Vec<_> =
             self.slots.iter().filter(|(_, slot)| slot.stage == Stage::Wanted).map(|(id, _)| *id).collect();
-        self.fates.retain(|_, fate| matches!(fate, Fate::Dies(..)));
         for child in wanted {
             // Its logs were still to be opened.
             let too_early = newest.is_some_and(|newest| child >= newest);
@@ -236,7 +249,9 @@ impl Keeper {
         let is_over = |(_, slot): &(&ChildId, &Slot)| matches!(slot.stage, Stage::Ended { .. });
         let ended: Vec<_> = self.slots.iter().filter(is_over).map(|(id, _)| *id).collect();
         for child in &ended {
-            let takes = chance.delay();
+            // Behind all else that a new brain has to do, and perhaps behind its end.
+            let most = chance.pick(&[40, 1_000, 5_000]);
+            let takes = chance.millis(most);
             self.later(now, takes, Fate::Tells(News::Exited(*child)));
         }
         ended.len()
@@ -258,10 +273,11 @@ impl Keeper {
         ChildId(numbers.map(|id| id.0 + 1).max().unwrap_or(1))
     }
 
-    /// Whether a child of this process lives that will not die soon.
-    pub(crate) fn is_undying(&self, who: Who) -> bool {
-        let lasts = |slot: &Slot| slot.who == who && slot.death_takes > SLOWEST_DEATH;
-        self.slots.values().any(|slot| lasts(slot) && slot.stage == Stage::Alive)
+    /// Whether a child of this process, or of any, has been told to die, and takes its time.
+    pub(crate) fn is_undying(&self, who: Option<Who>) -> bool {
+        let lasts = |slot: &Slot| slot.is_dying && slot.death_takes > SLOWEST_DEATH;
+        let mut slots = self.slots.values();
+        slots.any(|slot| lasts(slot) && who.is_none_or(|who| slot.who == who))
     }
 
     // --- lives ---
@@ -284,8 +300,10 @@ impl Keeper {
             ignores_stop: chance.one_in(5),
             refuses_signals: chance.one_in(60),
             death_takes,
+            is_dying: false,
         };
-        self.slots.entry(child).insert_entry(slot).into_mut()
+        self.slots.insert(child, slot);
+        self.slots.get_mut(&child).expect("it has just been put there")
     }
 
     /// A child begins its life, and may end it by itself.

@@ -1,388 +1,411 @@
-//! The rules: safety after every action, liveness by deadlines that are kept in simulated time. What a program's
-//! restart policies add to them is in `policies.rs`.
+//! The rules: what must never be wanted, after every action; what must have been done, after every step.
+//!
+//! In: each input before the supervisor hears of it, each action before it is carried out. What is known here is known
+//! from these alone: the referee looks into no supervisor. The rules of a process's configuration are in `course.rs`, those
+//! of the end of everything in `closing.rs`, those of questions and answers in `asks.rs`. What each action may mean is in
+//! `referee/judge.rs`; here is what comes before a step and after it, and what the death of a brain leaves.
+
+mod judge;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::panic::resume_unwind;
+use std::sync::Arc;
 
-use provost_config::ExitOn;
+use provost_config::{AutoRestart, Config};
 use provost_core::{
-    Action, AskId, ChildId, Event, ExitStatus, Mono, Note, Now, ProcessId, Reply, State, StateDetail,
-    Supervisor,
+    ChildId, Command, Ending, Input, Memory, Mono, Now, ProcessId, ReadFor, RelaunchOn, State,
 };
 
-use crate::policies::{Policies, Who};
+use crate::asks::{Asks, Meant, meant};
+use crate::cast::Who;
+use crate::closing::{Closing, Courses};
+use crate::course::{Course, Verdict, has_child};
+use crate::seen::Seen;
+use crate::world::Written;
 
-/// How much of what is worth testing a run has met.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    counts: BTreeMap<&'static str, u64>,
+/// What a run fails with: the rule that was broken.
+#[derive(Debug)]
+pub(crate) struct Broken(pub(crate) String);
+
+/// A child as the supervisor knows it, from the wish for it until it is let go.
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    who: Who,
+    /// Its end has been told.
+    is_over: bool,
 }
 
-impl Seen {
-    pub(crate) fn saw(&mut self, what: &'static str) {
-        *self.counts.entry(what).or_default() += 1;
-    }
-
-    pub(crate) fn add(&mut self, other: &Seen) {
-        for (what, count) in &other.counts {
-            *self.counts.entry(what).or_default() += count;
-        }
-    }
-
-    /// Every state and every kind of trouble must have come up often.
-    pub(crate) fn must_be_rich(&self) {
-        let wanted = State::ALL.map(State::name).into_iter().chain([
-            "spawn failed",
-            "killed",
-            "refused signal",
-            "finish",
-            "done",
-            "fault",
-            "statuses",
-            "exit before stop signal",
-            "brain died",
-            "relaunched",
-            "relaunch withdrawn",
-            "stop of a child that had been replaced",
-            "waited by curve",
-            "more than three retries",
-            "paused",
-            "restarted too often",
-            "job done at once",
-            "end for an essential program",
-            "end by exit_on",
-        ]);
-        for what in wanted {
-            let count = self.counts.get(what).copied().unwrap_or(0);
-            // Each process begins STOPPED without an event, so all states are counted alike.
-            assert!(
-                count >= 20,
-                "the worlds are too friendly: {what:?} came up {count} times: {:?}",
-                self.counts
-            );
-        }
-    }
+/// What one input has made possible, or necessary; over when the step is.
+#[derive(Debug, Default)]
+struct Moment {
+    by_hand: Option<Who>,
+    to_autostart: Vec<Who>,
+    /// Somebody wants these stopped.
+    to_stop: Vec<Who>,
+    heir: Option<(Who, ChildId, Mono)>,
+    /// Whose child is no more, or could not be, or cannot be signalled.
+    bereft: Option<Who>,
+    could_not_be: bool,
+    refused: Option<Who>,
+    /// STARTING: the wish for a child has to follow.
+    starting: Option<Who>,
+    signalling: bool,
+    last_resolved: Option<Who>,
+    last_autostarted: Option<i64>,
 }
 
 #[derive(Debug)]
-struct Living {
-    who: Who,
-}
-
-/// What must be so when a command to one process is answered with success.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Promise {
-    Running,
-    Stopped,
-}
-
-/// Watches everything that the supervisor wants.
-#[derive(Debug, Default)]
 pub(crate) struct Referee {
     pub(crate) seen: Seen,
-    seed: u64,
-    /// Children from the wish for them until they are let go.
-    children: BTreeMap<ChildId, Living>,
-    /// Children that have ended, or never came to be.
-    gone: BTreeSet<ChildId>,
+    pub(crate) courses: Courses,
+    closing: Closing,
+    asks: Asks,
+    children: BTreeMap<ChildId, Life>,
     /// Children that the keeper is to replace at their end, unless told otherwise.
     to_relaunch: BTreeSet<ChildId>,
-    /// Whose place a child is to take, and when it did.
-    heirs: BTreeMap<ChildId, (Who, Option<Mono>)>,
-    states: BTreeMap<Who, State>,
-    policies: Policies,
-    /// The process that somebody has asked for, during the step that starts it.
-    by_hand: Option<ProcessId>,
-    open: BTreeMap<AskId, Mono>,
-    /// What a plain yes to a question promises about one process.
-    promises: BTreeMap<AskId, (Who, Promise)>,
-    stopping: bool,
-    finished: bool,
+    ids: BTreeMap<ProcessId, Who>,
+    /// The past has been told.
+    has_begun: bool,
+    /// Who had been stopped when a brain died.
+    kept_down: BTreeSet<Who>,
+    moment: Moment,
     last_child: u32,
+    pub(crate) is_over: Option<Ending>,
 }
 
 impl Referee {
-    pub(crate) fn new(seed: u64, exit_on: ExitOn) -> Referee {
-        Referee { seed, policies: Policies::new(exit_on), ..Referee::default() }
-    }
-
-    fn fail(&self, rule: &str) -> ! {
-        panic!("seed {}: {rule}", self.seed);
-    }
-
-    pub(crate) fn asked(&mut self, ask: AskId, now: Now) {
-        self.open.insert(ask, now.mono);
-    }
-
-    pub(crate) fn promised(&mut self, ask: AskId, group: &str, process: &str, promise: Promise) {
-        self.promises.insert(ask, ((group.to_owned(), process.to_owned()), promise));
-    }
-
-    /// The next step starts this process, if any, because somebody asked for it.
-    pub(crate) fn starts_by_hand(&mut self, process: Option<ProcessId>) {
-        self.by_hand = process;
-    }
-
-    /// Somebody does not want this process to come back.
-    pub(crate) fn stop_asked(&mut self, group: &str, process: &str) {
-        let who = (group.to_owned(), process.to_owned());
-        if self.states.get(&who) == Some(&State::Exited) {
-            self.policies.restart_cancelled(&who);
+    pub(crate) fn new(config: &Config) -> Referee {
+        Referee {
+            seen: Seen::default(),
+            courses: BTreeMap::new(),
+            closing: Closing::new(config.supervisord.exit_on),
+            asks: Asks::default(),
+            children: BTreeMap::new(),
+            to_relaunch: BTreeSet::new(),
+            ids: BTreeMap::new(),
+            has_begun: false,
+            kept_down: BTreeSet::new(),
+            moment: Moment::default(),
+            last_child: 0,
+            is_over: None,
         }
     }
 
-    pub(crate) fn ended(&mut self, child: ChildId, status: ExitStatus, at: Mono) {
-        if let Some(living) = self.children.get(&child) {
-            self.policies.child_ended(&living.who, status, at);
-        }
-        self.to_relaunch.remove(&child);
-        self.gone.insert(child);
+    /// Ends the run. Not a panic: nobody needs its backtrace.
+    pub(crate) fn fail(&self, rule: String) -> ! {
+        resume_unwind(Box::new(Broken(rule)))
     }
 
-    /// The keeper has put this child in another one's place.
-    pub(crate) fn relaunched(&mut self, next: ChildId, at: Mono) {
-        if let Some((_, started)) = self.heirs.get_mut(&next) {
-            *started = Some(at);
+    fn check(&self, who: Who, kept: Verdict) {
+        if let Err(rule) = kept {
+            self.fail(format!("{who:?} {rule}"));
         }
     }
 
-    /// Fails the run unless the rule was kept.
-    fn check(&mut self, kept: Result<Option<&'static str>, String>) {
-        match kept {
-            Ok(seen) => seen.into_iter().for_each(|what| self.seen.saw(what)),
-            Err(rule) => self.fail(&rule),
+    fn course(&mut self, who: Who) -> &mut Course {
+        match self.courses.contains_key(&who) {
+            true => self.courses.get_mut(&who).expect("it has just been found"),
+            false => self.fail(format!("{who:?} belongs to no active group")),
         }
     }
 
-    pub(crate) fn judge(&mut self, now: Now, action: &Action) {
-        if self.finished {
-            self.fail("something was wanted after the end");
-        }
-        match action {
-            Action::Spawn { child, process, group, config } => {
-                if self.stopping {
-                    self.fail("a spawn while everything stops");
-                }
-                self.number(*child);
-                let who = (group.to_string(), config.name.clone());
-                if let Some((other, _)) = self.children.iter().find(|(_, living)| living.who == who) {
-                    self.fail(&format!("two children of {who:?}: {other:?} and {child:?}"));
-                }
-                let by_hand = self.by_hand == Some(*process);
-                let kept = self.policies.spawned(now.mono, &who, config, by_hand);
-                self.check(kept);
-                self.children.insert(*child, Living { who });
+    /// A group of this configuration becomes active.
+    fn adds(&mut self, group: &str, config: &Config) {
+        let Some(group) = config.groups.iter().find(|known| known.name == group) else {
+            self.fail(format!("group {group} was added, and is configured nowhere"))
+        };
+        for process in &group.processes {
+            let who = Who::of(&group.name, &process.name);
+            let mut course = Course::new(Arc::clone(process), group.priority);
+            course.kept_down = self.kept_down.remove(&who);
+            if self.courses.insert(who, course).is_some() {
+                self.fail(format!("{who:?} was added twice"));
             }
-            Action::Relaunch { child, next, .. } => {
-                if self.stopping {
-                    self.fail("a relaunch is ordered while everything stops");
-                }
-                let Some(who) = self.owner(*child) else {
-                    self.fail(&format!("a relaunch of {child:?}, which is no child"))
+        }
+    }
+
+    // --- before a step ---
+
+    pub(crate) fn hears(&mut self, now: Now, awake: Mono, input: &Input, all: &Config) {
+        self.moment = Moment::default();
+        self.closing.step_begins();
+        let all_stop = self.closing.is_wanted();
+        if matches!(input, Input::Begin) {
+            self.has_begun = true;
+            self.kept_down.clear();
+        }
+        match input {
+            Input::Begin if !all_stop => {
+                let starts = |course: &Course| {
+                    course.state == State::Stopped && course.config.autostart && !course.is_recalled
                 };
-                self.number(*next);
-                self.to_relaunch.insert(*child);
-                self.heirs.insert(*next, (who, None));
+                let starting = self.courses.iter().filter(|(_, course)| starts(course));
+                self.moment.to_autostart = starting.map(|(who, _)| *who).collect();
             }
-            Action::NoRelaunch { child } => {
-                if self.to_relaunch.remove(child) {
-                    self.seen.saw("relaunch withdrawn");
+            Input::Command(ask, command) => {
+                self.asks.asked(*ask, awake, command, &self.courses);
+                if !all_stop {
+                    self.hears_command(command, all);
                 }
             }
-            Action::TakeOver { child, .. } => self.taken_over(*child),
-            Action::Kill { child, signal, .. } => {
-                let Some(who) = self.owner(*child) else {
-                    self.fail(&format!("a signal for {child:?}, which is no child"))
-                };
-                if self.states.get(&who) == Some(&State::Stopping) && self.to_relaunch.contains(child) {
-                    self.fail(&format!("{child:?} is asked to stop, and would be replaced"));
-                }
-                if *signal == 9 {
-                    self.seen.saw("killed");
-                }
+            Input::Resolved { process, result: Ok(()) } => {
+                self.moment.by_hand = self.ids.get(process).copied();
             }
-            Action::Forget { child } => {
-                if !self.gone.contains(child) {
-                    self.fail(&format!("{child:?} was forgotten while it lived"));
-                }
-                self.children.remove(child);
+            Input::Adopt { group, process, child, pid, started } => {
+                self.is_adopted(now.mono, Who::of(group, process), *child, *pid, started.mono);
             }
-            Action::Publish(Event::ProcessState { process, group, from, to, detail }) => {
-                let who = (group.to_string(), process.to_string());
-                self.state_changed(who.clone(), *from, *to, *detail);
-                let kept = match self.stopping {
-                    true => self.policies.changed_while_stopping(&who, *from, *to),
-                    false => self.policies.changed(now.mono, &who, (*from, *to), *detail),
-                };
-                self.check(kept);
+            Input::Recall { group, process, memory } => {
+                self.is_recalled(now.mono, Who::of(group, process), memory);
             }
-            Action::Publish(Event::GroupRemoved { group }) => {
-                self.states.retain(|(g, _), _| g != &**group);
-                self.policies.group_removed(group);
-            }
-            Action::Publish(Event::SupervisorStopping) if self.stopping => {
-                self.fail("stopping was announced twice");
-            }
-            Action::Publish(Event::SupervisorStopping) => self.stopping = true,
-            Action::Note(Note::KillFailed { .. }) => self.seen.saw("refused signal"),
-            Action::Note(Note::SpawnError { .. }) => self.seen.saw("spawn failed"),
-            Action::Reply { ask, reply } => {
-                if self.open.remove(ask).is_none() {
-                    self.fail(&format!("{ask:?} was answered twice, or never asked"));
-                }
-                if let (Some((who, promise)), Reply::Done) = (self.promises.remove(ask), reply) {
-                    self.must_be_kept(&who, promise);
-                }
-                self.seen.saw(match reply {
-                    Reply::Done => "done",
-                    Reply::Fault(_) => "fault",
-                    Reply::Statuses(_) => "statuses",
-                    _ => "other reply",
-                });
-            }
-            Action::Finish(ending) => {
-                self.finished = true;
-                let kept = self.policies.finished(*ending);
-                self.check(kept);
-                self.seen.saw("finish");
-                let unknown = self.states.values().filter(|state| **state == State::Unknown).count();
-                if self.children.len() > unknown {
-                    self.fail(&format!("the end came with {:?} alive", self.children));
-                }
-                if !self.open.is_empty() {
-                    self.fail(&format!("the end came with {:?} unanswered", self.open));
+            Input::Spawned { child, pid, at } => {
+                if let Some(who) = self.owner(*child) {
+                    self.course(who).is_born(*pid, at.mono);
                 }
             }
+            Input::SpawnFailed { child, .. } => {
+                self.moment.bereft = self.children.remove(child).map(|life| life.who);
+                self.moment.could_not_be = true;
+                self.seen.saw("a spawn failed");
+            }
+            Input::KillFailed { child, .. } => {
+                self.moment.refused = self.owner(*child);
+                self.seen.saw("a refused signal");
+            }
+            Input::Exited { child, status, at, next } => {
+                self.to_relaunch.remove(child);
+                let Some(life) = self.children.get_mut(child) else { return };
+                life.is_over = true;
+                let who = life.who;
+                self.moment.bereft = Some(who);
+                self.moment.heir = next.map(|next| (who, next, at.mono));
+                self.course(who).has_died(*status, at.mono);
+            }
+            Input::ConfigRead { purpose: ReadFor::Restart, result, .. } if !all_stop => match result {
+                Ok(_) => self.closing.wants_restart(),
+                Err(_) => self.seen.saw("a refused restart"),
+            },
+            Input::Signal(15 | 2 | 3) => self.closing.wants_shutdown(&mut self.seen),
             _ => {}
         }
     }
 
+    fn hears_command(&mut self, command: &Command, all: &Config) {
+        match command {
+            Command::Stop { target, .. } => {
+                let running = |who: &Who| self.courses[who].state.is_running();
+                match meant(target, &self.courses) {
+                    // Whoever stops one process that is about to come back keeps it down.
+                    Meant::One(who) if self.courses[&who].state == State::Exited => {
+                        self.course(who).pending = false;
+                    }
+                    Meant::One(who) => self.moment.to_stop = [who].into_iter().filter(running).collect(),
+                    Meant::Several(whos) => self.moment.to_stop = whos.into_iter().filter(running).collect(),
+                }
+            }
+            Command::AddGroup { name } if !self.courses.keys().any(|who| who.group() == name) => {
+                let group = all.groups.iter().find(|group| group.name == *name);
+                let processes = group.into_iter().flat_map(|group| &group.processes);
+                let starting = processes.filter(|process| process.autostart);
+                self.moment.to_autostart = starting.map(|process| Who::of(name, &process.name)).collect();
+            }
+            Command::Shutdown => self.closing.wants_shutdown(&mut self.seen),
+            _ => {}
+        }
+    }
+
+    // --- after a step ---
+
+    pub(crate) fn after_step(&mut self, now: Mono, written: &Written) {
+        if let Some(who) = self.moment.starting {
+            self.fail(format!("{who:?} is STARTING, and no child is wanted for it"));
+        }
+        if let Some((who, next, _)) = self.moment.heir {
+            self.fail(format!("{next:?} has taken the place of {who:?}'s child, and nobody knows it"));
+        }
+        if let Some((child, _)) = self.children.iter().find(|(_, life)| life.is_over) {
+            self.fail(format!("the end of {child:?} is known, and it is not let go"));
+        }
+        for (who, course) in &self.courses {
+            let child = self.lives(*who);
+            if child.is_some() != has_child(course.state) {
+                self.fail(format!("{who:?} is {:?}, and its child is {child:?}", course.state));
+            }
+            let is_kept = course.state == State::Running && !self.closing.has_begun;
+            if !is_kept && child.is_some_and(|id| self.to_relaunch.contains(&id)) {
+                self.fail(format!("{who:?} is {:?}, and its child would be replaced", course.state));
+            }
+            let due = course.due(self.closing.has_begun).filter(|(at, _)| *at <= now);
+            if let Some(rule) = course.is_amiss().or(due.map(|(_, rule)| rule)) {
+                self.fail(format!("{who:?} {rule}"));
+            }
+            let memory = written.processes.get(who);
+            if !course.is_remembered(memory, self.closing.has_begun) {
+                self.fail(format!("{who:?} is written down as {memory:?}, and is {course:?}"));
+            }
+        }
+        let rests = |who: &&Who| self.courses.get(who).is_some_and(|course| course.state == State::Stopped);
+        if let Some(who) = self.moment.to_autostart.iter().find(rests)
+            && !self.closing.has_begun
+        {
+            self.fail(format!("{who:?} should have started by itself"));
+        }
+        if let Some(who) = self.moment.to_stop.iter().find(|who| self.courses[who].state.is_running()) {
+            self.fail(format!("{who:?} was asked to stop, and goes on"));
+        }
+        if self.is_over.is_some() {
+            if self.asks.is_open() {
+                self.fail(format!("the end came with {:?} unanswered", self.asks));
+            }
+            return;
+        }
+        if let Some(rule) = self.closing.is_overdue(&self.courses) {
+            self.fail(rule);
+        }
+        let ending = written.ending;
+        if self.closing.has_begun && !ending.is_some_and(|ending| self.closing.is_as_wished(ending)) {
+            self.fail(format!("a later brain would end with {ending:?}: {:?}", self.closing));
+        }
+    }
+
+    /// After a step from which nothing follows at once.
+    pub(crate) fn when_quiet(
+        &mut self,
+        now: Mono,
+        awake: Mono,
+        deadline: Option<Mono>,
+        is_undying: impl Fn(Who) -> bool,
+    ) {
+        if self.is_over.is_some() {
+            return;
+        }
+        if deadline.is_some_and(|at| at <= now) {
+            self.fail("a deadline that has passed is still set: the loop would spin".to_owned());
+        }
+        let all_stop = self.closing.has_begun;
+        let first =
+            self.courses.iter().filter_map(|(who, course)| Some((course.due(all_stop)?.0, who))).min();
+        if let Some((due, who)) = first.filter(|(due, _)| deadline.is_none_or(|at| at > *due)) {
+            self.fail(format!("{who:?} is due at {due:?}, and the next look is at {deadline:?}"));
+        }
+        if let Some(rule) = self.asks.overdue(awake, &self.courses, is_undying) {
+            self.fail(rule);
+        }
+    }
+
+    // --- the brain's death ---
+
+    /// The brain has died: its askers see a closed connection, and all that counts is what was written down.
+    pub(crate) fn brain_died(
+        &mut self,
+        ending: Option<Ending>,
+        to_relaunch: BTreeSet<ChildId>,
+        first_child: ChildId,
+    ) {
+        if self.closing.has_begun {
+            self.seen.saw("a brain died while everything stopped");
+        }
+        self.has_begun = false;
+        self.asks.forget_all();
+        self.children.clear();
+        self.ids.clear();
+        self.to_relaunch = to_relaunch;
+        self.last_child = first_child.0 - 1;
+        self.closing.resumes(ending);
+        let courses = std::mem::take(&mut self.courses);
+        self.kept_down.extend(courses.into_iter().filter(|(_, c)| c.kept_down).map(|(who, _)| who));
+    }
+
+    fn is_adopted(&mut self, now: Mono, who: Who, child: ChildId, pid: i32, started: Mono) {
+        if !self.courses.contains_key(&who) {
+            // It has ended, as its group has, and is still to be let go.
+            return;
+        }
+        // Of two only the newer can live.
+        self.children.retain(|_, life| life.who != who);
+        self.children.insert(child, Life { who, is_over: false });
+        let course = self.course(who);
+        course.resumes(now, None, Some(started));
+        course.pid = Some(pid);
+    }
+
+    fn is_recalled(&mut self, now: Mono, who: Who, memory: &Memory) {
+        if !self.courses.contains_key(&who) {
+            return;
+        }
+        let child = self.lives(who);
+        let course = self.course(who);
+        let (born, pid) = (course.born, course.pid);
+        course.resumes(now, Some(memory), born);
+        course.pid = pid;
+        // The end of its child has been dealt with: only the keeper has not heard of that.
+        if let Some(child) = child.filter(|_| !has_child(course.state)) {
+            (course.born, course.pid) = (None, None);
+            self.children.remove(&child);
+        }
+        let course = self.courses.get_mut(&who).expect("it has just been found");
+        self.closing.had_ended(course);
+    }
+
+    // --- children ---
+
     fn number(&mut self, child: ChildId) {
         if child.0 <= self.last_child {
-            self.fail("a child's number was used twice");
+            self.fail(format!("the number of {child:?} was used twice"));
         }
         self.last_child = child.0;
     }
 
-    /// The supervisor learns that a child has taken another one's place, which has ended.
-    fn taken_over(&mut self, child: ChildId) {
-        let Some((who, Some(at))) = self.heirs.remove(&child) else {
-            self.fail(&format!("{child:?} has taken nobody's place"))
-        };
-        let is_alive = |(id, living): (&ChildId, &Living)| living.who == who && !self.gone.contains(id);
-        if self.children.iter().any(is_alive) {
-            self.fail(&format!("{child:?} is a second child of {who:?}"));
-        }
-        if self.states.get(&who) == Some(&State::Stopping) {
-            self.seen.saw("stop of a child that had been replaced");
-        } else {
-            let kept = self.policies.relaunched(at, &who);
-            self.check(kept);
-        }
-        self.children.insert(child, Living { who });
+    pub(crate) fn is_ending(&self) -> bool {
+        self.closing.has_begun
     }
 
-    fn must_be_kept(&self, who: &Who, promise: Promise) {
-        let state = self.states.get(who).copied().unwrap_or(State::Stopped);
-        let kept = match promise {
-            Promise::Running => {
-                state == State::Running || (state == State::Exited && self.policies.is_job(who))
-            }
-            Promise::Stopped => state.is_stopped(),
-        };
-        if !kept {
-            self.fail(&format!("{who:?} was said to be {promise:?}, but is {state:?}"));
+    /// The next child's number is this, or higher.
+    pub(crate) fn next_number(&self) -> ChildId {
+        ChildId(self.last_child + 1)
+    }
+
+    fn owner(&self, child: ChildId) -> Option<Who> {
+        self.children.get(&child).filter(|life| !life.is_over).map(|life| life.who)
+    }
+
+    fn must_own(&self, child: ChildId, what: &str) -> Who {
+        match self.owner(child) {
+            Some(who) => who,
+            None => self.fail(format!("{what} for {child:?}, which is nobody's child")),
         }
     }
 
-    /// A spawn that failed leaves no child behind, and is not forgotten by an action of its own.
-    pub(crate) fn never_was(&mut self, child: ChildId) {
-        self.children.remove(&child);
-        self.gone.insert(child);
-    }
-
-    fn state_changed(&mut self, who: Who, from: State, to: State, detail: StateDetail) {
-        self.seen.saw(to.name());
-        let known = self.states.insert(who.clone(), to).unwrap_or(State::Stopped);
-        if known != from {
-            self.fail(&format!("{who:?} left {from:?}, but was {known:?}"));
-        }
-        if !from.may_become(to) {
-            self.fail(&format!("{who:?} went from {from:?} to {to:?}"));
-        }
-        if to == State::Running && detail == StateDetail::Pid(0) {
-            self.fail(&format!("{who:?} is RUNNING without a pid"));
-        }
-    }
-
-    /// After each step.
-    pub(crate) fn after_step(&mut self, now: Now, supervisor: &Supervisor, patience: Duration) {
-        if supervisor.next_deadline().is_some_and(|at| at <= now.mono) {
-            self.fail("a deadline that has passed is still set: the loop would spin");
-        }
-        // Whoever is to be stopped will be looked after again, however often it takes.
-        let stopping = self.states.values().any(|state| *state == State::Stopping);
-        if stopping && supervisor.next_deadline().is_none() {
-            self.fail("a process is STOPPING, and nobody will look after it again");
-        }
-        if let Some(child) = self.to_relaunch.iter().find(|id| self.stopping && !self.gone.contains(id)) {
-            self.fail(&format!("everything stops, and {child:?} would be replaced"));
-        }
-        if self.policies.is_over() && !self.stopping {
-            self.fail("a program's end should have ended everything");
-        }
-        // No wait outlives what the slowest mortal child can need.
-        let late = self.open.iter().find(|(_, since)| now.mono.since(**since) > patience);
-        if let Some((ask, since)) = late {
-            self.fail(&format!("{ask:?} has been waiting for {:?}", now.mono.since(*since)));
-        }
-    }
-
-    /// The brain has died: its askers see a closed connection, and a process whose child was only wished for is
-    /// taken up by the next brain as a failed attempt, without a word.
-    pub(crate) fn brain_died(&mut self, living: impl Fn(ChildId) -> bool) {
-        self.seen.saw("brain died");
-        self.open.clear();
-        self.promises.clear();
-        self.stopping = false;
-        let alive: BTreeSet<_> =
-            self.children.iter().filter(|(id, _)| living(**id)).map(|(_, l)| l.who.clone()).collect();
-        self.policies.brain_died(|who| alive.contains(who));
-        for (who, state) in &mut self.states {
-            *state = as_resumed(*state, alive.contains(who));
-        }
-        self.children.retain(|id, _| living(*id));
-    }
-
-    pub(crate) fn next_child(&self) -> u32 {
-        self.last_child + 1
-    }
-
-    /// Whose child this is.
-    pub(crate) fn owner(&self, child: ChildId) -> Option<Who> {
-        self.children.get(&child).map(|living| living.who.clone())
-    }
-
-    pub(crate) fn is_over(&self) -> bool {
-        self.finished
-    }
-
-    /// The end of a run that was told to stop.
-    pub(crate) fn must_be_over(&self) {
-        if !self.finished {
-            self.fail(&format!(
-                "a shutdown did not come to its end; left: {:?}, {:?}",
-                self.children, self.states
-            ));
-        }
+    fn lives(&self, who: Who) -> Option<ChildId> {
+        self.children.iter().find(|(_, life)| life.who == who && !life.is_over).map(|(id, _)| *id)
     }
 }
 
-/// What the next brain makes of a state, without a word.
-pub(crate) fn as_resumed(state: State, lives: bool) -> State {
-    match state {
-        State::Starting | State::Running if !lives => State::Backoff,
-        State::Stopping | State::Unknown if !lives => State::Stopped,
-        state => state,
+/// The table of the manual, with UNKNOWN's ways and the one that `startlimit` makes.
+fn is_legal(from: State, to: State) -> bool {
+    use State::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping, Unknown};
+    matches!(
+        (from, to),
+        (Stopped | Exited | Fatal | Backoff, Starting)
+            | (Starting, Running | Backoff | Stopping | Unknown)
+            | (Running, Exited | Stopping | Unknown)
+            | (Backoff, Fatal | Stopped)
+            | (Exited, Fatal)
+            | (Stopping, Stopped | Unknown)
+            | (Unknown, Stopped)
+    )
+}
+
+/// Only what would be done anyway, and at once, may be done without asking.
+fn may_be_relaunched(course: &Course, on: &RelaunchOn, is_paced: bool) -> Verdict {
+    let config = &course.config;
+    let is_its_policy = match (config.autorestart, on) {
+        (AutoRestart::Always, RelaunchOn::AnyEnd) => true,
+        (AutoRestart::Unexpected, RelaunchOn::OtherThan(codes)) => *codes == config.exitcodes,
+        (AutoRestart::Always | AutoRestart::Unexpected | AutoRestart::Never, _) => false,
+    };
+    let is_plain = config.restartpause.is_zero() && config.startlimit.is_none();
+    match is_its_policy && is_plain && is_paced && course.state == State::Running {
+        true => Ok(()),
+        false => Err(format!("is {:?} and to be replaced on {on:?}", course.state)),
     }
 }

@@ -1,0 +1,268 @@
+//! Everybody who asked: each is answered once, in time, and truthfully.
+//!
+//! In: commands and replies, and the states of the processes. Out: a verdict, and whose stop has been accepted. A wait
+//! may last as long as its process gives a reason for it, and no step longer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use provost_core::{AskId, Command, Fault, Mono, Reply, State, StatusEntry, Target};
+
+use crate::cast::Who;
+use crate::closing::Courses;
+
+/// The longest of all waits in a mortal world: stopwaitsecs, a slow death, a late spawn, one after the other.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Start {
+        wait: bool,
+    },
+    Stop {
+        wait: bool,
+    },
+    Clear,
+    Signal,
+    Removal,
+    Shutdown,
+    Restart,
+    /// Something that is answered at once.
+    Other,
+}
+
+#[derive(Debug)]
+struct Ask {
+    since: Mono,
+    wanted: Wanted,
+    /// One process, and how it stood.
+    single: Option<State>,
+    /// Whom an answer has to name, each once; for a single one, who it is.
+    concerned: Vec<Who>,
+}
+
+/// What follows from an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Granted {
+    pub(crate) stops: Vec<Who>,
+    pub(crate) the_end: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Asks {
+    open: BTreeMap<AskId, Ask>,
+}
+
+impl Asks {
+    pub(crate) fn asked(&mut self, ask_id: AskId, awake: Mono, command: &Command, courses: &Courses) {
+        let (wanted, target) = match command {
+            Command::Start { target, wait } => (Wanted::Start { wait: *wait }, Some(target)),
+            Command::Stop { target, wait } => (Wanted::Stop { wait: *wait }, Some(target)),
+            Command::ClearLogs { target } => (Wanted::Clear, Some(target)),
+            Command::Signal { target, .. } => (Wanted::Signal, Some(target)),
+            Command::RemoveGroup { name } => {
+                let concerned = courses.keys().copied().filter(|who| who.group() == name).collect();
+                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned };
+                self.open.insert(ask_id, ask);
+                return;
+            }
+            Command::Shutdown => (Wanted::Shutdown, None),
+            Command::Restart => (Wanted::Restart, None),
+            Command::Ping
+            | Command::ProcessInfo { .. }
+            | Command::AllProcessInfo
+            | Command::AllConfigInfo
+            | Command::Reread
+            | Command::AddGroup { .. } => (Wanted::Other, None),
+        };
+        let (single, concerned) = match target.map(|target| meant(target, courses)) {
+            Some(Meant::One(who)) => (Some(courses[&who].state), vec![who]),
+            Some(Meant::Several(all)) => {
+                let concerns = |who: &Who| match wanted {
+                    Wanted::Start { .. } => !courses[who].state.is_running(),
+                    Wanted::Stop { .. } => courses[who].state.is_running(),
+                    Wanted::Signal => courses[who].state.is_signallable(),
+                    Wanted::Clear | Wanted::Removal | Wanted::Shutdown | Wanted::Restart | Wanted::Other => {
+                        true
+                    }
+                };
+                (None, all.into_iter().filter(concerns).collect())
+            }
+            None => (None, Vec::new()),
+        };
+        self.open.insert(ask_id, Ask { since: awake, wanted, single, concerned });
+    }
+
+    pub(crate) fn answered(
+        &mut self,
+        id: AskId,
+        reply: &Reply,
+        all_stop: bool,
+        courses: &Courses,
+    ) -> Result<Granted, String> {
+        let Some(ask) = self.open.remove(&id) else {
+            return Err(format!("{id:?} was answered twice, or never asked"));
+        };
+        let refused = |fault: &Fault| {
+            // While everything stops, that is an answer to anything.
+            if *fault == Fault::ShuttingDown { all_stop } else { ask.may_be(fault, courses) }
+        };
+        let mut granted = Granted::default();
+        match reply {
+            Reply::Fault(fault) if !refused(fault) => Err(format!("{ask:?} was refused with {fault:?}")),
+            Reply::Statuses(entries) => {
+                ask.names_all(entries)?;
+                // Each was true when it was decided, and need not be so when the last of them is.
+                let stays = |who: &Who| courses.get(who).is_some_and(|course| is_stopping(course.state));
+                if matches!(ask.wanted, Wanted::Stop { .. }) {
+                    let yes = entries.iter().filter(|entry| entry.result.is_ok());
+                    let stopped = yes.map(|entry| Who::of(&entry.group, &entry.name)).filter(stays);
+                    granted.stops.extend(stopped);
+                }
+                Ok(granted)
+            }
+            Reply::Done => {
+                granted.the_end = matches!(ask.wanted, Wanted::Shutdown | Wanted::Restart);
+                if let (Some(_), Some(who)) = (ask.single, ask.concerned.first()) {
+                    ask.is_true_of(*who, courses, &mut granted)?;
+                }
+                Ok(granted)
+            }
+            // It does not run, and whoever wants it stopped does not want it to come back either.
+            Reply::Fault(Fault::NotRunning { .. })
+                if matches!(ask.wanted, Wanted::Stop { .. }) && ask.single == Some(State::Exited) =>
+            {
+                granted.stops.extend(ask.concerned);
+                Ok(granted)
+            }
+            Reply::Fault(_)
+            | Reply::Info(_)
+            | Reply::Infos(_)
+            | Reply::Reread { .. }
+            | Reply::Configured(_) => Ok(granted),
+        }
+    }
+
+    /// Somebody whose wait has lost its reason, or lasts too long although nobody concerned refuses to die.
+    pub(crate) fn overdue(
+        &self,
+        awake: Mono,
+        courses: &Courses,
+        is_undying: impl Fn(Who) -> bool,
+    ) -> Option<String> {
+        self.open.iter().find_map(|(id, ask)| {
+            let waited = awake.since(ask.since);
+            if !ask.concerned.iter().any(|who| ask.has_to_wait_for(*who, courses)) {
+                return Some(format!("{id:?} waits for nothing: {ask:?}"));
+            }
+            let too_long = waited > PATIENCE && !ask.concerned.iter().any(|who| is_undying(*who));
+            too_long.then(|| format!("{id:?} has been waiting for {waited:?}: {ask:?}"))
+        })
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    pub(crate) fn forget_all(&mut self) {
+        self.open.clear();
+    }
+}
+
+impl Ask {
+    /// Whether this refusal can be true.
+    fn may_be(&self, fault: &Fault, courses: &Courses) -> bool {
+        let is_running = |who: &Who| courses.get(who).is_some_and(|course| course.state.is_running());
+        match (self.wanted, fault, self.single) {
+            (Wanted::Stop { .. }, Fault::NotRunning { .. }, Some(state)) => !state.is_running(),
+            // It may have come back while somebody looked whether it could.
+            (Wanted::Start { .. }, Fault::AlreadyStarted { .. }, Some(_)) => {
+                self.concerned.iter().all(is_running)
+            }
+            (Wanted::Signal, Fault::NotRunning { .. }, Some(state)) => !state.is_signallable(),
+            (Wanted::Removal, Fault::StillRunning { .. }, _) => {
+                let lives = |who: &Who| courses.get(who).is_some_and(|course| !course.is_at_rest());
+                self.concerned.iter().any(lives)
+            }
+            // Of a process that it knows, nobody says that it does not.
+            (Wanted::Stop { .. }, Fault::BadName { .. }, Some(_)) => false,
+            _ => true,
+        }
+    }
+
+    fn names_all(&self, entries: &[StatusEntry]) -> Result<(), String> {
+        let mut named: Vec<Who> = entries.iter().map(|entry| Who::of(&entry.group, &entry.name)).collect();
+        named.sort();
+        let mut concerned = self.concerned.clone();
+        concerned.sort();
+        match named == concerned {
+            true => Ok(()),
+            false => {
+                Err(format!("{concerned:?} were asked for, and {named:?} are answered: {:?}", self.wanted))
+            }
+        }
+    }
+
+    /// A yes must be true when it is said.
+    fn is_true_of(&self, who: Who, courses: &Courses, granted: &mut Granted) -> Result<(), String> {
+        let Some(course) = courses.get(&who) else { return Ok(()) };
+        let state = course.state;
+        let is_true = match self.wanted {
+            Wanted::Start { wait: true } => {
+                state == State::Running || (state == State::Exited && course.has_done_its_work())
+            }
+            Wanted::Start { wait: false } => state != State::Starting || course.born.is_some(),
+            Wanted::Stop { wait } => {
+                granted.stops.push(who);
+                state == State::Stopped || (!wait && is_stopping(state))
+            }
+            Wanted::Clear
+            | Wanted::Signal
+            | Wanted::Removal
+            | Wanted::Shutdown
+            | Wanted::Restart
+            | Wanted::Other => true,
+        };
+        match is_true {
+            true => Ok(()),
+            false => Err(format!("{who:?} is {state:?}, and {:?} was answered with yes", self.wanted)),
+        }
+    }
+
+    fn has_to_wait_for(&self, who: Who, courses: &Courses) -> bool {
+        let Some(course) = courses.get(&who) else { return false };
+        match self.wanted {
+            Wanted::Start { wait: true } => course.state == State::Starting,
+            Wanted::Start { wait: false } => course.state == State::Starting && course.born.is_none(),
+            Wanted::Stop { .. } => course.state == State::Stopping,
+            Wanted::Clear => true,
+            Wanted::Signal | Wanted::Removal | Wanted::Shutdown | Wanted::Restart | Wanted::Other => false,
+        }
+    }
+}
+
+fn is_stopping(state: State) -> bool {
+    matches!(state, State::Stopping | State::Stopped)
+}
+
+/// Whom a command is for.
+pub(crate) enum Meant {
+    One(Who),
+    Several(Vec<Who>),
+}
+
+/// Whom a target means; nobody, where there is no such name.
+pub(crate) fn meant(target: &Target, courses: &Courses) -> Meant {
+    let group = |name: &str| courses.keys().copied().filter(|who| who.group() == name).collect();
+    match target {
+        Target::All => Meant::Several(courses.keys().copied().collect()),
+        Target::Group(name) => Meant::Several(group(name)),
+        Target::Named(name) => match name.strip_suffix(":*").or_else(|| name.strip_suffix(':')) {
+            Some(name) => Meant::Several(group(name)),
+            None => match Who::named(name).filter(|who| courses.contains_key(who)) {
+                Some(who) => Meant::One(who),
+                None => Meant::Several(Vec::new()),
+            },
+        },
+    }
+}

@@ -1,0 +1,337 @@
+//! The course of one process, and the rules that its configuration makes for it: when it may start, come back, be
+//! killed or give up. When it must, and what the manual says about it, is in `course/manual.rs`.
+//!
+//! In: what the world did to its child, and what the supervisor publishes. Out: a verdict.
+
+mod manual;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use provost_config::{Curve, ProcessConfig};
+use provost_core::{ExitStatus, KillTarget, Memory, Mono, State};
+
+use crate::seen::Seen;
+
+pub(crate) type Verdict = Result<(), String>;
+
+pub(crate) const PACE: Duration = Duration::from_secs(1);
+/// What rounding may do.
+const GRAIN: Duration = Duration::from_micros(1);
+const SIGKILL: i32 = 9;
+
+/// One process, since its group was added.
+#[derive(Debug)]
+pub(crate) struct Course {
+    pub(crate) config: Arc<ProcessConfig>,
+    pub(crate) group_priority: i64,
+    pub(crate) state: State,
+    /// The last wish for a child, or since when the child has been there; unknown after the death of a brain.
+    started: Option<Mono>,
+    /// Since when the child has been there, once that is told.
+    pub(crate) born: Option<Mono>,
+    pub(crate) pid: Option<i32>,
+    /// In a row.
+    pub(crate) failures: u32,
+    failed: Option<Mono>,
+    pub(crate) ended: Option<Mono>,
+    /// How the last child ended, since a person started the process; and whether that was the child of this attempt.
+    pub(crate) last: Option<ExitStatus>,
+    lived: bool,
+    restarts: Vec<Mono>,
+    /// When a new brain went on with it, and whether that was told what it had been.
+    resumed: Option<Mono>,
+    pub(crate) is_recalled: bool,
+    /// It ended, and its policy wants it back.
+    returns: bool,
+    /// And nobody has objected.
+    pub(crate) pending: bool,
+    /// A stop has been accepted, and nobody has asked for a start since.
+    pub(crate) kept_down: bool,
+    pub(crate) end: Option<End>,
+    /// When SIGKILL is due, once the child has been asked to stop.
+    kill_due: Option<Mono>,
+    kills: u32,
+}
+
+/// Down for good, by itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    pub(crate) status: u8,
+    pub(crate) order: u64,
+}
+
+/// Why a process may be STARTING.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Hand,
+    Autostart,
+    /// Another child has taken the place of the one that ended, at this time.
+    Heir(Mono),
+    None,
+}
+
+pub(crate) fn has_child(state: State) -> bool {
+    matches!(state, State::Starting | State::Running | State::Stopping | State::Unknown)
+}
+
+impl Course {
+    pub(crate) fn new(config: Arc<ProcessConfig>, group_priority: i64) -> Course {
+        Course {
+            config,
+            group_priority,
+            state: State::Stopped,
+            started: None,
+            born: None,
+            pid: None,
+            failures: 0,
+            failed: None,
+            ended: None,
+            last: None,
+            lived: false,
+            restarts: Vec::new(),
+            resumed: None,
+            is_recalled: false,
+            returns: false,
+            pending: false,
+            kept_down: false,
+            end: None,
+            kill_due: None,
+            kills: 0,
+        }
+    }
+
+    /// As the next brain has to understand what the last one wrote down.
+    pub(crate) fn resumes(&mut self, now: Mono, memory: Option<&Memory>, child: Option<Mono>) {
+        let kept_down = self.kept_down;
+        *self = Course::new(Arc::clone(&self.config), self.group_priority);
+        (self.kept_down, self.resumed) = (kept_down, Some(now));
+        (self.born, self.started) = (child, child);
+        let Some(memory) = memory else {
+            self.state = if child.is_some() { State::Running } else { State::Stopped };
+            return;
+        };
+        self.is_recalled = true;
+        (self.failures, self.last, self.ended) =
+            (memory.backoff, memory.exit, memory.stopped.map(|at| at.mono));
+        self.state = match (memory.state, child) {
+            // A wish that died with the brain is taken up like a failed attempt.
+            (State::Starting | State::Running, None) => State::Backoff,
+            (State::Stopping | State::Unknown, None) => State::Stopped,
+            (state, _) => state,
+        };
+        self.returns = self.state == State::Exited
+            && self.comes_back(memory.exit.is_some_and(|status| self.expects(status)));
+        self.pending = self.returns;
+        if child.is_none() || !has_child(self.state) {
+            self.started = memory.started.map(|at| at.mono);
+        }
+    }
+
+    // --- what the world did ---
+
+    pub(crate) fn is_born(&mut self, pid: i32, at: Mono) {
+        (self.born, self.started, self.pid) = (Some(at), Some(at), Some(pid));
+    }
+
+    pub(crate) fn has_died(&mut self, status: ExitStatus, at: Mono) {
+        (self.last, self.ended, self.lived) = (Some(status), Some(at), true);
+        self.resumed = None;
+    }
+
+    // --- starts ---
+
+    /// STARTING, with so many failures behind it.
+    pub(crate) fn starts(&mut self, now: Mono, cause: Cause, tries: u32, seen: &mut Seen) -> Verdict {
+        let at = if let Cause::Heir(at) = cause { at } else { now };
+        if self.kept_down && cause != Cause::Hand {
+            return Err("was stopped, and is started again".to_owned());
+        }
+        match (cause, self.state) {
+            (Cause::Hand, _) | (Cause::Autostart, State::Stopped) => {
+                self.failures = 0;
+                self.restarts.clear();
+                self.last = None;
+                self.kept_down = false;
+            }
+            // It was UNKNOWN for a person's signal, and nobody wanted it stopped.
+            (Cause::Heir(_), State::Stopped) => self.last = None,
+            (Cause::Heir(_) | Cause::None, State::Exited) => self.may_come_back(at, seen)?,
+            (Cause::None, State::Backoff) => self.may_try_again(now, seen)?,
+            _ => return Err(format!("was started from {:?}, and nobody asked", self.state)),
+        }
+        if tries != self.failures {
+            return Err(format!("starts with {tries} failures behind it, but had {}", self.failures));
+        }
+        (self.started, self.born, self.pid, self.lived) = (Some(now), None, None, false);
+        // How a child ended before that brain died is told, and does not count.
+        self.last = self.last.filter(|_| self.resumed.is_none());
+        (self.returns, self.pending, self.end, self.resumed) = (false, false, None, None);
+        Ok(())
+    }
+
+    /// An automatic restart after an exit.
+    fn may_come_back(&mut self, now: Mono, seen: &mut Seen) -> Verdict {
+        self.keeps_the_pace(now)?;
+        if !self.pending {
+            return Err("was restarted, which nobody wanted".to_owned());
+        }
+        let pause = self.config.restartpause;
+        let rested = self.ended.map_or(pause, |at| now.since(at));
+        if rested < pause {
+            return Err(format!("was restarted {rested:?} after its end, with a pause of {pause:?}"));
+        }
+        self.restarts.push(now);
+        if let Some(limit) = self.config.startlimit {
+            let n = usize::from(limit.restarts);
+            let before = self.restarts.len().checked_sub(n + 1).map(|at| self.restarts[at]);
+            if before.is_some_and(|before| now.since(before) < limit.within) {
+                return Err(format!("was restarted more than {n} times within {:?}", limit.within));
+            }
+        }
+        if !pause.is_zero() {
+            seen.saw("a pause");
+        }
+        Ok(())
+    }
+
+    /// A retry after a failed attempt.
+    fn may_try_again(&mut self, now: Mono, seen: &mut Seen) -> Verdict {
+        self.keeps_the_pace(now)?;
+        if !self.may_retry() {
+            return Err("was retried beyond its limit".to_owned());
+        }
+        let (least, most) = self.wait();
+        if let Some(waited) = self.failed.filter(|_| self.resumed.is_none()).map(|at| now.since(at))
+            && waited + GRAIN < least
+        {
+            return Err(format!("was tried again after {waited:?}, with {least:?} to {most:?} allowed"));
+        }
+        if self.config.backoff.curve != Curve::Linear {
+            seen.saw("a wait by another curve");
+        }
+        if self.failures > 3 {
+            seen.saw("more than three retries");
+        }
+        Ok(())
+    }
+
+    fn keeps_the_pace(&self, now: Mono) -> Verdict {
+        match self.started.map(|at| now.since(at)).filter(|since| *since < PACE) {
+            Some(since) => Err(format!("was restarted {since:?} after its last start")),
+            None => Ok(()),
+        }
+    }
+
+    // --- what becomes of it ---
+
+    pub(crate) fn runs(&self, now: Mono, pid: i32) -> Verdict {
+        let Some(born) = self.born else { return Err("is RUNNING without a child".to_owned()) };
+        if self.kept_down {
+            return Err("was stopped, and runs again".to_owned());
+        }
+        let until = if self.lived { self.ended.unwrap_or(now) } else { now };
+        if until.since(born) < self.startsecs() && !self.has_done_its_work() {
+            return Err(format!("is RUNNING {:?} after its start", until.since(born)));
+        }
+        self.has_pid(pid)
+    }
+
+    /// BACKOFF: because its child could not be, or ended too soon.
+    pub(crate) fn fails(&mut self, now: Mono, tries: u32, could_not_be: bool) -> Verdict {
+        let too_soon = match (self.lived, self.born, self.ended) {
+            (true, Some(born), Some(ended)) => ended.since(born) < self.startsecs(),
+            _ => false,
+        };
+        if !could_not_be && (!too_soon || self.has_done_its_work()) {
+            return Err("has not failed, and is said to have".to_owned());
+        }
+        self.failures += 1;
+        (self.failed, self.resumed) = (Some(now), None);
+        match tries == self.failures {
+            true => Ok(()),
+            false => Err(format!("has failed {} times in a row, and {tries} are said", self.failures)),
+        }
+    }
+
+    pub(crate) fn exits(&mut self, expected: bool, pid: i32) -> Verdict {
+        let Some(status) = self.last.filter(|_| self.lived) else {
+            return Err("is EXITED, and its child is not".to_owned());
+        };
+        if expected != self.expects(status) {
+            return Err(format!("ended with {status:?}, which is said to be expected: {expected}"));
+        }
+        self.returns = self.comes_back(expected);
+        self.pending = self.returns;
+        self.has_pid(pid)
+    }
+
+    pub(crate) fn stops(&mut self, pid: i32) -> Verdict {
+        (self.kill_due, self.kills) = (None, 0);
+        self.has_pid(pid)
+    }
+
+    /// FATAL: one failure more than allowed, or one restart more.
+    pub(crate) fn gives_up(&mut self, now: Mono, seen: &mut Seen) -> Verdict {
+        (self.returns, self.pending) = (false, false);
+        if self.state == State::Exited {
+            let limit =
+                self.config.startlimit.ok_or("may be restarted as often as it likes, but is FATAL")?;
+            let n = usize::from(limit.restarts);
+            let first = self.restarts.len().checked_sub(n).map(|at| self.restarts[at]);
+            if first.is_none_or(|at| now.since(at) >= limit.within) {
+                return Err(format!("was restarted at {:?} and is FATAL too early", self.restarts));
+            }
+            seen.saw("restarted too often");
+        } else if self.may_retry() {
+            return Err(format!(
+                "is FATAL after {} failures, with {:?}",
+                self.failures, self.config.startretries
+            ));
+        }
+        Ok(())
+    }
+
+    fn has_pid(&self, pid: i32) -> Verdict {
+        match pid == self.pid.unwrap_or(0) {
+            true => Ok(()),
+            false => Err(format!("has pid {:?}, and {pid} is told", self.pid)),
+        }
+    }
+
+    // --- stops ---
+
+    /// Another child has taken the place of the one that was to stop, and has not been asked yet.
+    pub(crate) fn is_replaced(&mut self) {
+        (self.kill_due, self.kills) = (None, 0);
+        (self.born, self.pid, self.lived) = (None, None, false);
+    }
+
+    /// A signal that ends it: the stop signal once, and SIGKILL whenever patience is over.
+    pub(crate) fn is_killed(
+        &mut self,
+        now: Mono,
+        signal: i32,
+        target: KillTarget,
+        seen: &mut Seen,
+    ) -> Verdict {
+        let patience = Duration::from_secs(u64::try_from(self.config.stopwaitsecs).unwrap_or(0));
+        let group = |is_group: bool| if is_group { KillTarget::Group } else { KillTarget::Process };
+        let (wanted, wait) = match self.kill_due {
+            None => ((self.config.stopsignal, group(self.config.stopasgroup)), patience),
+            Some(due) if now < due => return Err("was killed before its time".to_owned()),
+            Some(_) => {
+                self.kills += 1;
+                ((SIGKILL, group(self.config.killasgroup)), patience.max(PACE))
+            }
+        };
+        if self.kills > 1 {
+            seen.saw("SIGKILL again");
+        }
+        self.kill_due = Some(now + wait);
+        match (signal, target) == wanted {
+            true => Ok(()),
+            false => Err(format!("got signal {signal} for {target:?}, and {wanted:?} was due")),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What a process's configuration says, read once more: from the manual, and not from the code under test.
+//!
+//! Out: what must have been done by when, and what a later brain would have to know. "Must" needs no tolerance: a
+//! supervisor that is told the time has to have done by the end of the step whatever was due.
+
+use std::time::Duration;
+
+use provost_config::{AutoRestart, Curve, ProgramType, Retries};
+use provost_core::{ExitStatus, Memory, Mono, State};
+
+use super::{Course, GRAIN, PACE};
+
+impl Course {
+    /// When at the latest the supervisor has to look after it by itself, and what is wrong if it has not.
+    pub(crate) fn due(&self, all_stop: bool) -> Option<(Mono, &'static str)> {
+        let paced = |at: Mono| self.started.map_or(at, |started| at.max(started + PACE));
+        match self.state {
+            State::Starting => {
+                self.born.map(|born| (born + self.startsecs(), "has stayed up, and is not RUNNING"))
+            }
+            State::Backoff if !all_stop => {
+                let since = self.failed.filter(|_| self.resumed.is_none()).or(self.resumed)?;
+                Some((paced(since + self.wait().1) + GRAIN, "was forgotten in BACKOFF"))
+            }
+            State::Exited if !all_stop && self.pending => {
+                Some((paced(self.ended? + self.config.restartpause), "should have come back"))
+            }
+            State::Stopping => self.kill_due.map(|due| (due, "does not stop, and is not killed")),
+            State::Stopped
+            | State::Running
+            | State::Backoff
+            | State::Exited
+            | State::Fatal
+            | State::Unknown => None,
+        }
+    }
+
+    /// What is wrong with it, whatever the time.
+    pub(crate) fn is_amiss(&self) -> Option<&'static str> {
+        match self.state {
+            State::Backoff if !self.may_retry() => Some("should have given up"),
+            State::Stopping if self.kill_due.is_none() => Some("is STOPPING, and has got no signal"),
+            _ => None,
+        }
+    }
+
+    /// What a later brain would have to know of it now.
+    pub(crate) fn is_remembered(&self, memory: Option<&Memory>, all_stop: bool) -> bool {
+        let Some(memory) = memory else { return self.state == State::Stopped && self.started.is_none() };
+        let exit = match self.state {
+            State::Exited => memory.exit == self.last,
+            State::Starting | State::Running | State::Backoff => memory.exit.is_none(),
+            State::Stopped | State::Stopping | State::Fatal | State::Unknown => true,
+        };
+        // That it is not to come back, although it would, nothing but its state can tell; when everything stops it need not.
+        let would_return = self.state == State::Exited && self.returns;
+        let is_called_off = would_return && (!self.pending || (all_stop && memory.state == State::Stopped));
+        let state = if is_called_off { State::Stopped } else { self.state };
+        exit && memory.state == state
+            && memory.backoff == self.failures
+            && memory.stopped.map(|at| at.mono) == self.ended
+            && self.started.is_none_or(|at| memory.started.is_some_and(|known| known.mono == at))
+    }
+
+    // --- the manual ---
+
+    pub(super) fn startsecs(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.config.startsecs).unwrap_or(0))
+    }
+
+    pub(super) fn expects(&self, status: ExitStatus) -> bool {
+        matches!(status, ExitStatus::Code(code) if self.config.exitcodes.iter().any(|c| i32::from(*c) == code))
+    }
+
+    pub(super) fn comes_back(&self, expected: bool) -> bool {
+        match self.config.autorestart {
+            AutoRestart::Always => true,
+            AutoRestart::Unexpected => !expected,
+            AutoRestart::Never => false,
+        }
+    }
+
+    pub(crate) fn is_at_rest(&self) -> bool {
+        matches!(self.state, State::Stopped | State::Exited | State::Fatal)
+    }
+
+    pub(crate) fn is_job(&self) -> bool {
+        self.config.program_type == ProgramType::Oneshot
+    }
+
+    /// A job whose child ended with an expected code.
+    pub(crate) fn has_done_its_work(&self) -> bool {
+        self.is_job() && self.lived && self.last.is_some_and(|status| self.expects(status))
+    }
+
+    pub(super) fn may_retry(&self) -> bool {
+        match self.config.startretries {
+            Retries::Limit(n) => i64::from(self.failures) <= n.max(0),
+            Retries::Infinite => true,
+        }
+    }
+
+    /// The shortest and the longest wait after the last failure.
+    pub(super) fn wait(&self) -> (Duration, Duration) {
+        let backoff = self.config.backoff;
+        let seconds = match backoff.curve {
+            Curve::Linear => f64::from(self.failures),
+            Curve::Exponential if self.failures == 0 => 0.0,
+            Curve::Exponential => 2f64.powi(i32::try_from(self.failures).unwrap_or(i32::MAX) - 1),
+            Curve::Constant => 1.0,
+        };
+        let cap = backoff.most.unwrap_or(Duration::from_secs(24 * 60 * 60));
+        let jitter = f64::from(backoff.jitter.thousandths) / 1000.0;
+        let base = seconds.min(cap.as_secs_f64());
+        let least = Duration::from_secs_f64(base * (1.0 - jitter));
+        (least, Duration::from_secs_f64(base * (1.0 + jitter)).min(cap))
+    }
+}

@@ -1,0 +1,54 @@
+//! What people ask, of whom, and when not.
+
+use provost_core::{Command, Target};
+
+use crate::chance::Chance;
+
+/// What a command that reads the configuration will find on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnDisk {
+    AsBefore,
+    Changed,
+    Broken,
+}
+
+/// A command, sensible or not.
+pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
+    let name =
+        chance.pick(&["a", "b", "c", "l", "n", "g:d", "g:e", "g:*", "g", "nobody", "b:", ":"]).to_owned();
+    let group = chance.pick(&["a", "b", "c", "g", "n", "nobody"]).to_owned();
+    let target = match chance.below(8) {
+        0 => Target::All,
+        1 => Target::Group(group.clone()),
+        _ => Target::Named(name.clone()),
+    };
+    let wait = chance.one_in(2);
+    let mut on_disk = OnDisk::AsBefore;
+    let command = match chance.below(1200) {
+        0..350 => Command::Start { target, wait },
+        350..680 => Command::Stop { target, wait },
+        680..760 => Command::Signal { target, signal: chance.pick(&["HUP", "9", "TERM", "nonsense"]).into() },
+        760..840 => {
+            on_disk = match chance.below(4) {
+                0 => OnDisk::Broken,
+                1 => OnDisk::AsBefore,
+                _ => OnDisk::Changed,
+            };
+            Command::Reread
+        }
+        840..920 => Command::RemoveGroup { name: group },
+        920..1010 => Command::AddGroup { name: group },
+        1010..1050 => Command::ProcessInfo { name },
+        1050..1080 => Command::AllProcessInfo,
+        1080..1100 => Command::AllConfigInfo,
+        1100..1140 => Command::ClearLogs { target },
+        1140 => Command::Shutdown,
+        1141 => Command::Restart,
+        1142..1150 => {
+            on_disk = OnDisk::Broken;
+            Command::Restart
+        }
+        _ => Command::Ping,
+    };
+    (command, on_disk)
+}

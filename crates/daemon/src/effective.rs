@@ -137,13 +137,17 @@ impl Effective {
         overrides: &CliOverrides,
         host: &Host,
     ) -> Option<Resumed> {
+        let of_ours = |name: &str| name == LIST || name.starts_with(GENERATION);
+        let (ours, others) = std::mem::take(held).into_iter().partition(|(name, _)| of_ours(name));
+        *held = others;
+        let ours: Vec<(String, OwnedFd)> = ours;
         let mut list = None;
         let mut records = BTreeMap::new();
-        for (name, fd) in std::mem::take(held) {
-            match name.strip_prefix(GENERATION).and_then(|number| number.parse::<u32>().ok()) {
-                Some(number) => drop(records.insert(number, kept::read(fd).ok()?)),
-                None if name == LIST => list = Some(kept::read(fd).ok()?),
-                None => held.push((name, fd)),
+        for (name, fd) in ours {
+            let bytes = kept::read(fd).ok()?;
+            match name.strip_prefix(GENERATION) {
+                Some(number) => drop(records.insert(number.parse::<u32>().ok()?, bytes)),
+                None => list = Some(bytes),
             }
         }
         let list = String::from_utf8(list?).ok()?;

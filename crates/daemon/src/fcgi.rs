@@ -20,6 +20,7 @@ use rustix::net::{
 };
 
 use crate::logs::MainLog;
+use crate::unix_socket;
 
 /// What names begin with under which the keeper holds our sockets.
 const HELD: &str = "fcgi:";
@@ -185,11 +186,8 @@ fn open_unix(path: &Path, socket: &SocketConfig) -> io::Result<OwnedFd> {
         Ok(()) | Err(_) => {}
     }
     let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // Until it has its owner and mode nobody but us may connect.
-    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
-    let bound = SocketAddrUnix::new(path).and_then(|address| bind(&fd, &address));
-    rustix::process::umask(before);
-    bound?;
+    let address = SocketAddrUnix::new(path)?;
+    unix_socket::for_us_alone(|| bind(&fd, &address))?;
     let (uid, gid) = socket.owner.unwrap_or_default();
     let complete = std::os::unix::fs::chown(path, uid, gid).and_then(|()| match socket.mode {
         Some(mode) => std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)),

@@ -21,6 +21,7 @@ mod memory;
 mod notes;
 mod perform;
 mod run;
+mod unix_socket;
 mod wake;
 
 use provost_keeper::Link;

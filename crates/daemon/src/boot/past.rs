@@ -115,6 +115,7 @@ impl Past {
             ),
         );
     }
+
     /// Tells the core of everything that lives and of everything that was written down; from here on its own memory is
     /// the one that counts.
     pub(super) fn take_up(self, memories: memory::Past, main: &mut Loop) -> Result<(), Refusal> {

@@ -18,6 +18,7 @@ use super::Refusal;
 use crate::console::complain;
 use crate::launch::errno_name;
 use crate::logs::MainLog;
+use crate::unix_socket;
 
 const TAKEN: &str = "Another program is already listening on a port that one of our HTTP servers is \
 configured to use.  Shut this program down first before starting supervisord.";
@@ -160,11 +161,7 @@ fn publish(file: &Path, chmod: u32, uid: Option<u32>, gid: Option<u32>) -> Resul
     let hidden = PathBuf::from(hidden);
     // Left over from a daemon of our number that was killed at this very point.
     let _ = std::fs::remove_file(&hidden);
-    // Until it has its mode nobody but us may connect.
-    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
-    let bound = UnixListener::bind(&hidden);
-    rustix::process::umask(before);
-    let listener = bound.map_err(refused)?;
+    let listener = unix_socket::for_us_alone(|| UnixListener::bind(&hidden)).map_err(refused)?;
     let complete = std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(chmod))
         .and_then(|()| std::os::unix::fs::chown(&hidden, uid, gid))
         .and_then(|()| std::fs::hard_link(&hidden, file));

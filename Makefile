@@ -41,7 +41,7 @@ fmt:
 # Ours beside Supervisor 4.3.0, s6, runit and the physical limit, in one run; BENCHES="boot idle" runs only those.
 bench: setup
 	sh scripts/setup-bench.sh
-	cargo build --release --workspace --bins
+	cargo build --release --workspace --bins --exclude provost-next
 	for bench in $(BENCHES); do $(BENCH_ENV) cargo run --quiet --release -p provost-bench -- $$bench || exit 1; done
 
 # The core's simulator, for as many seeds as you have patience.

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("daemon", &["api", "config", "core", "host", "keeper", "wire"]),
     ("ctl", &["config", "wire"]),
     ("testkit", &[]),
+    ("next", &["daemon", "keeper"]),
     ("bench", &["testkit", "config", "host"]),
 ];
 

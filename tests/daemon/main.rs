@@ -24,4 +24,5 @@ mod relaunch;
 mod signals;
 mod spawn;
 mod stop;
+mod upgrade;
 mod users;

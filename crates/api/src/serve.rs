@@ -38,10 +38,19 @@ pub enum Listener {
     Tcp(TcpListener),
 }
 
+/// What the thread is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serve,
+    /// Answer who is there; let nobody in.
+    CloseDoors,
+    Stop,
+}
+
 /// The running thread.
 #[derive(Debug)]
 pub struct Api {
-    stop: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
     thread: JoinHandle<()>,
 }
 
@@ -54,31 +63,36 @@ impl Api {
             .max_blocking_threads(2)
             .build()?;
         let shared = Arc::new(Shared::new(facts, inbox));
-        let (stop, stopped) = watch::channel(false);
+        let (phase, watched) = watch::channel(Phase::Serve);
         let thread = std::thread::Builder::new()
             .name("api".into())
-            .spawn(move || runtime.block_on(serve_all(doors, shared, stopped)))?;
-        Ok(Api { stop, thread })
+            .spawn(move || runtime.block_on(serve_all(doors, shared, watched)))?;
+        Ok(Api { phase, thread })
+    }
+
+    /// From here on somebody else answers at these sockets; whoever is connected already may still be answered.
+    pub fn close_doors(&self) {
+        let _ = self.phase.send(Phase::CloseDoors);
     }
 
     /// Ends the thread, after the answers on their way have been written.
     pub fn stop(self) {
-        let _ = self.stop.send(true);
+        let _ = self.phase.send(Phase::Stop);
         // A panic there has been printed by its own thread; there is nothing to add.
         let _ = self.thread.join();
     }
 }
 
-async fn serve_all(doors: Vec<Door>, shared: Arc<Shared>, stopped: watch::Receiver<bool>) {
+async fn serve_all(doors: Vec<Door>, shared: Arc<Shared>, phase: watch::Receiver<Phase>) {
     let mut serving = JoinSet::new();
     for door in doors {
-        serving.spawn(serve_door(door, Arc::clone(&shared), stopped.clone()));
+        serving.spawn(serve_door(door, Arc::clone(&shared), phase.clone()));
     }
-    wait_for_stop(&mut stopped.clone()).await;
+    wait_for_stop(&mut phase.clone()).await;
     while serving.join_next().await.is_some() {}
 }
 
-async fn serve_door(door: Door, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+async fn serve_door(door: Door, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
     let credentials = Arc::new(door.credentials);
     let Ok(listener) = AsyncListener::new(door.listener) else { return };
     let mut connections = JoinSet::new();
@@ -87,15 +101,17 @@ async fn serve_door(door: Door, shared: Arc<Shared>, mut stopped: watch::Receive
             accepted = listener.accept(), if connections.len() < shared.facts.most_connections => match accepted {
                 Ok(stream) => {
                     let (shared, credentials) = (Arc::clone(&shared), Arc::clone(&credentials));
-                    connections.spawn(serve_connection(stream, shared, credentials, stopped.clone()));
+                    connections.spawn(serve_connection(stream, shared, credentials, phase.clone()));
                 }
                 Err(_) => tokio::time::sleep(REFUSED_PAUSE).await,
             },
             // Ended connections are collected as they end.
             Some(_) = connections.join_next() => shared.tidy(),
-            () = wait_for_stop(&mut stopped) => break,
+            () = wait_for(&mut phase, |phase| phase != Phase::Serve) => break,
         }
     }
+    drop(listener);
+    wait_for_stop(&mut phase).await;
     let all_answered = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(LAST_ANSWERS, all_answered).await;
 }
@@ -104,7 +120,7 @@ async fn serve_connection(
     stream: Box<dyn Stream>,
     shared: Arc<Shared>,
     credentials: Arc<Option<Credentials>>,
-    mut stopped: watch::Receiver<bool>,
+    mut phase: watch::Receiver<Phase>,
 ) {
     let service = service_fn(move |request| {
         let (shared, credentials) = (Arc::clone(&shared), Arc::clone(&credentials));
@@ -114,14 +130,18 @@ async fn serve_connection(
     tokio::select! {
         // A connection that breaks is the client's affair.
         _ = connection.as_mut() => return,
-        () = wait_for_stop(&mut stopped) => connection.as_mut().graceful_shutdown(),
+        () = wait_for_stop(&mut phase) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }
 
-async fn wait_for_stop(stopped: &mut watch::Receiver<bool>) {
+async fn wait_for_stop(phase: &mut watch::Receiver<Phase>) {
+    wait_for(phase, |phase| phase == Phase::Stop).await;
+}
+
+async fn wait_for(phase: &mut watch::Receiver<Phase>, wanted: impl Fn(Phase) -> bool) {
     // An error means that the `Api` was dropped, which is a stop too.
-    let _ = stopped.wait_for(|stop| *stop).await;
+    let _ = phase.wait_for(|phase| wanted(*phase)).await;
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -40,6 +40,9 @@ pub enum Action {
     Forget { child: ChildId },
     /// Read the configuration again; answered by `Input::ConfigRead`.
     ReadConfig { ask: Option<AskId>, purpose: ReadFor },
+    /// Try the program file that is on disk now; answered by `Input::UpgradeFailed`, or by nothing at all: then another
+    /// brain goes on, and whoever asked has been answered.
+    Upgrade { ask: AskId, patience: Duration },
     /// Reopen every log file by its name.
     ReopenLogs,
     /// Tell listeners and subscribers.

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::event::ExitStatus;
 use crate::process::State;
@@ -55,6 +56,11 @@ pub enum Command {
     Shutdown,
     /// Stop everything and start afresh, if the configuration on disk is good.
     Restart,
+    /// Go on as the program file that is on disk now, without touching a process: `Reply::Upgraded`.
+    Upgrade {
+        /// How long the new brain may take to be ready, and then to come up.
+        patience: Duration,
+    },
 }
 
 /// The right that a command needs.
@@ -82,7 +88,7 @@ impl Command {
             Command::Signal { .. } => Permission::Signal,
             Command::ClearLogs { .. } => Permission::Logs,
             Command::Reread | Command::AddGroup { .. } | Command::RemoveGroup { .. } => Permission::Config,
-            Command::Shutdown | Command::Restart => Permission::Shutdown,
+            Command::Shutdown | Command::Restart | Command::Upgrade { .. } => Permission::Shutdown,
         }
     }
 }
@@ -106,6 +112,15 @@ pub enum Reply {
     Infos(Vec<ProcessInfo>),
     Reread { added: Vec<String>, changed: Vec<String>, removed: Vec<String> },
     Configured(Vec<Configured>),
+    Upgraded(Upgraded),
+}
+
+/// From which version to which. The keeper has followed, or gives the reason why it goes on as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgraded {
+    pub from: String,
+    pub to: String,
+    pub keeper: Result<(), String>,
 }
 
 /// The result for one process of a command to several.

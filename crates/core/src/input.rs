@@ -42,6 +42,8 @@ pub enum Input {
     KillFailed { child: ChildId, reason: String },
     /// The answer to `Action::ReadConfig`: the new configuration, or what is wrong with it.
     ConfigRead { ask: Option<AskId>, purpose: ReadFor, result: Result<Arc<Config>, String> },
+    /// The answer to `Action::Upgrade`: everything is as it was, for this reason.
+    UpgradeFailed { ask: AskId, reason: String },
     /// The supervisor itself got this signal.
     Signal(i32),
     /// A stranger was reaped.

@@ -27,7 +27,9 @@ mod time;
 mod timers;
 
 pub use action::{Action, Ending, KillTarget, ReadFor, RelaunchOn};
-pub use command::{Command, Configured, Fault, Permission, ProcessInfo, Reply, StatusEntry, Target};
+pub use command::{
+    Command, Configured, Fault, Permission, ProcessInfo, Reply, StatusEntry, Target, Upgraded,
+};
 pub use event::{Event, ExitStatus, Note, Reason, SignalEffect, StateDetail};
 pub use ids::{AskId, ChildId, ProcessId};
 pub use input::Input;

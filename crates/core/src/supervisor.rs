@@ -171,6 +171,9 @@ impl Supervisor {
                 self.of_child(now, child, out, |process, _, out| process.kill_failed(&reason, out));
             }
             Input::ConfigRead { ask, purpose, result } => self.config_read(now, ask, purpose, result, out),
+            Input::UpgradeFailed { ask, reason } => {
+                Self::reply(ask, Reply::Fault(Fault::Failed { detail: reason }), out);
+            }
             Input::Signal(signal) => self.signal(now, signal, out),
             Input::Orphan { pid, status } => out.push(Action::Note(Note::Orphan { pid, status })),
             Input::Wake => {}

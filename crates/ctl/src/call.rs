@@ -49,6 +49,14 @@ impl CallError {
         }
     }
 
+    /// What a fault says beyond its kind.
+    pub(crate) fn detail(&self) -> &str {
+        match self {
+            CallError::Fault(fault) => fault.text.split_once(": ").map_or(&fault.text, |(_, detail)| detail),
+            _ => "",
+        }
+    }
+
     /// `refused connection` or `no such file`: what Supervisor says without calling it an error.
     pub(crate) fn nobody_there(&self) -> Option<&'static str> {
         match self {

@@ -226,3 +226,10 @@ pub(crate) fn errno_name(errno: i32) -> String {
         known => format!("{known:?}"),
     }
 }
+
+/// `No such file or directory (ENOENT)` for 2.
+pub(crate) fn errno_text(errno: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(errno).to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    format!("{words} ({})", errno_name(errno))
+}

@@ -22,13 +22,21 @@ mod notes;
 mod perform;
 mod run;
 mod unix_socket;
+mod upgrade;
 mod wake;
 
 use provost_keeper::Link;
 
+/// What a program says of itself, where several builds meet.
+#[derive(Debug, Clone, Copy)]
+pub struct Build {
+    /// For people: `upgrade` tells from which to which.
+    pub version: &'static str,
+}
+
 /// Runs a brain to its end and returns the exit status that the whole daemon should have.
 ///
 /// Called by the keeper in a fork that nothing else has touched.
-pub fn brain(link: Link) -> u8 {
-    boot::brain(link)
+pub fn brain(link: Link, build: &Build) -> u8 {
+    boot::brain(link, build)
 }

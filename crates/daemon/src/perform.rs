@@ -27,6 +27,7 @@ use crate::logs::auto::AutoLogs;
 use crate::logs::{self, Destination, MainLog, Order, Output, Pump};
 use crate::memory::Memory;
 use crate::notes;
+use crate::upgrade;
 
 /// How a configuration is read again.
 #[derive(Debug)]
@@ -106,6 +107,7 @@ pub(crate) struct Hands {
     pub(crate) effective: Effective,
     /// What has been said of the configuration in force.
     pub(crate) advised: BTreeSet<String>,
+    pub(crate) upgrade: upgrade::Progress,
 }
 
 impl Hands {
@@ -118,7 +120,7 @@ impl Hands {
         source: Source,
         (memory, effective): (Memory, Effective),
     ) -> Hands {
-        let (asks, adoptable, logs, children, fcgi, advised) = Default::default();
+        let (asks, adoptable, logs, children, fcgi, advised, upgrade) = Default::default();
         Hands {
             link,
             pump,
@@ -134,6 +136,7 @@ impl Hands {
             fcgi,
             effective,
             advised,
+            upgrade,
         }
     }
 
@@ -205,6 +208,14 @@ impl Hands {
                 };
                 Some(Input::ConfigRead { ask, purpose, result })
             }
+            Action::Upgrade { ask, patience } => {
+                if let Err(reason) = self.upgrade.begin(ask) {
+                    return Ok((Some(Input::UpgradeFailed { ask, reason }), None));
+                }
+                self.log.write(LogLevel::Info, "an upgrade was asked for: trying the program file");
+                self.link.send(ToKeeper::Upgrade { patience_ns: nanoseconds(patience) })?;
+                None
+            }
             Action::ReopenLogs => {
                 self.log.write(LogLevel::Info, "supervisord logreopen");
                 self.pump.orders.send(Order::Reopen);
@@ -241,6 +252,32 @@ impl Hands {
             Action::Finish(ending) => return Ok((None, Some(ending))),
         };
         Ok((input, None))
+    }
+
+    /// How an upgrade goes.
+    pub(crate) fn upgrade_news(&mut self, news: provost_keeper::Upgrade) -> Option<Input> {
+        let (ask, reason) = self.upgrade.hear(news)?;
+        self.log
+            .write(LogLevel::Critical, &format!("the upgrade has failed, everything is as it was: {reason}"));
+        Some(Input::UpgradeFailed { ask, reason })
+    }
+
+    pub(crate) fn keeper_renewed(&mut self, result: Result<(), i32>) {
+        match result {
+            Ok(()) => self.log.write(LogLevel::Info, "the keeper goes on as the new program, too"),
+            Err(errno) => {
+                let why = launch::errno_text(errno);
+                let text =
+                    format!("the keeper goes on as it was, it could not execute the new program: {why}");
+                self.log.write(LogLevel::Critical, &text);
+            }
+        }
+    }
+
+    /// Nothing is on its way to the keeper that is written down nowhere yet.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let is_opening = |child: &Child| matches!(child.stage, Stage::Opening { .. });
+        !self.link.wants_to_write() && !self.children.values().any(is_opening)
     }
 
     /// A group is gone: nobody asks for its logs again, and no later brain for its state.
@@ -618,5 +655,9 @@ fn relaunch(next: ChildId, on: &RelaunchOn, after: Duration) -> Relaunch {
             ends
         }
     };
-    Relaunch { next: next.0, after_ns: u64::try_from(after.as_nanos()).unwrap_or(u64::MAX), on }
+    Relaunch { next: next.0, after_ns: nanoseconds(after), on }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 
 use provost_api::{Asker, Busy, Inbox};
 use provost_core::{Action, AskId, ChildId, Command, Ending, Input, Supervisor};
-use provost_keeper::{FromKeeper, LinkError};
+use provost_keeper::{FromKeeper, LinkError, ToKeeper};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::clock;
@@ -14,6 +14,7 @@ use crate::inputs::exit_status;
 use crate::launch;
 use crate::logs::Notice;
 use crate::perform::Hands;
+use crate::upgrade::HandOver;
 use crate::wake::{Bell, LimitedPost};
 
 /// Commands that may wait for the loop; more are refused, and the client is told.
@@ -48,12 +49,24 @@ pub(crate) struct Loop {
     pub(crate) next_ask: u64,
 }
 
+/// How the loop ends.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Ended(Ending),
+    /// Another brain is to go on.
+    HandsOver(HandOver),
+}
+
 impl Loop {
     /// Runs until nothing is left to supervise.
-    pub(crate) fn run(&mut self) -> Result<Ending, LinkError> {
+    pub(crate) fn run(&mut self) -> Result<Outcome, LinkError> {
         loop {
             if let Some(ending) = self.work_off()? {
-                return Ok(ending);
+                return Ok(Outcome::Ended(ending));
+            }
+            let is_quiet = self.hands.is_quiet();
+            if let Some(hand_over) = self.hands.upgrade.is_due(is_quiet) {
+                return Ok(Outcome::HandsOver(hand_over));
             }
             self.wait()?;
             self.hear_keeper()?;
@@ -68,9 +81,13 @@ impl Loop {
     pub(crate) fn work_off(&mut self) -> Result<Option<Ending>, LinkError> {
         let mut actions = Vec::new();
         while let Some(input) = self.inputs.pop_front() {
+            let signal = if let Input::Signal(signal) = input { Some(signal) } else { None };
             self.supervisor.step(clock::now(), input, &mut actions);
             if let Some(ending) = self.perform_all(&mut actions)? {
                 return Ok(Some(ending));
+            }
+            if let Some(signal) = signal {
+                self.hands.link.send(ToKeeper::Heard { signal })?;
             }
         }
         // Before anything is waited for, and so before any child of a new group is asked for: its files come first.
@@ -99,7 +116,8 @@ impl Loop {
             wanted |= PollFlags::OUT;
         }
         let mut fds = [PollFd::new(&self.hands.link, wanted), PollFd::new(&self.bell, PollFlags::IN)];
-        let timeout = clock::until(self.supervisor.next_deadline());
+        let deadlines = [self.supervisor.next_deadline(), self.hands.upgrade.deadline()];
+        let timeout = clock::until(deadlines.into_iter().flatten().min());
         // An interrupted poll is a short one.
         let _ = poll(&mut fds, timeout.as_ref());
         let may_write = fds[0].revents().contains(PollFlags::OUT);
@@ -137,6 +155,11 @@ impl Loop {
             }
             FromKeeper::Orphan { pid, status } => Some(Input::Orphan { pid, status: exit_status(status) }),
             FromKeeper::Signal(signal) => Some(Input::Signal(signal)),
+            FromKeeper::Upgrade(news) => self.hands.upgrade_news(news),
+            FromKeeper::KeeperRenewed(result) => {
+                self.hands.keeper_renewed(result);
+                None
+            }
             // The past was told before the loop began.
             FromKeeper::Hello(_)
             | FromKeeper::Held { .. }

@@ -3,6 +3,9 @@
 //! It waits in one poll(2) without a timeout (except while it holds back a brain that keeps
 //! dying), so an idle keeper never wakes. Every operation in it is bounded and non-blocking.
 
+mod renew;
+mod upgrade;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,10 +17,12 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitOptions, getpid, setsid, wait};
 
+use crate::handover::{Role, role};
 use crate::link::{Link, receive_packet, send_packet};
 use crate::plan::PlanView;
 use crate::protocol::{
-    BadMessage, Ends, MAX_MESSAGE, Previous, Reader, Relaunch, Stage, Target, WaitStatus, Writer, ask, tell,
+    BadMessage, Ends, MAX_MESSAGE, Previous, Reader, Relaunch, Stage, Target, Upgrade, WaitStatus, Writer,
+    ask, tell,
 };
 use crate::spawn::{KeptPipes, SpawnError, Spawner};
 use crate::sys::{self, Fork};
@@ -34,8 +39,8 @@ const ALONE_NS: u64 = 10_000_000_000;
 /// that does not answer.
 const FIRST_LOOK_NS: u64 = 2_000_000;
 const LAST_LOOK_NS: u64 = 1_000_000_000;
-/// Orphans told about while the brain does not listen; those above it are reaped all the same.
-const MAX_UNTOLD_ORPHANS: usize = 256;
+/// With so much untold, of what no slot holds nothing more is told: orphans that were reaped, signals that failed.
+const MAX_UNTOLD: usize = 16_384;
 /// The longest plan: the kernel's own limit for arguments and environment is below it.
 const MAX_PLAN: u64 = 8 << 20;
 /// Requests handled before signals get their turn again.
@@ -47,7 +52,13 @@ const REQUESTS_A_TURN: usize = 64;
 /// the keeper the status that the brain asked for, in the process that a daemonised keeper leaves
 /// behind 0 once start-up is complete. Must be called before any thread exists.
 pub fn run(brain: &mut dyn FnMut(Link) -> u8) -> io::Result<u8> {
-    let mut keeper = Keeper::new()?;
+    let mut keeper = match role() {
+        Role::Fresh => Keeper::new()?,
+        Role::Keeper(state) => Keeper::resume(state)?,
+        Role::Brain(socket) => {
+            return Ok(upgrade::may_be_brain(socket).map_or(1, brain));
+        }
+    };
     loop {
         let next = match keeper.brain {
             None if keeper.may_start_brain() => keeper.start_brain_somehow()?,
@@ -83,7 +94,7 @@ enum Afterwards {
 /// Something the brain must be told. The facts stay in the slots; this is only the order.
 enum Tell {
     Hello,
-    Held(usize),
+    Held(u64),
     Child(u32),
     Lingering(u32),
     Begin,
@@ -93,22 +104,35 @@ enum Tell {
     KillFailed(u32, i32),
     Orphan(i32, WaitStatus),
     Signal(i32),
+    KeeperState,
+    Upgrade(Upgrade),
+    KeeperRenewed(i32),
 }
 
 struct Held {
+    /// What is told of it later may find it replaced.
+    number: u64,
     name: Vec<u8>,
     fd: OwnedFd,
 }
 
-struct Brain {
+/// A process that speaks the protocol, and what it has still to be told.
+struct Peer {
     pid: i32,
     socket: OwnedFd,
+    untold: VecDeque<Tell>,
+    /// Its end of the socket is closed: it is about to end.
+    deaf: bool,
+}
+
+struct Brain {
+    peer: Peer,
     since_ns: u64,
     afterwards: Afterwards,
     /// It has come up.
     ready: bool,
-    /// Its end of the socket is closed: it is about to end.
-    deaf: bool,
+    /// How it is to be greeted.
+    takes_over: bool,
 }
 
 struct Keeper {
@@ -117,8 +141,10 @@ struct Keeper {
     brain: Option<Brain>,
     table: Table,
     held: Vec<Held>,
-    untold: VecDeque<Tell>,
-    untold_orphans: usize,
+    next_held: u64,
+    /// Signals that no brain has dealt with, each once.
+    unheard: Vec<i32>,
+    upgrade: upgrade::Progress,
     /// The last request to end (SIGTERM, SIGINT, SIGQUIT): repeated to every later brain, because the one that heard
     /// it may have died, or restarted everything, before it acted.
     asked_to_end: Option<i32>,
@@ -151,8 +177,9 @@ impl Keeper {
             brain: None,
             table: Table::default(),
             held: Vec::new(),
-            untold: VecDeque::new(),
-            untold_orphans: 0,
+            next_held: 0,
+            unheard: Vec::new(),
+            upgrade: upgrade::Progress::new(),
             asked_to_end: None,
             asked_to_end_ns: 0,
             seasoned: false,
@@ -187,44 +214,47 @@ impl Keeper {
     }
 
     fn start_brain(&mut self) -> io::Result<Next> {
-        let (ours, theirs) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-            None,
-        )?;
+        let (ours, theirs) = socket_pair()?;
         match sys::fork()? {
             Fork::Child => Ok(Next::BeBrain(Link::new(theirs))),
             Fork::Parent(pid) => {
-                self.brain = Some(Brain {
-                    pid,
-                    socket: ours,
-                    since_ns: sys::now().mono_ns,
-                    afterwards: Afterwards::Restart,
-                    ready: false,
-                    deaf: false,
-                });
-                self.tell_everything();
+                self.install(Peer::new(pid, ours), false);
                 Ok(Next::GoOn)
             }
         }
     }
 
-    /// Queues the whole past for a new brain; only signals that nobody has heard survive from before.
-    fn tell_everything(&mut self) {
-        let unheard = std::mem::take(&mut self.untold);
-        self.untold_orphans = 0;
-        self.untold.push_back(Tell::Hello);
-        self.untold.extend((0..self.held.len()).map(Tell::Held));
-        self.untold.extend(self.table.ids().map(Tell::Child));
-        self.untold.extend(self.table.lingering_ids().map(Tell::Lingering));
-        self.untold.push_back(Tell::Begin);
+    /// This process is the brain from here on, and hears the whole past.
+    fn install(&mut self, mut peer: Peer, takes_over: bool) {
+        peer.untold = self.past();
         let ended = self.table.ids().filter(|id| self.table.get(*id).is_some_and(|slot| slot.end.is_some()));
-        self.untold.extend(ended.map(Tell::Exited));
+        peer.untold.extend(ended.map(Tell::Exited));
+        // Once more, in case that whoever heard it has died before it acted.
         let to_end = self.asked_to_end;
-        self.untold.extend(to_end.map(Tell::Signal));
-        let is_news = |t: &Tell| matches!(t, Tell::Signal(signal) if Some(*signal) != to_end);
-        self.untold.extend(unheard.into_iter().filter(is_news));
+        let others = self.unheard.iter().copied().filter(|signal| Some(*signal) != to_end);
+        peer.untold.extend(to_end.into_iter().chain(others).map(Tell::Signal));
+        let since_ns = sys::now().mono_ns;
+        self.brain =
+            Some(Brain { peer, since_ns, afterwards: Afterwards::Restart, ready: false, takes_over });
+    }
+
+    fn past(&self) -> VecDeque<Tell> {
+        let held = self.held.iter().map(|held| Tell::Held(held.number));
+        let children = self.table.ids().map(Tell::Child);
+        let lingering = self.table.lingering_ids().map(Tell::Lingering);
+        std::iter::once(Tell::Hello)
+            .chain(held)
+            .chain(children)
+            .chain(lingering)
+            .chain([Tell::Begin])
+            .collect()
+    }
+
+    /// News for the brain. Where there is none, the slots tell the next one.
+    fn news(&mut self, tell: Tell) {
+        if let Some(brain) = &mut self.brain {
+            brain.peer.untold.push_back(tell);
+        }
     }
 
     /// The brain has been reaped: hear its last words, then do as it wished.
@@ -233,6 +263,7 @@ impl Keeper {
         let Some(brain) = self.brain.take() else {
             return Ok(Next::GoOn);
         };
+        self.upgrade_has_lost_its_brain(status);
         match brain.afterwards {
             Afterwards::Finish(code) => Ok(self.end(code)),
             Afterwards::Detach => self.detach(),
@@ -253,7 +284,7 @@ impl Keeper {
                 let now = sys::now().mono_ns;
                 let was_well = now.saturating_sub(brain.since_ns) >= WELL_AFTER_NS;
                 let before = if was_well { 0 } else { self.previous.map_or(0, |p| p.in_a_row) };
-                self.previous = Some(Previous { pid: brain.pid, status, in_a_row: before + 1 });
+                self.previous = Some(Previous { pid: brain.peer.pid, status, in_a_row: before + 1 });
                 self.brain_not_before_ns = now + pause_after(before + 1);
                 Ok(Next::GoOn)
             }
@@ -288,7 +319,7 @@ impl Keeper {
             && sys::now().mono_ns >= end
         {
             // It can only fail where it has just ended. Its end is then ours.
-            let _ = sys::kill(brain.pid, libc::SIGKILL);
+            let _ = sys::kill(brain.peer.pid, libc::SIGKILL);
         }
     }
 
@@ -354,17 +385,16 @@ impl Keeper {
     // --- one turn of the loop ---
 
     fn turn(&mut self) -> io::Result<Next> {
-        let (signalled, brain) = self.wait();
+        let signalled = self.wait();
         self.look_after_children();
         self.end_patience();
         // First what the brain has said: how a child that has just ended is to be replaced, it may be.
-        if brain.intersects(PollFlags::IN | PollFlags::HUP) {
-            self.hear_brain(REQUESTS_A_TURN);
-        }
+        self.hear_brain(REQUESTS_A_TURN);
+        self.go_on_upgrading();
         if signalled && let Some(next) = self.take_signals()? {
             return Ok(next);
         }
-        self.tell_brain();
+        self.tell_all();
         Ok(Next::GoOn)
     }
 
@@ -378,28 +408,27 @@ impl Keeper {
         };
     }
 
-    /// Waits until there is a signal or something to do for the brain.
-    fn wait(&self) -> (bool, PollFlags) {
-        let mut wanted = PollFlags::IN;
-        if !self.untold.is_empty() {
-            wanted |= PollFlags::OUT;
-        }
+    /// Waits until there is something to do; returns whether there may be a signal.
+    fn wait(&self) -> bool {
         let timeout = match self.brain {
-            Some(_) if self.spawner.busy() > 0 => Some(until(sys::now().mono_ns + self.next_look_ns)),
-            Some(_) => self.patience_ends_ns().map(until),
-            None => Some(until(self.brain_not_before_ns)),
+            Some(_) if self.spawner.busy() > 0 => Some(sys::now().mono_ns + self.next_look_ns),
+            Some(_) => self.patience_ends_ns(),
+            None => Some(self.brain_not_before_ns),
         };
-        let mut fds = Vec::with_capacity(2);
+        let timeout = [timeout, self.upgrade_ends_ns()].into_iter().flatten().min().map(until);
+        let peers = [
+            self.brain.as_ref().map(|brain| &brain.peer),
+            self.upgrade.candidate(),
+            self.upgrade.messenger(),
+        ];
+        let mut fds = Vec::with_capacity(1 + peers.len());
         fds.push(PollFd::new(&self.signals, PollFlags::IN));
-        if let Some(brain) = self.brain.as_ref().filter(|brain| !brain.deaf) {
-            fds.push(PollFd::new(&brain.socket, wanted));
+        for peer in peers.into_iter().flatten().filter(|peer| !peer.deaf) {
+            let room = if peer.untold.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+            fds.push(PollFd::new(&peer.socket, PollFlags::IN | room));
         }
-        if poll(&mut fds, timeout.as_ref()).is_err() {
-            // Interrupted or out of memory: look at everything, it costs two system calls.
-            return (true, PollFlags::IN);
-        }
-        let signalled = fds[0].revents().contains(PollFlags::IN);
-        (signalled, fds.get(1).map_or(PollFlags::empty(), PollFd::revents))
+        // Interrupted or out of memory: look at everything, it costs two system calls.
+        poll(&mut fds, timeout.as_ref()).is_err() || fds[0].revents().contains(PollFlags::IN)
     }
 
     fn take_signals(&mut self) -> io::Result<Option<Next>> {
@@ -412,8 +441,12 @@ impl Keeper {
             if is_request_to_end(signal) && self.asked_to_end.replace(signal).is_none() {
                 self.asked_to_end_ns = sys::now().mono_ns;
             }
-            if !self.untold.iter().any(|t| matches!(t, Tell::Signal(s) if *s == signal)) {
-                self.untold.push_back(Tell::Signal(signal));
+            if !self.unheard.contains(&signal) {
+                self.unheard.push(signal);
+            }
+            let on_its_way = |tell: &Tell| matches!(tell, Tell::Signal(other) if *other == signal);
+            if !self.brain.as_ref().is_some_and(|brain| brain.peer.untold.iter().any(on_its_way)) {
+                self.news(Tell::Signal(signal));
             }
         }
         brain_status.map(|status| self.brain_ended(status)).transpose()
@@ -424,19 +457,22 @@ impl Keeper {
         let mut brain_status = None;
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             let (pid, status) = (pid.as_raw_pid(), WaitStatus(status.as_raw()));
-            if self.brain.as_ref().is_some_and(|brain| brain.pid == pid) {
+            if self.brain.as_ref().is_some_and(|brain| brain.peer.pid == pid) {
                 brain_status = Some(status);
+                continue;
+            }
+            if self.upgrade_reaps(pid, status) {
                 continue;
             }
             self.spawner.ended(pid);
             if let Some(id) = self.table.ended(pid, status, sys::now()) {
                 self.succeed(id);
-                self.untold.push_back(Tell::Exited(id));
-                let next = self.table.get(id).and_then(|slot| slot.end?.next);
-                self.untold.extend(next.map(Tell::Spawned));
-            } else if self.untold_orphans < MAX_UNTOLD_ORPHANS {
-                self.untold_orphans += 1;
-                self.untold.push_back(Tell::Orphan(pid, status));
+                self.news(Tell::Exited(id));
+                if let Some(next) = self.table.get(id).and_then(|slot| slot.end?.next) {
+                    self.news(Tell::Spawned(next));
+                }
+            } else if self.brain.as_ref().is_some_and(|brain| brain.peer.untold.len() < MAX_UNTOLD) {
+                self.news(Tell::Orphan(pid, status));
             }
         }
         brain_status
@@ -447,11 +483,11 @@ impl Keeper {
     /// Handles up to `most` requests; true if there may be more.
     fn hear_brain(&mut self, most: usize) -> bool {
         for _ in 0..most {
-            let Some(brain) = &mut self.brain else {
+            let Some(brain) = self.brain.as_mut().filter(|brain| !brain.peer.deaf) else {
                 return false;
             };
             let mut packet = std::mem::take(&mut self.packet);
-            let received = receive_packet(&brain.socket, &mut packet);
+            let received = receive_packet(&brain.peer.socket, &mut packet);
             let more = match received {
                 Ok(Some((n, fds))) if n > 0 => {
                     // A request that cannot be read is from another build gone wrong; the brain's next death is its problem,
@@ -461,7 +497,7 @@ impl Keeper {
                 }
                 Ok(None) => false,
                 Ok(Some(_)) | Err(_) => {
-                    brain.deaf = true;
+                    brain.peer.deaf = true;
                     false
                 }
             };
@@ -482,7 +518,8 @@ impl Keeper {
                 let socket = if has_socket { Some(fds.next().ok_or(BadMessage::Descriptors)?) } else { None };
                 let plan = match fds.next() {
                     None => Ok(f.rest().into()),
-                    Some(memfd) => read_plan(memfd),
+                    // Too long for a message.
+                    Some(memfd) => read_whole(memfd.as_fd(), MAX_PLAN).map(Into::into),
                 };
                 match plan {
                     Ok(plan) => self.spawn(id, plan, socket),
@@ -520,7 +557,7 @@ impl Keeper {
                 let fd = fds.into_iter().next().ok_or(BadMessage::Descriptors)?;
                 let name = f.rest().to_vec();
                 self.held.retain(|held| held.name != name);
-                self.held.push(Held { name, fd });
+                self.hold(name, fd);
             }
             ask::RELEASE => {
                 let name = f.rest();
@@ -545,9 +582,23 @@ impl Keeper {
                 self.afterwards(Afterwards::Finish(code));
             }
             ask::RENEW => self.afterwards(Afterwards::Renew),
+            ask::HEARD => {
+                let signal = f.i32()?;
+                self.unheard.retain(|other| *other != signal);
+            }
+            ask::UPGRADE => {
+                let patience_ns = f.u64()?;
+                self.try_upgrade(patience_ns);
+            }
+            ask::HAND_OVER => self.hand_over(),
             other => return Err(BadMessage::Kind(other)),
         }
         Ok(())
+    }
+
+    fn hold(&mut self, name: Vec<u8>, fd: OwnedFd) {
+        self.next_held += 1;
+        self.held.push(Held { number: self.next_held, name, fd });
     }
 
     fn afterwards(&mut self, wish: Afterwards) {
@@ -562,6 +613,7 @@ impl Keeper {
             brain.ready = true;
         }
         self.needed = true;
+        self.upgrade_is_up();
         if self.launcher.is_some() {
             sys::silence_stdio();
             self.release_launcher(0);
@@ -570,13 +622,13 @@ impl Keeper {
 
     fn spawn(&mut self, id: u32, plan: Arc<[u8]>, socket: Option<OwnedFd>) {
         match self.try_spawn(id, plan, socket) {
-            Ok(()) => self.untold.push_back(Tell::Spawned(id)),
+            Ok(()) => self.news(Tell::Spawned(id)),
             Err(error) => self.spawn_failed(id, error),
         }
     }
 
     fn spawn_failed(&mut self, id: u32, error: SpawnError) {
-        self.untold.push_back(Tell::SpawnFailed(id, error));
+        self.news(Tell::SpawnFailed(id, error));
     }
 
     fn try_spawn(&mut self, id: u32, plan: Arc<[u8]>, socket: Option<OwnedFd>) -> Result<(), SpawnError> {
@@ -622,125 +674,161 @@ impl Keeper {
                 other => other,
             },
         };
-        if let Err(errno) = result {
-            self.untold.push_back(Tell::KillFailed(id, errno));
+        if let Err(errno) = result
+            && self.brain.as_ref().is_some_and(|brain| brain.peer.untold.len() < MAX_UNTOLD)
+        {
+            self.news(Tell::KillFailed(id, errno));
         }
     }
 
     // --- news ---
 
-    /// Tells what is untold, as far as the socket takes it.
-    fn tell_brain(&mut self) {
-        let greeting = self.greeting();
-        let Some(brain) = self.brain.as_ref().filter(|brain| !brain.deaf) else {
-            return;
+    /// Tells everybody what is untold, as far as the sockets take it.
+    fn tell_all(&mut self) {
+        let past = Past {
+            table: &self.table,
+            held: &self.held,
+            state: None,
+            greeting: Greeting {
+                detached: self.detached,
+                seasoned: self.seasoned,
+                previous: self.previous,
+                on_trial: false,
+                takes_over: self.brain.as_ref().is_some_and(|brain| brain.takes_over),
+            },
         };
-        while let Some(tell) = self.untold.front() {
-            let fds = match encode(tell, &mut self.out, &self.table, &self.held, &greeting) {
-                Some(fds) => fds,
-                // The slot is gone: the brain has forgotten the child before it heard all about it.
-                None => {
-                    self.untold.pop_front();
-                    continue;
-                }
-            };
-            match send_packet(&brain.socket, &self.out, &fds) {
-                Ok(()) => {
-                    if let Some(Tell::Orphan(..)) = self.untold.pop_front() {
-                        self.untold_orphans -= 1;
-                    }
-                }
-                // Full: poll will say when there is room. Broken: SIGCHLD will say why.
-                Err(_) => return,
-            }
+        if let Some(brain) = &mut self.brain {
+            brain.peer.tell(&past, &mut self.out);
         }
+        self.upgrade.tell(past, &mut self.out);
+    }
+}
+
+impl Peer {
+    fn new(pid: i32, socket: OwnedFd) -> Peer {
+        Peer { pid, socket, untold: VecDeque::new(), deaf: false }
     }
 
-    fn greeting(&self) -> Greeting {
-        Greeting { detached: self.detached, seasoned: self.seasoned, previous: self.previous }
+    fn tell(&mut self, past: &Past<'_>, out: &mut Vec<u8>) {
+        while let Some(tell) = self.untold.front().filter(|_| !self.deaf) {
+            // Without a message the slot is gone: a child was forgotten before this one heard all about it.
+            if let Some(fds) = past.encode(tell, out)
+                && send_packet(&self.socket, out, &fds).is_err()
+            {
+                // Full: poll will say when there is room. Broken: SIGCHLD will say why.
+                return;
+            }
+            self.untold.pop_front();
+        }
     }
+}
+
+/// All that anybody can be told.
+struct Past<'a> {
+    table: &'a Table,
+    held: &'a [Held],
+    state: Option<&'a OwnedFd>,
+    greeting: Greeting,
 }
 
 struct Greeting {
     detached: bool,
     seasoned: bool,
     previous: Option<Previous>,
+    on_trial: bool,
+    takes_over: bool,
 }
 
-/// Writes one piece of news into `out` and returns the descriptors that go with it.
-fn encode<'a>(
-    news: &Tell,
-    out: &mut Vec<u8>,
-    table: &'a Table,
-    held: &'a [Held],
-    greeting: &Greeting,
-) -> Option<Vec<BorrowedFd<'a>>> {
-    match news {
-        Tell::Hello => {
-            let previous =
-                greeting.previous.unwrap_or(Previous { pid: 0, status: WaitStatus(0), in_a_row: 0 });
-            Writer::start(out, tell::HELLO)
-                .i32(getpid().as_raw_pid())
-                .u32(greeting.detached.into())
-                .u32(greeting.seasoned.into())
-                .i32(previous.pid)
-                .i32(previous.status.0)
-                .u32(previous.in_a_row)
-                .rest(&[]);
-        }
-        Tell::Held(index) => {
-            let held = held.get(*index)?;
-            Writer::start(out, tell::HELD).rest(&held.name);
-            return Some(vec![held.fd.as_fd()]);
-        }
-        Tell::Child(id) => {
-            let slot = table.get(*id)?;
-            Writer::start(out, tell::CHILD)
+impl<'a> Past<'a> {
+    /// Writes one piece of news into `out` and returns the descriptors that go with it.
+    fn encode(&self, news: &Tell, out: &mut Vec<u8>) -> Option<Vec<BorrowedFd<'a>>> {
+        let Past { table, held, state, greeting } = self;
+        match news {
+            Tell::Hello => {
+                let previous =
+                    greeting.previous.unwrap_or(Previous { pid: 0, status: WaitStatus(0), in_a_row: 0 });
+                Writer::start(out, tell::HELLO)
+                    .i32(getpid().as_raw_pid())
+                    .u32(greeting.detached.into())
+                    .u32(greeting.seasoned.into())
+                    .i32(previous.pid)
+                    .i32(previous.status.0)
+                    .u32(previous.in_a_row)
+                    .u32(greeting.on_trial.into())
+                    .u32(greeting.takes_over.into())
+                    .rest(&[]);
+            }
+            Tell::Held(number) => {
+                let held = held.iter().find(|held| held.number == *number)?;
+                Writer::start(out, tell::HELD).rest(&held.name);
+                return Some(vec![held.fd.as_fd()]);
+            }
+            Tell::Child(id) => {
+                let slot = table.get(*id)?;
+                Writer::start(out, tell::CHILD)
+                    .u32(*id)
+                    .i32(slot.pid)
+                    .stamp(slot.started)
+                    .u32(table.predecessor(*id).unwrap_or(0))
+                    .u32(slot.highest(*id))
+                    .rest(slot.label().as_bytes());
+                // One on trial has no business with them.
+                return Some(if greeting.on_trial { Vec::new() } else { ends(&slot.pipes) });
+            }
+            Tell::Lingering(id) => {
+                let lingering = table.lingering(*id)?;
+                Writer::start(out, tell::LINGERING).u32(*id).rest(lingering.label.as_bytes());
+                return Some(if greeting.on_trial { Vec::new() } else { ends(&lingering.pipes) });
+            }
+            Tell::Begin => Writer::start(out, tell::BEGIN).rest(&[]),
+            Tell::Spawned(id) => {
+                let slot = table.get(*id)?;
+                Writer::start(out, tell::SPAWNED).u32(*id).i32(slot.pid).stamp(slot.started).rest(&[]);
+                return Some(ends(&slot.pipes));
+            }
+            Tell::SpawnFailed(id, error) => Writer::start(out, tell::SPAWN_FAILED)
                 .u32(*id)
-                .i32(slot.pid)
-                .stamp(slot.started)
-                .u32(table.predecessor(*id).unwrap_or(0))
-                .u32(slot.highest(*id))
-                .rest(slot.label().as_bytes());
-            return Some(ends(&slot.pipes));
+                .u32(error.stage.number())
+                .i32(error.errno)
+                .rest(&[]),
+            Tell::Exited(id) => {
+                let end = table.get(*id)?.end?;
+                let (stage, errno) = end.failure.map_or((0, 0), |(stage, errno)| (stage.number(), errno));
+                Writer::start(out, tell::EXITED)
+                    .u32(*id)
+                    .i32(end.status.0)
+                    .stamp(end.at)
+                    .u32(stage)
+                    .i32(errno)
+                    .u32(end.next.unwrap_or(0))
+                    .rest(&[])
+            }
+            Tell::KillFailed(id, errno) => {
+                Writer::start(out, tell::KILL_FAILED).u32(*id).i32(*errno).rest(&[])
+            }
+            Tell::Orphan(pid, status) => Writer::start(out, tell::ORPHAN).i32(*pid).i32(status.0).rest(&[]),
+            Tell::Signal(signal) => Writer::start(out, tell::SIGNAL).i32(*signal).rest(&[]),
+            Tell::KeeperState => {
+                Writer::start(out, tell::KEEPER_STATE).rest(&[]);
+                return Some(vec![(*state)?.as_fd()]);
+            }
+            Tell::Upgrade(news) => {
+                let (kind, number, text) = news.to_fields();
+                Writer::start(out, tell::UPGRADE).u32(kind).i32(number).rest(text.as_bytes());
+            }
+            Tell::KeeperRenewed(errno) => Writer::start(out, tell::KEEPER_RENEWED).i32(*errno).rest(&[]),
         }
-        Tell::Lingering(id) => {
-            let lingering = table.lingering(*id)?;
-            Writer::start(out, tell::LINGERING).u32(*id).rest(lingering.label.as_bytes());
-            return Some(ends(&lingering.pipes));
-        }
-        Tell::Begin => Writer::start(out, tell::BEGIN).rest(&[]),
-        Tell::Spawned(id) => {
-            let slot = table.get(*id)?;
-            Writer::start(out, tell::SPAWNED).u32(*id).i32(slot.pid).stamp(slot.started).rest(&[]);
-            return Some(ends(&slot.pipes));
-        }
-        Tell::SpawnFailed(id, error) => Writer::start(out, tell::SPAWN_FAILED)
-            .u32(*id)
-            .u32(error.stage.number())
-            .i32(error.errno)
-            .rest(&[]),
-        Tell::Exited(id) => {
-            let end = table.get(*id)?.end?;
-            let (stage, errno) = end.failure.map_or((0, 0), |(stage, errno)| (stage.number(), errno));
-            Writer::start(out, tell::EXITED)
-                .u32(*id)
-                .i32(end.status.0)
-                .stamp(end.at)
-                .u32(stage)
-                .i32(errno)
-                .u32(end.next.unwrap_or(0))
-                .rest(&[])
-        }
-        Tell::KillFailed(id, errno) => Writer::start(out, tell::KILL_FAILED).u32(*id).i32(*errno).rest(&[]),
-        Tell::Orphan(pid, status) => Writer::start(out, tell::ORPHAN).i32(*pid).i32(status.0).rest(&[]),
-        Tell::Signal(signal) => Writer::start(out, tell::SIGNAL).i32(*signal).rest(&[]),
+        Some(Vec::new())
     }
-    Some(Vec::new())
 }
 
 fn ends(pipes: &KeptPipes) -> Vec<BorrowedFd<'_>> {
     [Some(&pipes.stdout), pipes.stderr.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect()
+}
+
+fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?)
 }
 
 fn is_request_to_end(signal: i32) -> bool {
@@ -760,24 +848,24 @@ fn until(deadline_ns: u64) -> Timespec {
     Timespec { tv_sec: (left / 1_000_000_000) as i64, tv_nsec: (left % 1_000_000_000) as i64 }
 }
 
-/// A plan too long for a message, out of the memfd it came in.
-fn read_plan(memfd: OwnedFd) -> Result<Arc<[u8]>, i32> {
+/// What is in a memfd, if it is not longer than this; the error is an errno.
+fn read_whole(memfd: BorrowedFd<'_>, longest: u64) -> Result<Vec<u8>, i32> {
     let errno = |e: Errno| e.raw_os_error();
-    let size = rustix::fs::fstat(&memfd).map_err(errno)?.st_size as u64;
-    if size > MAX_PLAN {
+    let size = rustix::fs::fstat(memfd).map_err(errno)?.st_size as u64;
+    if size > longest {
         return Err(libc::E2BIG);
     }
     let mut bytes = vec![0; size as usize];
     let mut filled = 0;
     while filled < bytes.len() {
-        match rustix::io::pread(&memfd, &mut bytes[filled..], filled as u64) {
+        match rustix::io::pread(memfd, &mut bytes[filled..], filled as u64) {
             Ok(0) => return Err(libc::EBADMSG),
             Ok(n) => filled += n,
             Err(Errno::INTR) => {}
             Err(e) => return Err(errno(e)),
         }
     }
-    Ok(bytes.into())
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use rustix::net::{
 use crate::plan::Identity;
 use crate::protocol::{
     BadMessage, Ends, FromKeeper, Hello, INLINE_PLAN, MAX_MESSAGE, Pipes, Previous, Reader, Relaunch, Stage,
-    Target, ToKeeper, WaitStatus, Writer, ask, tell,
+    Target, ToKeeper, Upgrade, WaitStatus, Writer, ask, tell,
 };
 
 /// Descriptors one message may carry.
@@ -157,6 +157,11 @@ fn encode(message: ToKeeper) -> std::io::Result<Unsent> {
         ToKeeper::Ready => Writer::start(&mut buf, ask::READY).rest(&[]),
         ToKeeper::Finish { code } => Writer::start(&mut buf, ask::FINISH).u32(code.into()).rest(&[]),
         ToKeeper::Renew => Writer::start(&mut buf, ask::RENEW).rest(&[]),
+        ToKeeper::Heard { signal } => Writer::start(&mut buf, ask::HEARD).i32(signal).rest(&[]),
+        ToKeeper::Upgrade { patience_ns } => Writer::start(&mut buf, ask::UPGRADE).u64(patience_ns).rest(&[]),
+        ToKeeper::Willing { version } => Writer::start(&mut buf, ask::WILLING).rest(version.as_bytes()),
+        ToKeeper::Unwilling { reason } => Writer::start(&mut buf, ask::UNWILLING).rest(reason.as_bytes()),
+        ToKeeper::HandOver => Writer::start(&mut buf, ask::HAND_OVER).rest(&[]),
     }
     Ok((buf, fds))
 }
@@ -176,7 +181,9 @@ fn decode(packet: &[u8], fds: Vec<OwnedFd>) -> Result<FromKeeper, BadMessage> {
             let (detached, seasoned) = (f.u32()? != 0, f.u32()? != 0);
             let (pid, status, in_a_row) = (f.i32()?, WaitStatus(f.i32()?), f.u32()?);
             let previous = (in_a_row > 0).then_some(Previous { pid, status, in_a_row });
-            FromKeeper::Hello(Hello { keeper_pid, detached, seasoned, previous })
+            // A keeper of an earlier build says no more, and means neither.
+            let (on_trial, takes_over) = (f.u32().unwrap_or(0) != 0, f.u32().unwrap_or(0) != 0);
+            FromKeeper::Hello(Hello { keeper_pid, detached, seasoned, previous, on_trial, takes_over })
         }
         tell::HELD => {
             let [fd] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| BadMessage::Descriptors)?;
@@ -210,6 +217,11 @@ fn decode(packet: &[u8], fds: Vec<OwnedFd>) -> Result<FromKeeper, BadMessage> {
         tell::KILL_FAILED => FromKeeper::KillFailed { id: f.u32()?, errno: f.i32()? },
         tell::ORPHAN => FromKeeper::Orphan { pid: f.i32()?, status: WaitStatus(f.i32()?) },
         tell::SIGNAL => FromKeeper::Signal(f.i32()?),
+        tell::UPGRADE => FromKeeper::Upgrade(Upgrade::from_fields(f.u32()?, f.i32()?, f.text()?)?),
+        tell::KEEPER_RENEWED => {
+            let errno = f.i32()?;
+            FromKeeper::KeeperRenewed(if errno == 0 { Ok(()) } else { Err(errno) })
+        }
         other => return Err(BadMessage::Kind(other)),
     })
 }

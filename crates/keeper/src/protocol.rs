@@ -131,6 +131,18 @@ pub enum ToKeeper {
     Finish { code: u8 },
     /// Everything is stopped: start afresh once the brain has ended, keeping only the pid.
     Renew,
+    /// What follows from this signal has been done, or written down for a later brain.
+    Heard { signal: i32 },
+    /// Try the program file as it is on disk now: start a brain of it that reads everything and touches nothing.
+    /// Answered by `FromKeeper::Upgrade`. It has so long for that, and as long again to come up.
+    Upgrade { patience_ns: u64 },
+    /// A brain on trial: it has read everything and could go on. It waits for its turn, a second `Hello`.
+    Willing { version: String },
+    /// A brain on trial: it could not go on, for this reason.
+    Unwilling { reason: String },
+    /// The brain on trial is the brain from here on. Whoever sends this has let go of everything, and waits for one more
+    /// `FromKeeper::Upgrade`, which is the last that it is told.
+    HandOver,
 }
 
 /// How a child is to be replaced when it ends.
@@ -171,6 +183,41 @@ pub struct Hello {
     pub seasoned: bool,
     /// How the brain before this one ended, where it should not have.
     pub previous: Option<Previous>,
+    /// To be read and understood, and no more: another brain is at work.
+    pub on_trial: bool,
+    /// It takes over from a living brain, which has let go of everything.
+    pub takes_over: bool,
+}
+
+/// How an upgrade goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Upgrade {
+    /// The brain on trial could go on. Its version, in its own words.
+    Willing(String),
+    /// It has come to nothing. A brain that had handed over already is followed by one of the old program file.
+    Failed(UpgradeFailure),
+    /// Told to whoever handed over: the new brain is up. The keeper has become the new program file too, or has
+    /// been kept from it by this error.
+    Done { keeper: Result<(), i32> },
+}
+
+/// Why an upgrade came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpgradeFailure {
+    /// Another one is under way.
+    Busy,
+    /// It is not known which file the program was started from.
+    NoProgram,
+    /// No process could be made.
+    Fork(i32),
+    /// The file could not be executed.
+    Execute(i32),
+    /// It could not go on, and said so.
+    Unwilling(String),
+    /// It ended before it was ready.
+    Ended(WaitStatus),
+    /// It was not ready in time.
+    Late,
 }
 
 /// The end of a brain that was not asked for.
@@ -252,7 +299,11 @@ pub enum FromKeeper {
         pid: i32,
         status: WaitStatus,
     },
+    /// To be acknowledged with `ToKeeper::Heard`.
     Signal(i32),
+    Upgrade(Upgrade),
+    /// The keeper goes on as another program file, or has been kept from that by this error.
+    KeeperRenewed(Result<(), i32>),
 }
 
 /// Why a packet is not a message.
@@ -285,6 +336,40 @@ impl std::fmt::Display for BadMessage {
     }
 }
 
+impl Upgrade {
+    /// A kind, a number and a text, each where it means something.
+    pub(crate) fn to_fields(&self) -> (u32, i32, &str) {
+        match self {
+            Upgrade::Willing(version) => (1, 0, version),
+            Upgrade::Done { keeper: Ok(()) } => (2, 0, ""),
+            Upgrade::Done { keeper: Err(errno) } => (3, *errno, ""),
+            Upgrade::Failed(UpgradeFailure::Busy) => (4, 0, ""),
+            Upgrade::Failed(UpgradeFailure::NoProgram) => (5, 0, ""),
+            Upgrade::Failed(UpgradeFailure::Fork(errno)) => (6, *errno, ""),
+            Upgrade::Failed(UpgradeFailure::Execute(errno)) => (7, *errno, ""),
+            Upgrade::Failed(UpgradeFailure::Unwilling(reason)) => (8, 0, reason),
+            Upgrade::Failed(UpgradeFailure::Ended(status)) => (9, status.0, ""),
+            Upgrade::Failed(UpgradeFailure::Late) => (10, 0, ""),
+        }
+    }
+
+    pub(crate) fn from_fields(kind: u32, number: i32, text: String) -> Result<Upgrade, BadMessage> {
+        Ok(match kind {
+            1 => Upgrade::Willing(text),
+            2 => Upgrade::Done { keeper: Ok(()) },
+            3 => Upgrade::Done { keeper: Err(number) },
+            4 => Upgrade::Failed(UpgradeFailure::Busy),
+            5 => Upgrade::Failed(UpgradeFailure::NoProgram),
+            6 => Upgrade::Failed(UpgradeFailure::Fork(number)),
+            7 => Upgrade::Failed(UpgradeFailure::Execute(number)),
+            8 => Upgrade::Failed(UpgradeFailure::Unwilling(text)),
+            9 => Upgrade::Failed(UpgradeFailure::Ended(WaitStatus(number))),
+            10 => Upgrade::Failed(UpgradeFailure::Late),
+            _ => return Err(BadMessage::Short),
+        })
+    }
+}
+
 /// Appends fields to a packet.
 pub(crate) struct Writer<'a>(&'a mut Vec<u8>);
 
@@ -293,6 +378,10 @@ impl<'a> Writer<'a> {
     pub(crate) fn start(buf: &'a mut Vec<u8>, kind: u8) -> Self {
         buf.clear();
         buf.extend([VERSION, kind]);
+        Writer(buf)
+    }
+    /// Fields without a message around them.
+    pub(crate) fn behind(buf: &'a mut Vec<u8>) -> Self {
         Writer(buf)
     }
     pub(crate) fn u32(self, v: u32) -> Self {
@@ -329,6 +418,10 @@ impl<'a> Reader<'a> {
             [_] | [] => Err(BadMessage::Short),
             [version, ..] => Err(BadMessage::Version(*version)),
         }
+    }
+    /// Fields without a message around them.
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        Reader(bytes)
     }
     fn take<const N: usize>(&mut self) -> Result<[u8; N], BadMessage> {
         let (head, tail) = self.0.split_first_chunk::<N>().ok_or(BadMessage::Short)?;
@@ -372,6 +465,11 @@ pub(crate) mod ask {
     pub(crate) const NO_RELAUNCH: u8 = 13;
     pub(crate) const DESCRIPTORS: u8 = 14;
     pub(crate) const DRY: u8 = 15;
+    pub(crate) const HEARD: u8 = 16;
+    pub(crate) const UPGRADE: u8 = 17;
+    pub(crate) const WILLING: u8 = 18;
+    pub(crate) const UNWILLING: u8 = 19;
+    pub(crate) const HAND_OVER: u8 = 20;
 }
 
 /// Message kinds, keeper to brain.
@@ -387,6 +485,10 @@ pub(crate) mod tell {
     pub(crate) const ORPHAN: u8 = 9;
     pub(crate) const SIGNAL: u8 = 10;
     pub(crate) const LINGERING: u8 = 11;
+    pub(crate) const UPGRADE: u8 = 12;
+    pub(crate) const KEEPER_RENEWED: u8 = 13;
+    /// The first word to a brain on trial, from keeper to keeper: could this build go on with this state?
+    pub(crate) const KEEPER_STATE: u8 = 14;
 }
 
 #[cfg(test)]

@@ -32,7 +32,6 @@ use crate::sys;
 #[derive(Debug)]
 pub(crate) struct KeptPipes {
     /// Absent where standard input is a socket.
-    #[expect(dead_code, reason = "held, so that a program never meets the end of its input")]
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: Option<OwnedFd>,
@@ -87,6 +86,20 @@ impl Spawner {
     pub(crate) fn allow_descriptors(&mut self, least: u64) {
         self.descriptors.raise_to(least);
         sys::raise_own_descriptor_limit(&self.descriptors);
+    }
+
+    /// What the keeper was started with.
+    pub(crate) fn environment(&self) -> &[CString] {
+        &self.environment
+    }
+
+    pub(crate) fn descriptors(&self) -> sys::Limit {
+        self.descriptors
+    }
+
+    /// The limit of open files for children, as an earlier build of this keeper had it.
+    pub(crate) fn resume_descriptors(&mut self, limit: sys::Limit) {
+        self.descriptors = limit;
     }
 
     /// How many children are on their way: where there are any, call [`Spawner::settle`] soon.

@@ -179,6 +179,36 @@ pub(crate) fn filler() -> Option<OwnedFd> {
     rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).ok()
 }
 
+// --- becoming another binary ---
+
+/// Takes a variable out of our environment.
+pub(crate) fn remove_variable(name: &str) {
+    // SAFETY: there is one thread, as for `fork`, so nobody reads the environment meanwhile.
+    unsafe { std::env::remove_var(name) };
+}
+
+/// A descriptor that whoever executed us has left open for us, close-on-exec from here on. Its number was told.
+pub(crate) fn inherited(fd: RawFd) -> Option<OwnedFd> {
+    // SAFETY: plain system calls on a number; that it is open is what the first one finds out.
+    let is_open = unsafe {
+        libc::fcntl(fd, libc::F_GETFD) >= 0 && libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) >= 0
+    };
+    // SAFETY: it is open, it was left to us by number, and whoever tells the number tells it once.
+    is_open.then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// execve(2); returns the errno where that fails.
+pub(crate) fn execute(path: &CStr, argv: &[CString], env: &[CString]) -> i32 {
+    let pointers = |strings: &[CString]| {
+        let ends = std::iter::once(std::ptr::null());
+        strings.iter().map(|s| s.as_ptr()).chain(ends).collect::<Vec<_>>()
+    };
+    let (argv, env) = (pointers(argv), pointers(env));
+    // SAFETY: C strings and arrays of them that end with a null pointer, all alive during the call.
+    unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), env.as_ptr()) };
+    io::Error::last_os_error().raw_os_error().unwrap_or(libc::ENOEXEC)
+}
+
 // --- what children inherit ---
 
 /// Our own environment, entry by entry, whatever is in it.
@@ -237,6 +267,15 @@ impl Limit {
     pub(crate) fn raise_to(&mut self, least: u64) {
         self.0.rlim_cur = self.0.rlim_cur.max(least);
         self.0.rlim_max = self.0.rlim_max.max(least);
+    }
+
+    /// Soft and hard.
+    pub(crate) fn numbers(&self) -> (u64, u64) {
+        (self.0.rlim_cur, self.0.rlim_max)
+    }
+
+    pub(crate) fn of_numbers((soft, hard): (u64, u64)) -> Limit {
+        Limit(libc::rlimit { rlim_cur: soft, rlim_max: hard })
     }
 
     pub(crate) fn as_kernel(&self) -> &libc::rlimit {

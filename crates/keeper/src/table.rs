@@ -32,6 +32,11 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// Why the child has not become its program, if it has not.
+    pub(crate) fn failure(&self) -> Option<(Stage, i32)> {
+        self.report.failure()
+    }
+
     /// What the brain calls this child.
     pub(crate) fn label(&self) -> Cow<'_, str> {
         // It could be read when the child was made.
@@ -51,6 +56,19 @@ impl Slot {
         let wanted = end.failure.is_none() && lived >= relaunch.after_ns && relaunch.on.contains(end.status);
         wanted.then_some(relaunch)
     }
+}
+
+/// A slot as it was before the keeper became another program file: only what is shared with a child is missing.
+#[derive(Debug)]
+pub(crate) struct ResumedSlot {
+    pub(crate) pid: i32,
+    pub(crate) started: Stamp,
+    pub(crate) pipes: KeptPipes,
+    pub(crate) plan: Arc<[u8]>,
+    pub(crate) socket: Option<OwnedFd>,
+    pub(crate) relaunch: Option<Relaunch>,
+    pub(crate) end: Option<End>,
+    pub(crate) failure: Option<(Stage, i32)>,
 }
 
 /// How a child ended.
@@ -116,12 +134,38 @@ impl Table {
         }
     }
 
+    /// Goes on with a child of the keeper that we were before.
+    pub(crate) fn resume(&mut self, id: u32, slot: ResumedSlot) -> io::Result<()> {
+        let report = self.report()?;
+        let ResumedSlot { pid, started, pipes, plan, socket, relaunch, end, failure } = slot;
+        if let Some((stage, errno)) = failure {
+            report.failed(stage, errno);
+        }
+        if end.is_none() {
+            self.by_pid.insert(pid, id);
+        }
+        self.slots.insert(id, Slot { pid, started, pipes, plan, socket, relaunch, end, report });
+        Ok(())
+    }
+
+    pub(crate) fn resume_lingering(&mut self, id: u32, lingering: Lingering) {
+        self.lingering.insert(id, lingering);
+    }
+
     pub(crate) fn get(&self, id: u32) -> Option<&Slot> {
         self.slots.get(&id)
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = u32> {
         self.slots.keys().copied()
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (u32, &Slot)> + Clone {
+        self.slots.iter().map(|(id, slot)| (*id, slot))
+    }
+
+    pub(crate) fn lingering_slots(&self) -> impl Iterator<Item = (u32, &Lingering)> {
+        self.lingering.iter().map(|(id, lingering)| (*id, lingering))
     }
 
     /// The child that this one has taken the place of, as long as that is not forgotten.

@@ -40,6 +40,20 @@ pub fn provost_child() -> &'static Path {
     })
 }
 
+/// A differently built supervisord: what an upgrade may find on disk.
+///
+/// # Panics
+/// When it cannot be built.
+#[must_use]
+pub fn supervisord_next() -> &'static Path {
+    static NEXT: OnceLock<PathBuf> = OnceLock::new();
+    NEXT.get_or_init(|| {
+        // It is made of the same crates as the daemon under test: cargo knows what has changed.
+        build_programs("provost-next", &["supervisord-next"]);
+        directory().join("supervisord-next")
+    })
+}
+
 /// Builds programs of a package of this workspace in the profile that we run in.
 ///
 /// # Panics

@@ -20,7 +20,7 @@ mod process;
 mod sandbox;
 mod unix_http;
 
-pub use artifacts::{build_programs, provost_child};
+pub use artifacts::{build_programs, provost_child, supervisord_next};
 pub use daemon::{CtlOutput, Daemon, HEAD};
 pub use deadline::{DEADLINE, Deadline};
 pub use hello::{Hello, HelloSocket, monotonic_ns};

@@ -1,4 +1,4 @@
-//! Every method that a stock Supervisor publishes: one row each.
+//! Every method: those that a stock Supervisor publishes, and our own. One row each.
 //!
 //! Argument counts, `system.listMethods`, `methodSignature` and `methodHelp` all
 //! come from these rows. What a method does is not here; `api` maps a row to a
@@ -94,7 +94,8 @@ pub fn names() -> Vec<&'static str> {
 
 use ParamType::{Array, Bool, Int, Signal, Str};
 
-/// In the order of SPEC 6.4 and 6.8: state, the main log, the daemon itself, groups, processes, logs, events, system.
+/// In the order of SPEC 6.4 and 6.8: state, the main log, the daemon itself, groups, processes, logs, events, system. Last
+/// what Supervisor does not have, in a namespace of its own, as a plugin's methods would be.
 pub const METHODS: &[Method] = &[
     row("supervisor.getAPIVersion", &[], ReturnType::Str, "The version of this interface, which is not the version of the daemon.")
         .alias(&["supervisor.getVersion"]),
@@ -154,6 +155,9 @@ pub const METHODS: &[Method] = &[
     row("system.methodSignature", &[Str], ReturnType::Array, "The type of a method's result, then the types of its parameters."),
     row("system.multicall", &[Array], ReturnType::Array,
         "Make several calls, one after the other, each a struct of methodName and params. Gives an array of results; a call that failed gives a struct of faultCode and faultString."),
+    row("provost.upgrade", &[Int], ReturnType::Struct,
+        "Go on as the program file that is on disk now, without touching a process: from, to (versions), keeper (empty, or why it goes on as it was). The argument is how many seconds the new program may take, 10 if left out.")
+        .optional(1),
 ];
 
 const fn row(
@@ -194,7 +198,10 @@ mod tests {
 
     #[test]
     fn every_name_of_the_stock_daemon_is_listed_in_its_order() {
-        assert_eq!(names(), LISTED.split_whitespace().collect::<Vec<_>>());
+        let ours = |name: &&str| name.starts_with("provost.");
+        let (ours, stock): (Vec<_>, Vec<_>) = names().into_iter().partition(ours);
+        assert_eq!(stock, LISTED.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(ours, ["provost.upgrade"]);
     }
 
     #[test]

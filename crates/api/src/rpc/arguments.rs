@@ -31,6 +31,11 @@ impl Arguments {
         }
     }
 
+    /// A number that may be left out.
+    pub(crate) fn int_or(&mut self, default: i64) -> Result<i64, Fault> {
+        if self.0.as_slice().is_empty() { Ok(default) } else { self.int() }
+    }
+
     /// A flag that may be left out.
     pub(crate) fn flag(&mut self, default: bool) -> Result<bool, Fault> {
         match self.0.next() {

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use provost_core::{Command, ProcessInfo, Reply, StatusEntry, Target};
+use provost_core::{Command, ProcessInfo, Reply, StatusEntry, Target, Upgraded};
 use provost_wire::{Fault, FaultCode, Value, methods};
 
 use super::arguments::Arguments;
@@ -18,6 +19,11 @@ const API_VERSION: &str = "3.0";
 /// Methods of Supervisor's that are not here yet: called, they are unknown, and they are not listed.
 const NOT_YET: [&str; 3] =
     ["supervisor.clearLog", "supervisor.sendProcessStdin", "supervisor.sendRemoteCommEvent"];
+
+/// How many seconds an upgrade may take, where the client does not say.
+const PATIENCE: i64 = 10;
+/// An hour: what is not ready by then never will be.
+const MOST_PATIENCE: u64 = 3600;
 
 /// Which output of a process.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +58,7 @@ impl Rpc<'_> {
             }
             name => match name.strip_prefix("supervisor.") {
                 Some(name) => self.supervisor(name, &mut args).await,
+                None if name == "provost.upgrade" => self.upgrade(&mut args).await,
                 None => Err(unknown_method()),
             },
         }
@@ -127,6 +134,16 @@ impl Rpc<'_> {
 
     async fn signal(&self, target: Target, args: &mut Arguments) -> Result<Value, Fault> {
         self.done(Command::Signal { target, signal: args.text()? }).await
+    }
+
+    async fn upgrade(&self, args: &mut Arguments) -> Result<Value, Fault> {
+        let seconds = args.int_or(PATIENCE)?;
+        let seconds =
+            u64::try_from(seconds).ok().filter(|s| (1..=MOST_PATIENCE).contains(s)).ok_or_else(|| {
+                let why = format!("{seconds} seconds: give 1 to {MOST_PATIENCE}");
+                Fault::new(FaultCode::IncorrectParameters, Some(&why))
+            })?;
+        self.done(Command::Upgrade { patience: Duration::from_secs(seconds) }).await
     }
 
     // --- logs ---
@@ -234,6 +251,11 @@ fn value(reply: Reply) -> Value {
         Reply::Statuses(entries) => Value::Array(entries.iter().map(status).collect()),
         Reply::Info(info) => describe::info(&info),
         Reply::Infos(infos) => Value::Array(infos.iter().map(describe::info).collect()),
+        Reply::Upgraded(Upgraded { from, to, keeper }) => Value::members([
+            ("from", from.into()),
+            ("to", to.into()),
+            ("keeper", keeper.err().unwrap_or_default().into()),
+        ]),
         Reply::Configured(all) => Value::Array(all.iter().map(describe::config).collect()),
         // An array of one array of three arrays: clients take it apart exactly so.
         Reply::Reread { added, changed, removed } => {

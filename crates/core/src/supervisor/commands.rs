@@ -83,6 +83,7 @@ impl Supervisor {
                 self.announce_the_end(now, out);
             }
             Command::Restart => out.push(Action::ReadConfig { ask: Some(ask), purpose: ReadFor::Restart }),
+            Command::Upgrade { patience } => out.push(Action::Upgrade { ask, patience }),
         }
     }
 

@@ -72,6 +72,8 @@ impl Asks {
             | Command::ProcessInfo { .. }
             | Command::AllProcessInfo
             | Command::AllConfigInfo
+            // Granted, it ends this brain: here it is always refused.
+            | Command::Upgrade { .. }
             | Command::Reread
             | Command::AddGroup { .. } => (Wanted::Other, None),
         };
@@ -139,7 +141,8 @@ impl Asks {
             | Reply::Info(_)
             | Reply::Infos(_)
             | Reply::Reread { .. }
-            | Reply::Configured(_) => Ok(granted),
+            | Reply::Configured(_)
+            | Reply::Upgraded(_) => Ok(granted),
         }
     }
 

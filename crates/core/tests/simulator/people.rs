@@ -1,5 +1,7 @@
 //! What people ask, of whom, and when not.
 
+use std::time::Duration;
+
 use provost_core::{Command, Target};
 
 use crate::chance::Chance;
@@ -48,6 +50,7 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
             on_disk = OnDisk::Broken;
             Command::Restart
         }
+        1150..1155 => Command::Upgrade { patience: Duration::from_secs(10) },
         _ => Command::Ping,
     };
     (command, on_disk)

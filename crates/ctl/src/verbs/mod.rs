@@ -23,6 +23,7 @@ mod status;
 mod stop;
 mod tail;
 mod update;
+mod upgrade;
 mod version;
 
 use crate::call::CallError;
@@ -58,6 +59,7 @@ const VERBS: &[Verb] = &[
     stop::VERB,
     tail::VERB,
     update::VERB,
+    upgrade::VERB,
     version::VERB,
     help::VERB,
     quit::EOF,

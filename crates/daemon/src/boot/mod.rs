@@ -4,7 +4,7 @@
 //! status that scripts know. Here the command line is read; `rise.rs` tells the rest in order. Its chapters: `limits.rs`
 //! asks for descriptors and processes, `identity.rs` drops privileges, `pidfile.rs` makes sure that we are the only one,
 //! `opening.rs` begins the log, `sockets.rs` makes the doors, `background.rs` lets go of the terminal, `past.rs` hears
-//! what an earlier brain left behind. `check.rs` is `--check`, which does none of this.
+//! what an earlier brain left behind, `trial.rs` only looks whether it could. `check.rs` is `--check`, which does none of this.
 
 mod background;
 mod check;
@@ -15,6 +15,7 @@ mod past;
 mod pidfile;
 mod rise;
 mod sockets;
+mod trial;
 
 use std::path::Path;
 
@@ -23,6 +24,7 @@ use provost_config::{Cli, Files, cli, find_config, parse_supervisord};
 use provost_host::Host;
 use provost_keeper::{Link, LinkError, ToKeeper};
 
+use crate::Build;
 use crate::console::{complain, say};
 use crate::effective::{Effective, Reading, Start};
 use crate::perform::Source;
@@ -58,9 +60,9 @@ impl From<LinkError> for Refusal {
 }
 
 /// See [`crate::brain`].
-pub(crate) fn brain(link: Link) -> u8 {
+pub(crate) fn brain(link: Link, build: &Build) -> u8 {
     let argv: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    match live(link, &argv) {
+    match live(link, &argv, build) {
         Ok(code) => code,
         Err(refusal) => {
             complain(&format!("Error: {}", refusal.text));
@@ -72,7 +74,7 @@ pub(crate) fn brain(link: Link) -> u8 {
     }
 }
 
-fn live(mut link: Link, argv: &[String]) -> Result<u8, Refusal> {
+fn live(mut link: Link, argv: &[String], build: &Build) -> Result<u8, Refusal> {
     // "pkill supervisord" should find the keeper, whose children are ours too.
     let _ = rustix::thread::set_name(c"provost-brain");
     // A log that has reached a limit (RLIMIT_FSIZE) is a write that fails, not the end. Every later thread inherits this.
@@ -95,6 +97,11 @@ fn live(mut link: Link, argv: &[String]) -> Result<u8, Refusal> {
     }
     let path = find_config(options.configuration.as_deref(), argv0, &host).map_err(Refusal::usage)?;
     let source = Source { path: host.cwd().join(path), overrides: options.overrides, host };
+    if past.hello.on_trial {
+        trial::stand(&mut link, past, &source, build)?;
+        // Its turn, or its end.
+        past = past::hear(&mut link)?;
+    }
     let Source { path, overrides, host } = &source;
     let resumed = match past.resumes() {
         true => Effective::resume(&mut past.held, path, overrides, host),
@@ -112,7 +119,7 @@ fn live(mut link: Link, argv: &[String]) -> Result<u8, Refusal> {
         link.send(ToKeeper::Detach)?;
         return Ok(0);
     }
-    Brain::bring_up(link, past, source, start)?.run()
+    Brain::bring_up(link, past, source, start)?.run(build)
 }
 
 fn told(text: &str) -> u8 {

@@ -73,9 +73,9 @@ impl Past {
         !self.hello.seasoned
     }
 
-    /// A brain has died, and programs may run: this one goes on where it ended.
+    /// Another brain has died, or made room, and programs may run: this one goes on where it ended.
     pub(super) fn resumes(&self) -> bool {
-        self.hello.previous.is_some()
+        self.hello.previous.is_some() || self.hello.takes_over
     }
 
     pub(super) fn in_background(&self) -> bool {
@@ -116,26 +116,35 @@ impl Past {
         );
     }
 
+    /// What the core is to hear of everything that lives and of everything that was written down.
+    pub(super) fn inputs<'a>(&'a self, memories: &'a [Recalled]) -> impl Iterator<Item = Input> + 'a {
+        // One that has taken another's place follows from the end of that one.
+        let firsts = self.children.iter().filter(|child| child.predecessor.is_none());
+        let children = firsts.map(|child| {
+            let (group, process) = child.label.split_once(':').unwrap_or((&child.label, ""));
+            Input::Adopt {
+                group: group.to_owned(),
+                process: process.to_owned(),
+                child: ChildId(child.id),
+                pid: child.pid,
+                started: clock::of(child.started),
+            }
+        });
+        let memories = memories.iter().cloned();
+        children.chain(memories.map(|Recalled { group, process, known: memory }| Input::Recall {
+            group,
+            process,
+            memory,
+        }))
+    }
+
     /// Tells the core of everything that lives and of everything that was written down; from here on its own memory is
     /// the one that counts.
     pub(super) fn take_up(self, memories: memory::Past, main: &mut Loop) -> Result<(), Refusal> {
+        main.inputs.extend(self.inputs(&memories.processes));
         for child in self.children {
-            let (group, process) = child.label.split_once(':').unwrap_or((&child.label, ""));
-            // One that has taken another's place follows from the end of that one.
-            if child.predecessor.is_none() {
-                main.inputs.push_back(Input::Adopt {
-                    group: group.to_owned(),
-                    process: process.to_owned(),
-                    child: ChildId(child.id),
-                    pid: child.pid,
-                    started: clock::of(child.started),
-                });
-            }
             let old = Adoptable { pid: child.pid, started: clock::of(child.started), pipes: child.pipes };
             main.hands.adoptable.insert(ChildId(child.id), old);
-        }
-        for Recalled { group, process, known: memory } in memories.processes {
-            main.inputs.push_back(Input::Recall { group, process, memory });
         }
         main.work_off()?;
         for (id, label, pipes) in self.lingering {

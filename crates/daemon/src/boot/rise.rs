@@ -17,13 +17,14 @@ use super::past::{Past, no_memory};
 use super::pidfile::Pidfile;
 use super::sockets::{self, Sockets};
 use super::{Refusal, SUPERVISOR_VERSION, background, identity, limits, opening};
+use crate::Build;
 use crate::effective::{Effective, EffectiveError, Start};
 use crate::fcgi::FcgiSockets;
 use crate::launch::Launcher;
 use crate::logs::MainLog;
 use crate::memory::Memory;
 use crate::perform::{Hands, Source};
-use crate::run::{CommandPost, Loop};
+use crate::run::{CommandPost, Loop, Outcome};
 use crate::wake::{Bell, Post};
 
 /// A brain that is up.
@@ -109,8 +110,14 @@ impl Brain {
     }
 
     /// Runs to the end and cleans up behind itself.
-    pub(super) fn run(mut self) -> Result<u8, Refusal> {
-        let ending = self.main.run()?;
+    pub(super) fn run(mut self, build: &Build) -> Result<u8, Refusal> {
+        let ending = match self.main.run()? {
+            Outcome::Ended(ending) => ending,
+            Outcome::HandsOver(hand_over) => {
+                hand_over.carry_out(self.main.hands, self.api, build.version)?;
+                return Ok(0);
+            }
+        };
         self.api.stop();
         self.sockets.remove();
         self.pidfile.remove();

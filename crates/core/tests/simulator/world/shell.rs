@@ -197,6 +197,9 @@ impl World {
                     if self.is_broken { Err("broken".into()) } else { Ok(Arc::clone(&self.on_disk)) };
                 return Some(Input::ConfigRead { ask, purpose, result });
             }
+            Action::Upgrade { ask, .. } => {
+                return Some(Input::UpgradeFailed { ask, reason: "exec format error".into() });
+            }
             Action::Remember { group, name, memory, .. } => {
                 self.memory().processes.insert(Who::of(&group, &name), memory);
             }

@@ -10,7 +10,9 @@ use provost_testkit::{
     DEADLINE, Daemon, Deadline, HEAD, Implementation, Lines, Process, Sandbox, Signal, send_signal,
 };
 
-use crate::common::{brain, content, end_well, freeze_brain, pid_of, start, started_by};
+use crate::common::{
+    brain, content, end_well, freeze_brain, kill_brain, pid_of, start, started_by, wait_for_proc,
+};
 
 /// A program that takes a second to stop, so that there is time to send more.
 const SLOW: &str = "[program:slow]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=1\nstdout_logfile={dir}/slow.log\n";
@@ -160,6 +162,35 @@ fn what_comes_while_the_brain_does_not_listen_is_heard_later() {
     daemon.wait_for_log_line("supervisord started with pid");
     daemon.wait_for_hello("a");
     end_well(daemon);
+}
+
+#[test]
+fn what_a_brain_was_told_and_did_not_live_to_do_the_next_one_does() {
+    for (signal, said) in [
+        (Signal::HUP, "WARN received SIGHUP indicating restart request"),
+        (Signal::USR2, "INFO received SIGUSR2 indicating log reopen request"),
+    ] {
+        let mut daemon = start("[program:a]\ncommand={child} hello forever\n");
+        daemon.wait_for_hello("a");
+        daemon.wait_for_log_line("success: a");
+        let frozen = freeze_brain(&daemon);
+        send_signal(daemon.pid(), signal);
+        // It has been taken, and the keeper sleeps again: so the brain's socket has it.
+        wait_for_proc(daemon.pid(), "status", |status| {
+            status.contains("ShdPnd:\t0000000000000000") && status.contains("State:\tS")
+        });
+        frozen.signal(Signal::KILL);
+        daemon.wait_for_log_line("has ended unexpectedly");
+        daemon.wait_for_log_line(said);
+        // Once: a brain that comes after one that has dealt with it is not told.
+        if signal == Signal::HUP {
+            daemon.wait_for_log_line("success: a");
+        }
+        kill_brain(&mut daemon);
+        send_signal(daemon.pid(), Signal::TERM);
+        daemon.wait_for_end();
+        assert_eq!(times(&daemon, said), 1);
+    }
 }
 
 #[test]

@@ -28,10 +28,10 @@ pub(crate) fn members(common: &Common<'_>, section_name: &str, group_name: &str)
     let section = Section::new(common.reading, section_name, SectionKind::FcgiProgram);
     let mut processes = processes(common, section_name, group_name, ProcessKind::Program);
     if section.written("socket").is_none() {
-        section.advise(
-            "socket",
-            "no socket is named, so its processes run as those of a plain program".to_owned(),
-        );
+        // What is missing has no line; the command has one, or there would be no program.
+        let place = section.written("command").map(|value| &value.place);
+        let text = "no socket is named, so its processes run as those of a plain program".to_owned();
+        common.reading.advise(place, section_name, Some("socket"), text);
         return processes;
     }
     let (_, name) = section_name.split_once(':').expect("its kind was told by the colon");

@@ -42,6 +42,7 @@ pub(crate) fn near_value(kind: ValueKind, text: &str) -> Option<String> {
         ValueKind::Backoff => among(&["linear", "exponential", "constant"]),
         ValueKind::ProgramType => among(&["simple", "oneshot"]),
         ValueKind::ExitOn => among(&["none", "fatal", "exited", "all_exited"]),
+        ValueKind::Leftovers => among(&["start", "refuse", "adopt", "stop"]),
         ValueKind::LogLevel if lower == "warning" => Some("warn".to_owned()),
         ValueKind::LogLevel => among(&["critical", "error", "warn", "info", "debug", "trace", "blather"]),
         ValueKind::Signal => {

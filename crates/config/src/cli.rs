@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::getopt::{Given, Opt, repetition, scan_with};
+use crate::leftovers::{leftovers, on_command_line};
 use crate::python::{integer, repr};
 use crate::{CliOverrides, Files, Lenient, paths, values};
 
@@ -60,6 +61,9 @@ Options given here win over the configuration file.
 -t/--strip_ansi            remove terminal escapes from child logs
 --minprocs NUM             the least number of processes to insist on
 --profile_options LIST     accepted for compatibility, without effect
+--leftovers CHOICE         what to do about programs of a killed daemon that still run:
+                           start (anyway), refuse, adopt or stop
+--adopt                    same as --leftovers=adopt
 --check                    read the configuration, say what is wrong with it, and exit
 --json                     with --check: print what the configuration means as JSON
 ";
@@ -86,6 +90,8 @@ enum Flag {
     StripAnsi,
     Minprocs,
     ProfileOptions,
+    Leftovers,
+    Adopt,
     Check,
     Json,
 }
@@ -99,7 +105,7 @@ const fn value(short: Option<char>, long: &'static str, flag: Flag) -> (Opt, Fla
 }
 
 /// What Supervisor does not have.
-const ADDITIONS: &[&str] = &["check", "json"];
+const ADDITIONS: &[&str] = &["check", "json", "adopt", "leftovers"];
 
 const fn addition(long: &'static str, flag: Flag) -> (Opt, Flag) {
     (Opt { short: None, long, takes_value: false }, flag)
@@ -127,6 +133,8 @@ const FLAGS: &[(Opt, Flag)] = &[
     flag('t', "strip_ansi", Flag::StripAnsi),
     value(None, "minprocs", Flag::Minprocs),
     value(None, "profile_options", Flag::ProfileOptions),
+    value(None, ADDITIONS[3], Flag::Leftovers),
+    addition(ADDITIONS[2], Flag::Adopt),
     addition(ADDITIONS[0], Flag::Check),
     addition(ADDITIONS[1], Flag::Json),
 ];
@@ -155,6 +163,7 @@ pub fn parse_supervisord(args: &[String], files: &dyn Files) -> Result<Cli, Stri
             return Err(message);
         }
     }
+    options.overrides.leftovers = on_command_line(given(Flag::Adopt), options.overrides.leftovers)?;
     let options = Box::new(options);
     match (check, json) {
         (true, json) => Ok(Cli::Check { options, json }),
@@ -169,7 +178,7 @@ fn apply(flag: Flag, given: &Given, options: &mut CliOptions, files: &dyn Files)
     let count = |text: &str| integer(text).map(|number| number.max(0).unsigned_abs());
     let overrides = &mut options.overrides;
     match flag {
-        Flag::Help | Flag::Version | Flag::ProfileOptions | Flag::Check | Flag::Json => {}
+        Flag::Help | Flag::Version | Flag::ProfileOptions | Flag::Adopt | Flag::Check | Flag::Json => {}
         Flag::Configuration => options.configuration = Some(text.to_owned()),
         Flag::Nodaemon => overrides.nodaemon = true,
         Flag::Silent => overrides.silent = true,
@@ -200,6 +209,7 @@ fn apply(flag: Flag, given: &Given, options: &mut CliOptions, files: &dyn Files)
             overrides.logfile_backups = Some(u32::try_from(number).unwrap_or(u32::MAX));
         }
         Flag::Loglevel => overrides.loglevel = Some(values::log_level(text).map_err(refusal)?),
+        Flag::Leftovers => overrides.leftovers = Some(leftovers(text).map_err(refusal)?),
         Flag::Minfds => overrides.minfds = Some(count(text).map_err(refusal)?),
         Flag::Minprocs => overrides.minprocs = Some(count(text).map_err(refusal)?),
     }
@@ -252,7 +262,7 @@ pub fn root_search_warning(configuration: Option<&Path>, files: &dyn Files) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LogLevel, MemoryFiles};
+    use crate::{Leftovers, LogLevel, MemoryFiles};
 
     fn parse(line: &str) -> Result<Cli, String> {
         let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
@@ -262,7 +272,7 @@ mod tests {
     #[test]
     fn every_flag_lands_where_it_belongs() {
         let all = "-c f -nskt -u web -m 077 -d /tmp -l /tmp/l -y 1MB -z 2 -e debug -j p -i me -q ~ \
-                   -a 7 --minprocs 8 --profile_options=calls";
+                   -a 7 --minprocs 8 --profile_options=calls --leftovers=refuse";
         let expected = CliOverrides {
             nodaemon: true,
             silent: true,
@@ -280,6 +290,7 @@ mod tests {
             childlogdir: Some("/home/me".into()),
             minfds: Some(7),
             minprocs: Some(8),
+            leftovers: Some(Leftovers::Refuse),
         };
         let configuration = Some("f".to_owned());
         assert_eq!(parse(all), Ok(Cli::Run(Box::new(CliOptions { configuration, overrides: expected }))));
@@ -314,6 +325,27 @@ mod tests {
         // As before there was --check.
         let Ok(Cli::Run(options)) = parse("--ch /tmp") else { panic!() };
         assert_eq!(options.overrides.childlogdir, Some("/tmp".into()));
+    }
+
+    #[test]
+    fn adopting_has_a_short_form_that_may_not_be_contradicted() {
+        let chosen = |line| match parse(line) {
+            Ok(Cli::Run(options)) => Ok(options.overrides.leftovers),
+            other => Err(other),
+        };
+        assert_eq!(chosen("-n"), Ok(None));
+        assert_eq!(chosen("--adopt"), Ok(Some(Leftovers::Adopt)));
+        assert_eq!(chosen("--leftovers adopt --adopt"), Ok(Some(Leftovers::Adopt)));
+        assert_eq!(
+            parse("--adopt --leftovers=STOP").unwrap_err(),
+            "option --adopt contradicts --leftovers=stop"
+        );
+        assert_eq!(
+            parse("--leftovers=kill").unwrap_err(),
+            "invalid value for --leftovers 'kill': not start, refuse, adopt or stop: 'kill'"
+        );
+        // What Supervisor abbreviated stays what it was.
+        assert_eq!(parse("--ad").unwrap_err(), "option --ad not recognized");
     }
 
     #[test]

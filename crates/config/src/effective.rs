@@ -100,6 +100,7 @@ fn supervisord(config: &Config) -> Json {
         ("environment", (&s.environment).into()),
         ("serverurl", config.child_serverurl().into()),
         ("exit_on", s.exit_on.name().into()),
+        ("leftovers", s.leftovers.name().into()),
     ])
 }
 

@@ -87,6 +87,7 @@ mod tests {
             ValueKind::StartLimit => "5/60",
             ValueKind::ProgramType => "oneshot",
             ValueKind::ExitOn => "fatal",
+            ValueKind::Leftovers => "refuse",
             ValueKind::Octal => "0111",
             ValueKind::Signal => "HUP",
             ValueKind::Strings => "y",

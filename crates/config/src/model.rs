@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Backoff, ExitOn, ProgramType, Retries, StartLimit};
+use crate::{Backoff, ExitOn, Leftovers, ProgramType, Retries, StartLimit};
 
 /// A whole configuration: what `supervisord -c FILE` would run.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,7 @@ pub struct Supervisord {
     pub minprocs: u64,
     pub environment: BTreeMap<String, String>,
     pub exit_on: ExitOn,
+    pub leftovers: Leftovers,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

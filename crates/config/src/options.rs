@@ -39,6 +39,7 @@ pub enum ValueKind {
     StartLimit,
     ProgramType,
     ExitOn,
+    Leftovers,
     ByteSize,
     Octal,
     Signal,
@@ -204,6 +205,8 @@ pub static OPTIONS: &[OptionRow] = &[
         "The name of this supervisord towards clients, and a part of automatic log names."),
     option("exit_on", DAEMON, V::ExitOn, Text("none"), Reload,
         "When to stop everything and exit with a program's status: none for never, fatal for a program that is FATAL, exited for one that ended for good, all_exited when all are down."),
+    option("leftovers", DAEMON, V::Leftovers, Text("start"), Reload,
+        "What a start does about programs that a killed supervisord of the same pidfile has left running: start says so and starts all the same, refuse does not start, adopt takes them over, stop stops them first."),
 
     option("file", UNIX, V::Path, Required, Reload,
         "The socket file that the server listens on."),

@@ -7,7 +7,9 @@ use crate::expand::{Scope, expand};
 use crate::options::{SectionKind, ValueKind};
 use crate::reading::Reading;
 use crate::section::Section;
-use crate::{LogLevel, MainLog, Supervisord, User, advice, environment, paths, policy, values};
+use crate::{
+    Leftovers, LogLevel, MainLog, Supervisord, User, advice, environment, leftovers, paths, policy, values,
+};
 
 /// Values given on the command line, which win over the file's, also when it is read again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +32,7 @@ pub struct CliOverrides {
     pub childlogdir: Option<PathBuf>,
     pub minfds: Option<u64>,
     pub minprocs: Option<u64>,
+    pub leftovers: Option<Leftovers>,
 }
 
 /// Everything, and the name of the user, whom Supervisor looks up last ([`user`]).
@@ -60,6 +63,7 @@ pub(crate) fn read(
     let strip_ansi = section.boolean("strip_ansi", scope);
     let environment = environment(&section, scope);
     let exit_on = section.defaulted("exit_on", ValueKind::ExitOn, scope, policy::exit_on);
+    let leftovers = section.defaulted("leftovers", ValueKind::Leftovers, scope, leftovers::leftovers);
     if cli.nodaemon || nodaemon {
         advice::advise_on_foreground(&section);
     }
@@ -86,6 +90,7 @@ pub(crate) fn read(
         minprocs: cli.minprocs.unwrap_or(minprocs),
         environment,
         exit_on,
+        leftovers: cli.leftovers.unwrap_or(leftovers),
     };
     (supervisord, cli.user.clone().or(user))
 }

@@ -33,6 +33,7 @@ fn whole_files() {
         "backoffjitter=1\n",
         "startlimit=5/",
         "exit_on=all_exited\n",
+        "leftovers=adopt\n",
     ];
     mutate(&seeds, &words, 4000, bodies::parser);
 }

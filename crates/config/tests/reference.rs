@@ -178,6 +178,7 @@ fn kind_words(kind: ValueKind) -> (&'static str, &'static str) {
         ValueKind::StartLimit => ("limit", "a number from 1 to 1000, `/`, and seconds: `5/60`."),
         ValueKind::ProgramType => ("type", "`simple` or `oneshot`, in any case."),
         ValueKind::ExitOn => ("ends", "`none`, `fatal`, `exited` or `all_exited`, in any case."),
+        ValueKind::Leftovers => ("choice", "`start`, `refuse`, `adopt` or `stop`, in any case."),
         ValueKind::Octal => ("octal", "a file mode or mask such as `022`."),
         ValueKind::Signal => ("signal", "a name in any case, with or without `SIG`, or a number."),
         ValueKind::ExitCodes => ("exit codes", "numbers from 0 to 255 between commas."),

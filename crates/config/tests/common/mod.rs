@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use provost_config::{
     Address, AutoRestart, Backoff, Channel, CliOverrides, Config, CtlConfig, Curve, Errors, ExitOn, Files,
-    GroupConfig, GroupKind, Lenient, LogFile, LogLevel, MainLog, MemoryFiles, ProcessConfig, ProcessKind,
-    ProgramType, Server, User, load, load_ctl,
+    GroupConfig, GroupKind, Leftovers, Lenient, LogFile, LogLevel, MainLog, MemoryFiles, ProcessConfig,
+    ProcessKind, ProgramType, Server, User, load, load_ctl,
 };
 
 pub(crate) fn cases_dir() -> PathBuf {
@@ -179,6 +179,9 @@ impl Dump {
         self.line(1, "serverurl", or_none(config.child_serverurl()));
         if s.exit_on != ExitOn::None {
             self.line(1, "exit_on", s.exit_on.name());
+        }
+        if s.leftovers != Leftovers::Start {
+            self.line(1, "leftovers", s.leftovers.name());
         }
     }
 

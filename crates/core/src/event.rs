@@ -11,15 +11,20 @@ use crate::process::State;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
     Code(i32),
-    Signal { number: i32, core_dumped: bool },
+    Signal {
+        number: i32,
+        core_dumped: bool,
+    },
+    /// It was not our child, and nobody could tell. Never an expected end.
+    Unknown,
 }
 
 impl ExitStatus {
-    /// The number that Supervisor reports: the exit code, or -1 for a signal (SPEC 3.2).
+    /// The number that Supervisor reports: the exit code, or -1 for a signal (SPEC 3.2), and for what is unknown.
     pub fn number(self) -> i32 {
         match self {
             ExitStatus::Code(code) => code,
-            ExitStatus::Signal { .. } => -1,
+            ExitStatus::Signal { .. } | ExitStatus::Unknown => -1,
         }
     }
 }

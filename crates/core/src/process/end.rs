@@ -34,6 +34,8 @@ fn as_ours(status: ExitStatus) -> u8 {
     let number = match status {
         ExitStatus::Code(code) => code,
         ExitStatus::Signal { number, .. } => 128 + number,
+        // It may have been a success, but nobody knows.
+        ExitStatus::Unknown => 1,
     };
     u8::try_from(number).unwrap_or(u8::MAX)
 }
@@ -48,6 +50,7 @@ mod tests {
         assert_eq!(End::exited(ExitStatus::Code(0)).status(), 0);
         assert_eq!(End::exited(ExitStatus::Code(3)).status(), 3);
         assert_eq!(End::exited(killed).status(), 137);
+        assert_eq!(End::exited(ExitStatus::Unknown).status(), 1);
         assert_eq!(End::fatal(Some(killed)).status(), 137);
         assert_eq!(End::fatal(Some(ExitStatus::Code(7))).status(), 7);
         assert_eq!(End::fatal(Some(ExitStatus::Code(0))).status(), 1, "a program that never ran well");

@@ -350,7 +350,12 @@ impl Process {
         self.backoff = 0;
         self.deadline = None;
         if !expected {
-            self.spawnerr = Some(format!("Bad exit code {}", status.number()));
+            self.spawnerr = Some(match status {
+                ExitStatus::Unknown => "Ended with unknown status".to_owned(),
+                ExitStatus::Code(_) | ExitStatus::Signal { .. } => {
+                    format!("Bad exit code {}", status.number())
+                }
+            });
         }
         self.enter(State::Exited, StateDetail::Exited { expected, pid }, out);
         out.push(Action::Note(Note::Exited { name: Arc::clone(&self.name), status, expected }));

@@ -55,6 +55,19 @@ fn what_was_stopped_done_or_given_up_stays_so_with_the_next_brain() {
 }
 
 #[test]
+fn an_adopted_child_that_ends_nobody_knows_how_was_not_expected_to() {
+    let (_, mut table) = resumed("exitcodes=0,255\n", memory(State::Running, 60), Some(70));
+    let (child, status) = (ChildId(7), ExitStatus::Unknown);
+    table.feed(Input::Exited { child, status, at: table.now, next: None });
+    let story = table.story();
+    assert!(
+        story.iter().any(|line| line.contains("RUNNING -> EXITED") && line.contains("unexpected")),
+        "{story:?}"
+    );
+    assert!(story.iter().any(|line| line.starts_with("spawn")), "{story:?}");
+}
+
+#[test]
 fn an_end_that_was_dealt_with_is_not_dealt_with_again() {
     // The old brain had written it down, and died before it let go of the child.
     for (state, comes_back) in

@@ -206,6 +206,7 @@ pub(crate) fn as_status(status: provost_core::ExitStatus) -> u8 {
         provost_core::ExitStatus::Signal { number, .. } => {
             128 + u8::try_from(number).expect("signals are small numbers")
         }
+        provost_core::ExitStatus::Unknown => 1,
     }
 }
 

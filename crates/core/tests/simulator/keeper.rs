@@ -339,6 +339,8 @@ fn is_one_of(status: ExitStatus, ends: &RelaunchOn) -> bool {
         (RelaunchOn::OtherThan(codes), ExitStatus::Code(code)) => {
             codes.iter().all(|other| i32::from(*other) != code)
         }
+        // It was nobody's child, and there is no plan for another one.
+        (RelaunchOn::OtherThan(_), ExitStatus::Unknown) => false,
     }
 }
 

@@ -19,12 +19,13 @@ use rustix::process::{WaitOptions, getpid, setsid, wait};
 
 use crate::handover::{Role, role};
 use crate::link::{Link, receive_packet, send_packet};
-use crate::plan::PlanView;
+use crate::plan::{Plan, PlanView};
 use crate::protocol::{
     BadMessage, Ends, MAX_MESSAGE, Previous, Reader, Relaunch, Stage, Target, Upgrade, WaitStatus, Writer,
     ask, tell,
 };
 use crate::spawn::{KeptPipes, SpawnError, Spawner};
+use crate::stranger::Strangers;
 use crate::sys::{self, Fork};
 use crate::table::Table;
 
@@ -140,6 +141,7 @@ struct Keeper {
     spawner: Spawner,
     brain: Option<Brain>,
     table: Table,
+    strangers: Strangers,
     held: Vec<Held>,
     next_held: u64,
     /// Signals that no brain has dealt with, each once.
@@ -176,6 +178,7 @@ impl Keeper {
             spawner: Spawner::new(),
             brain: None,
             table: Table::default(),
+            strangers: Strangers::default(),
             held: Vec::new(),
             next_held: 0,
             unheard: Vec::new(),
@@ -298,9 +301,13 @@ impl Keeper {
         self.signal_living(libc::SIGTERM);
         let deadline = sys::now().mono_ns + ALONE_NS;
         while self.living().next().is_some() && sys::now().mono_ns < deadline {
-            let _ = poll(&mut [PollFd::new(&self.signals, PollFlags::IN)], Some(&until(deadline)));
+            let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+            self.strangers.watch(&mut fds);
+            let _ =
+                poll(&mut fds, Some(&until(self.strangers.next_look_ns().unwrap_or(deadline).min(deadline))));
             while sys::next_signal(&self.signals).is_some() {}
             self.reap();
+            self.end_strangers();
         }
         self.signal_living(libc::SIGKILL);
         Ok(self.end(1))
@@ -323,15 +330,16 @@ impl Keeper {
         }
     }
 
-    fn living(&self) -> impl Iterator<Item = i32> {
-        let slots = self.table.ids().filter_map(|id| self.table.get(id));
-        slots.filter(|slot| slot.end.is_none()).map(|slot| slot.pid)
+    fn living(&self) -> impl Iterator<Item = (u32, i32)> {
+        let slots = self.table.ids().filter_map(|id| Some((id, self.table.get(id)?)));
+        slots.filter(|(_, slot)| slot.end.is_none()).map(|(id, slot)| (id, slot.pid))
     }
 
     fn signal_living(&self, signal: i32) {
-        for pid in self.living() {
+        for (id, pid) in self.living() {
+            let by_pidfd = self.strangers.signal(id, signal, Target::Process);
             // It can only fail for one that has just ended, or that is not ours to signal.
-            let _ = sys::kill(pid, signal);
+            let _ = by_pidfd.unwrap_or_else(|| sys::kill(pid, signal));
         }
     }
 
@@ -394,6 +402,7 @@ impl Keeper {
         if signalled && let Some(next) = self.take_signals()? {
             return Ok(next);
         }
+        self.end_strangers();
         self.tell_all();
         Ok(Next::GoOn)
     }
@@ -415,7 +424,8 @@ impl Keeper {
             Some(_) => self.patience_ends_ns(),
             None => Some(self.brain_not_before_ns),
         };
-        let timeout = [timeout, self.upgrade_ends_ns()].into_iter().flatten().min().map(until);
+        let timeouts = [timeout, self.upgrade_ends_ns(), self.strangers.next_look_ns()];
+        let timeout = timeouts.into_iter().flatten().min().map(until);
         let peers = [
             self.brain.as_ref().map(|brain| &brain.peer),
             self.upgrade.candidate(),
@@ -427,6 +437,7 @@ impl Keeper {
             let room = if peer.untold.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
             fds.push(PollFd::new(&peer.socket, PollFlags::IN | room));
         }
+        self.strangers.watch(&mut fds);
         // Interrupted or out of memory: look at everything, it costs two system calls.
         poll(&mut fds, timeout.as_ref()).is_err() || fds[0].revents().contains(PollFlags::IN)
     }
@@ -476,6 +487,18 @@ impl Keeper {
             }
         }
         brain_status
+    }
+
+    /// Those that we have taken over are not ours to reap.
+    fn end_strangers(&mut self) {
+        if !self.strangers.are_there() {
+            return;
+        }
+        for (id, status) in self.strangers.ended(sys::now().mono_ns) {
+            if self.table.ended_as(id, status, sys::now()) {
+                self.news(Tell::Exited(id));
+            }
+        }
     }
 
     // --- requests ---
@@ -548,6 +571,18 @@ impl Keeper {
                 let id = f.u32()?;
                 let lingers = f.u32()? != 0;
                 self.table.forget(id, lingers);
+            }
+            ask::ADOPT => {
+                let (id, pid, started, at) = (f.u32()?, f.i32()?, f.u64()?, f.stamp()?);
+                let mut fds = fds.into_iter();
+                let (Some(pidfd), Some(stdout)) = (fds.next(), fds.next()) else {
+                    return Err(BadMessage::Descriptors);
+                };
+                let pipes = KeptPipes { stdin: None, stdout, stderr: fds.next() };
+                // A plan that nothing can be made from, but a name.
+                let plan = Plan::of_nothing(f.text()?).to_bytes().into();
+                self.table.adopt(id, pid, at, pipes, plan);
+                self.strangers.add(id, pid, started, pidfd);
             }
             ask::DRY => {
                 let id = f.u32()?;
@@ -666,7 +701,7 @@ impl Keeper {
         let Some(slot) = self.table.get(id).filter(|slot| slot.end.is_none()) else {
             return;
         };
-        let result = match target {
+        let by_pid = || match target {
             Target::Process => sys::kill(slot.pid, signal),
             Target::Group => match sys::kill(-slot.pid, signal) {
                 // Forked a moment ago, it has not made its group yet; there is nobody but itself to signal.
@@ -674,6 +709,7 @@ impl Keeper {
                 other => other,
             },
         };
+        let result = self.strangers.signal(id, signal, target).unwrap_or_else(by_pid);
         if let Err(errno) = result
             && self.brain.as_ref().is_some_and(|brain| brain.peer.untold.len() < MAX_UNTOLD)
         {

@@ -41,7 +41,7 @@
 //!
 //! [`run`] is the loop (`keep.rs`), `table.rs` its memory, `spawn.rs` the code between fork and exec, `lanes.rs`, `raw.rs` and
 //! `report.rs` what that stands on; `plan.rs` and `protocol.rs` are the bytes, `link.rs` the brain's end of the socket;
-//! `state.rs` and `handover.rs` carry the keeper over an exec. `sys.rs` has every system call without a safe wrapper.
+//! `stranger.rs` is about programs that a keeper has left behind which was killed, `state.rs` and `handover.rs` carry the keeper over an exec. `sys.rs` has every system call without a safe wrapper.
 
 mod handover;
 mod keep;
@@ -53,6 +53,7 @@ mod raw;
 mod report;
 mod spawn;
 mod state;
+mod stranger;
 mod sys;
 mod table;
 
@@ -63,4 +64,5 @@ pub use protocol::{
     Ends, FromKeeper, Hello, Pipes, Previous, Relaunch, Stage, Stamp, Target, ToKeeper, Upgrade,
     UpgradeFailure, WaitStatus,
 };
+pub use stranger::signal_by_pidfd;
 pub use sys::{release_free_memory, silence_stdio};

@@ -22,7 +22,7 @@ use crate::protocol::{
 };
 
 /// Descriptors one message may carry.
-pub(crate) const MAX_FDS: usize = 2;
+pub(crate) const MAX_FDS: usize = 3;
 
 /// A message and what goes with it.
 type Unsent = (Vec<u8>, Vec<OwnedFd>);
@@ -146,6 +146,11 @@ fn encode(message: ToKeeper) -> std::io::Result<Unsent> {
         ToKeeper::Hold { name, fd: held } => {
             Writer::start(&mut buf, ask::HOLD).rest(name.as_bytes());
             fds.push(held);
+        }
+        ToKeeper::Adopt { id, pid, started, at, label, pidfd, pipes } => {
+            let fields = Writer::start(&mut buf, ask::ADOPT).u32(id).i32(pid).u64(started).stamp(at);
+            fields.rest(label.as_bytes());
+            fds.extend([Some(pidfd), Some(pipes.stdout), pipes.stderr].into_iter().flatten());
         }
         ToKeeper::Release { name } => Writer::start(&mut buf, ask::RELEASE).rest(name.as_bytes()),
         ToKeeper::Detach => Writer::start(&mut buf, ask::DETACH).rest(&[]),

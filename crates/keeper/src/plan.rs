@@ -45,6 +45,13 @@ const MERGE_STDERR: u32 = 8;
 const MAX_GROUPS: u32 = 65_536;
 
 impl Plan {
+    /// The name of something that is there already, and that no other can be made after.
+    pub(crate) fn of_nothing(label: String) -> Plan {
+        let (argv, env, path) = Default::default();
+        let (directory, umask, identity, merge_stderr) = (None, None, None, false);
+        Plan { label, path, argv, env, directory, umask, identity, merge_stderr }
+    }
+
     /// The bytes that [`PlanView::read`] takes apart: nine numbers, the groups, then every
     /// string with its NUL: label, path, directory, argv, env.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {

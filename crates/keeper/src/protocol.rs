@@ -32,6 +32,9 @@ pub struct Stamp {
 pub struct WaitStatus(pub i32);
 
 impl WaitStatus {
+    /// No status that wait(2) gives: of an adopted process nobody could tell.
+    pub const UNKNOWN: WaitStatus = WaitStatus(-1);
+
     /// The exit code, if it exited.
     pub fn code(self) -> Option<i32> {
         libc::WIFEXITED(self.0).then(|| libc::WEXITSTATUS(self.0))
@@ -115,6 +118,9 @@ pub enum ToKeeper {
     Dry { id: u32 },
     /// Keep this descriptor for the next brain under a name of at most 1,000 bytes.
     Hold { name: String, fd: OwnedFd },
+    /// Take over a process that is not the keeper's child and was started by one that is dead: as child `id`, told like any
+    /// other from here on. It is the one that `pidfd` holds; `started` is its start time in ticks, `pipes` its output.
+    Adopt { id: u32, pid: i32, started: u64, at: Stamp, label: String, pidfd: OwnedFd, pipes: Pipes },
     /// Drop what is held under this name.
     Release { name: String },
     /// Go to the background: the caller of `supervisord` waits until `Ready`. The brain ends after asking.
@@ -470,6 +476,7 @@ pub(crate) mod ask {
     pub(crate) const WILLING: u8 = 18;
     pub(crate) const UNWILLING: u8 = 19;
     pub(crate) const HAND_OVER: u8 = 20;
+    pub(crate) const ADOPT: u8 = 40;
 }
 
 /// Message kinds, keeper to brain.

@@ -28,13 +28,14 @@ pub(crate) struct Slot {
     /// What to do when it ends.
     pub(crate) relaunch: Option<Relaunch>,
     pub(crate) end: Option<End>,
-    report: &'static Report,
+    /// Absent for one that we have not made.
+    report: Option<&'static Report>,
 }
 
 impl Slot {
     /// Why the child has not become its program, if it has not.
     pub(crate) fn failure(&self) -> Option<(Stage, i32)> {
-        self.report.failure()
+        self.report.and_then(Report::failure)
     }
 
     /// What the brain calls this child.
@@ -125,12 +126,23 @@ impl Table {
         report: &'static Report,
     ) {
         let (started, relaunch, end) = (sys::now(), None, None);
+        let report = Some(report);
         let slot = Slot { pid, started, pipes, plan, socket, relaunch, end, report };
+        self.replace(id, slot);
         self.by_pid.insert(pid, id);
+    }
+
+    /// A process that is not our child: it is never reaped by us, and so not known by its pid.
+    pub(crate) fn adopt(&mut self, id: u32, pid: i32, started: Stamp, pipes: KeptPipes, plan: Arc<[u8]>) {
+        let (socket, relaunch, end, report) = (None, None, None, None);
+        self.replace(id, Slot { pid, started, pipes, plan, socket, relaunch, end, report });
+    }
+
+    fn replace(&mut self, id: u32, slot: Slot) {
         if let Some(old) = self.slots.insert(id, slot) {
             // A brain that reuses a number has lost count; the older child is then an orphan that is still reaped.
             self.by_pid.remove(&old.pid);
-            self.free_reports.push(old.report);
+            self.free_reports.extend(old.report);
         }
     }
 
@@ -144,6 +156,7 @@ impl Table {
         if end.is_none() {
             self.by_pid.insert(pid, id);
         }
+        let report = Some(report);
         self.slots.insert(id, Slot { pid, started, pipes, plan, socket, relaunch, end, report });
         Ok(())
     }
@@ -185,9 +198,14 @@ impl Table {
     /// Records the end of the child with this pid and returns its number; `None` for a stranger.
     pub(crate) fn ended(&mut self, pid: i32, status: WaitStatus, at: Stamp) -> Option<u32> {
         let id = self.by_pid.remove(&pid)?;
-        let slot = self.slots.get_mut(&id)?;
-        slot.end = Some(End { status, at, failure: slot.report.failure(), next: None });
-        Some(id)
+        self.ended_as(id, status, at).then_some(id)
+    }
+
+    /// The same by number; false where there is no such child.
+    pub(crate) fn ended_as(&mut self, id: u32, status: WaitStatus, at: Stamp) -> bool {
+        let Some(slot) = self.slots.get_mut(&id) else { return false };
+        slot.end = Some(End { status, at, failure: slot.report.and_then(Report::failure), next: None });
+        true
     }
 
     /// Takes the plan of an ended child whose place is to be taken at once.
@@ -210,7 +228,7 @@ impl Table {
         if self.slots.get(&id).is_some_and(|slot| slot.end.is_some())
             && let Some(slot) = self.slots.remove(&id)
         {
-            self.free_reports.push(slot.report);
+            self.free_reports.extend(slot.report);
             if lingers {
                 let label = slot.label().into_owned().into();
                 self.lingering.insert(id, Lingering { label, pipes: slot.pipes });

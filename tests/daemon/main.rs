@@ -14,6 +14,7 @@ mod common;
 mod fcgi;
 mod growth;
 mod http;
+mod leftovers;
 mod life;
 mod limits;
 mod output;

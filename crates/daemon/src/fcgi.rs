@@ -119,6 +119,26 @@ impl FcgiSockets {
         Ok(fd)
     }
 
+    /// A socket that a leftover was found with is the one that its process uses.
+    pub(crate) fn take_over(
+        &mut self,
+        group: &str,
+        socket: &SocketConfig,
+        fd: OwnedFd,
+        link: &mut Link,
+    ) -> Result<(), String> {
+        let key = Key::new(group, socket);
+        if !sockopt::socket_acceptconn(&fd).unwrap_or(false) {
+            return Err("its standard input is no listening socket".to_owned());
+        }
+        if !self.open.contains_key(&key) {
+            let copy = fd.try_clone().map_err(|e| e.to_string())?;
+            link.send(ToKeeper::Hold { name: key.held_as(), fd: copy }).map_err(|e| e.to_string())?;
+            self.open.insert(key, Shared { fd, users: BTreeSet::new() });
+        }
+        Ok(())
+    }
+
     /// The child runs with the socket already.
     pub(crate) fn adopt(&mut self, child: ChildId, group: &str, socket: &SocketConfig) {
         let key = Key::new(group, socket);

@@ -127,6 +127,7 @@ fn encode(group: &str, name: &str, known: &Known) -> Option<[u8; SLOT]> {
         Some(ExitStatus::Code(code)) => (1, code),
         Some(ExitStatus::Signal { number, core_dumped: false }) => (2, number),
         Some(ExitStatus::Signal { number, core_dumped: true }) => (3, number),
+        Some(ExitStatus::Unknown) => (4, 0),
     };
     out.extend(kind.to_le_bytes());
     out.extend(number.to_le_bytes());
@@ -165,6 +166,7 @@ fn decode(slot: &[u8; SLOT]) -> Option<Recalled> {
         0 => None,
         1 => Some(ExitStatus::Code(number)),
         2 | 3 => Some(ExitStatus::Signal { number, core_dumped: kind == 3 }),
+        4 => Some(ExitStatus::Unknown),
         _ => return None,
     };
     let mut moment = || {

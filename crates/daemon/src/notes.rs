@@ -92,6 +92,7 @@ fn ended(status: ExitStatus) -> String {
             let core = if core_dumped { " (core dumped)" } else { "" };
             format!("terminated by {}{core}", signal_name(number))
         }
+        ExitStatus::Unknown => "unknown status".to_owned(),
     }
 }
 

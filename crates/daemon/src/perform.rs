@@ -23,6 +23,7 @@ use crate::events;
 use crate::fcgi::FcgiSockets;
 use crate::kept;
 use crate::launch::{self, Launcher};
+use crate::leftovers::{Record, inodes};
 use crate::logs::auto::AutoLogs;
 use crate::logs::{self, Destination, MainLog, Order, Output, Pump};
 use crate::memory::Memory;
@@ -99,6 +100,8 @@ pub(crate) struct Hands {
     pub(crate) auto_logs: AutoLogs,
     pub(crate) source: Source,
     pub(crate) memory: Memory,
+    /// What runs, for the day when the keeper is killed.
+    pub(crate) record: Option<Record>,
     pub(crate) asks: BTreeMap<AskId, Asker>,
     pub(crate) adoptable: BTreeMap<ChildId, Adoptable>,
     logs: BTreeMap<ProcessId, Logs>,
@@ -129,6 +132,7 @@ impl Hands {
             auto_logs,
             source,
             memory,
+            record: None,
             asks,
             adoptable,
             logs,
@@ -478,6 +482,9 @@ impl Hands {
         failure: Option<(provost_keeper::Stage, i32)>,
         next: Option<ChildId>,
     ) -> Result<(), LinkError> {
+        if let Some(order) = self.record.as_mut().and_then(|record| record.ended(child)) {
+            self.pump.orders.send(order);
+        }
         let Some(entry) = self.children.get_mut(&child) else {
             // Nobody here knows it: the core did not adopt it.
             return self.link.send(ToKeeper::Forget { id: child.0, lingers: false });
@@ -543,6 +550,7 @@ impl Hands {
         at: Now,
         pipes: Option<Pipes>,
     ) -> Option<Input> {
+        self.write_down(child, pid, inodes(pipes.as_ref()));
         self.watch(child, pipes);
         match self.children.get_mut(&child).and_then(|entry| entry.heir.as_mut()) {
             Some(heir) => {
@@ -550,6 +558,15 @@ impl Hands {
                 None
             }
             None => Some(Input::Spawned { child, pid, at }),
+        }
+    }
+
+    /// A child runs: should the keeper be killed, somebody has to find it.
+    fn write_down(&mut self, child: ChildId, pid: i32, outputs: [u64; 2]) {
+        let (Some(record), Some(entry)) = (&mut self.record, self.children.get(&child)) else { return };
+        let Some(Logs { group, .. }) = self.logs.get(&entry.process) else { return };
+        if let Some(order) = record.started(child, (group, &entry.config.name), pid, outputs) {
+            self.pump.orders.send(order);
         }
     }
 

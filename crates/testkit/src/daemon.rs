@@ -116,6 +116,41 @@ impl Daemon {
         daemon
     }
 
+    /// Starts it again in the same place, in the foreground, after it has ended; `arguments` come behind its own. The log
+    /// is waited for from where it was.
+    ///
+    /// # Panics
+    /// Like [`Daemon::start`].
+    #[track_caller]
+    pub fn start_again(&mut self, arguments: &[&str]) {
+        let mut command = supervisord(&self.implementation, &self.sandbox, &self.hellos);
+        let child = command.arg("-n").args(arguments).spawn();
+        let child =
+            child.unwrap_or_else(|e| panic!("cannot start {:?}: {e}", self.implementation.supervisord));
+        self.process = Process::new(raw_pid(&child));
+        self.child = Some(child);
+        let before = self.log.place();
+        self.wait_until_started();
+        self.log.go_back_to(before);
+    }
+
+    /// The same as a daemon.
+    ///
+    /// # Panics
+    /// Like [`Daemon::start_daemonized`].
+    #[track_caller]
+    pub fn start_again_daemonized(&mut self, arguments: &[&str]) {
+        let status = supervisord(&self.implementation, &self.sandbox, &self.hellos).args(arguments).status();
+        let status =
+            status.unwrap_or_else(|e| panic!("cannot start {:?}: {e}", self.implementation.supervisord));
+        assert!(status.success(), "supervisord did not daemonize: {status}\n{}", said(&self.sandbox));
+        self.child = None;
+        let before = self.log.place();
+        let pid = self.wait_until_started();
+        self.process = Process::new(pid);
+        self.log.go_back_to(before);
+    }
+
     /// The pid that it says it has.
     #[must_use]
     pub fn pid(&self) -> i32 {

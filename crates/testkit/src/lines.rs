@@ -149,6 +149,16 @@ impl Lines {
         &self.lines
     }
 
+    /// Where the next wait begins.
+    pub(crate) fn place(&self) -> usize {
+        self.cursor
+    }
+
+    /// Waits again for what has been passed since.
+    pub(crate) fn go_back_to(&mut self, place: usize) {
+        self.cursor = place;
+    }
+
     fn read_new(&mut self) {
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();

@@ -103,6 +103,24 @@ impl Pidfile {
         }
     }
 
+    /// Its path, if the file is ours and locked; or why not.
+    pub(super) fn held(&self) -> Result<&Path, String> {
+        match (&self.ours, &self.unlocked) {
+            (Some(_), None) => Ok(&self.path),
+            (Some(_), Some(_)) => Err("the pidfile is not locked".to_owned()),
+            (None, _) => Err("there is no pidfile of ours".to_owned()),
+        }
+    }
+
+    /// A device in the place of a pidfile says that none is wanted.
+    pub(super) fn is_a_device(&self) -> bool {
+        self.path.metadata().is_ok_and(|meta| !meta.is_file())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn remove(&self) {
         if self.ours.is_some() && self.ours == id_of(&self.path) {
             // Somebody else may have removed it already.

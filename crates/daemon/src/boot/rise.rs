@@ -11,8 +11,9 @@ use std::sync::mpsc::Receiver;
 use provost_api::{Api, Asker, Door, Facts};
 use provost_config::{Config, LogLevel, MainLog as LogTarget, Message};
 use provost_core::{ChildId, Command, Ending, Input, Supervisor};
-use provost_keeper::{Link, ToKeeper};
+use provost_keeper::{Link, LinkError, ToKeeper};
 
+use super::leftovers::Leftovers;
 use super::past::{Past, no_memory};
 use super::pidfile::Pidfile;
 use super::sockets::{self, Sockets};
@@ -45,6 +46,8 @@ impl Brain {
         let config = start.config().clone();
         let sayings = get_rights_and_limits(&config, &past, &mut link)?;
         let mut pidfile = claim_pidfile(&config, &mut past, &mut link)?;
+        let leftovers = Leftovers::find(&config, &past, pidfile.path());
+        leftovers.may_start(&past)?;
 
         let bell = Bell::new().map_err(|e| Refusal::system(format!("cannot make an eventfd: {e}")))?;
         let (notices, heard_notices) = Post::new(&bell);
@@ -53,15 +56,20 @@ impl Brain {
         let auto_logs = opening::auto_logs(&config, &mut past, &mut log);
 
         let memories = past.recall();
-        let fcgi = FcgiSockets::resume(&mut past.held);
+        let mut fcgi = FcgiSockets::resume(&mut past.held);
         let (sockets, doors) = Sockets::open(&config, std::mem::take(&mut past.held), &mut link)?;
         if !past.resumes() {
             sockets::announce(&config, &mut log);
+            leftovers.tell(&mut log);
         }
         if past.in_background() {
             background::enter(&config, &past, &mut link, &mut log)?;
         }
         write_pidfile(&mut pidfile, &past, &mut log, &mut link).inspect_err(|_| sockets.remove())?;
+        if !past.resumes() {
+            leftovers.settle(&mut past, &mut fcgi, &mut log, &mut link)?;
+        }
+        let record = leftovers.begin_record(&past, &pidfile, &mut log);
 
         let (api, heard_commands) = open_doors(&config, &past, doors, &bell)?;
         let launcher = launcher(&config, &past);
@@ -72,6 +80,7 @@ impl Brain {
         };
         let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, (memory, effective));
         hands.fcgi = fcgi;
+        hands.record = record;
         hands.advised = config.advice.iter().map(ToString::to_string).collect();
         // What is left to chance differs from daemon to daemon, and that is all that is asked of it.
         let seed = RandomState::new().hash_one(past.hello.keeper_pid);
@@ -111,23 +120,38 @@ impl Brain {
 
     /// Runs to the end and cleans up behind itself.
     pub(super) fn run(mut self, build: &Build) -> Result<u8, Refusal> {
-        let ending = match self.main.run()? {
-            Outcome::Ended(ending) => ending,
-            Outcome::HandsOver(hand_over) => {
+        let ending = match self.main.run() {
+            Ok(Outcome::Ended(ending)) => ending,
+            Ok(Outcome::HandsOver(hand_over)) => {
                 hand_over.carry_out(self.main.hands, self.api, build.version)?;
                 return Ok(0);
             }
+            Err(e) => return Err(self.end_without_a_keeper(e)),
         };
         self.api.stop();
         self.sockets.remove();
         self.pidfile.remove();
-        let Hands { mut link, pump, .. } = self.main.hands;
+        let Hands { mut link, pump, record, .. } = self.main.hands;
         pump.stop();
+        if let Some(record) = record {
+            record.finish();
+        }
         link.send(match ending {
             Ending::Exit { status } => ToKeeper::Finish { code: status },
             Ending::Renew => ToKeeper::Renew,
         })?;
         Ok(0)
+    }
+}
+
+impl Brain {
+    /// Without a keeper nothing can be done for the programs, and nothing is done to them: they run on, and the record
+    /// says so to whoever starts next.
+    fn end_without_a_keeper(mut self, why: LinkError) -> Refusal {
+        let text = format!("{why}; its programs are left running, and this process ends");
+        self.main.hands.log.write(LogLevel::Critical, &text);
+        self.main.hands.pump.stop_soon();
+        Refusal::system(text)
     }
 }
 

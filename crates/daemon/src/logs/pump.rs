@@ -6,13 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use provost_config::LogLevel;
@@ -24,10 +26,13 @@ use rustix::io::Errno;
 use super::line::line;
 use super::sink::{self, Destination, Sink};
 use crate::clock;
+use crate::leftovers::Change;
 use crate::wake::{Bell, Post};
 
 /// One read at most; the size of Supervisor's (SPEC 4.2).
 const BUFFER: usize = 128 * 1024;
+/// What is queued is written in a blink where it can be written at all.
+const SOON: Duration = Duration::from_secs(1);
 /// The token of the bell; sources count from 1.
 const BELL: u64 = 0;
 
@@ -65,6 +70,8 @@ pub(crate) enum Order {
     Linger { heir: Heir, stdout: OwnedFd, stderr: Option<OwnedFd> },
     /// Empty the log files of a process. Answered by `Notice::Cleared`.
     Clear { process: ProcessId, paths: Vec<(Output, Arc<Path>)> },
+    /// Write down that a child runs, or that it has ended.
+    Record(Change),
     /// Open every file anew by its name.
     Reopen,
     /// Write what is queued and end.
@@ -91,6 +98,7 @@ pub(crate) struct Pump {
     /// Lines of the main log that are not written yet.
     pub(crate) waiting: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
+    ended: Receiver<Infallible>,
 }
 
 impl Pump {
@@ -101,6 +109,7 @@ impl Pump {
         let waiting = Arc::new(AtomicUsize::new(0));
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&poll, &bell, epoll::EventData::new_u64(BELL), epoll::EventFlags::IN)?;
+        let (alive, ended) = channel();
         let worker = Worker {
             poll,
             bell,
@@ -117,10 +126,12 @@ impl Pump {
             children: BTreeMap::new(),
             lingering: BTreeMap::new(),
             next_token: BELL + 1,
+            record_is_troubled: false,
+            _alive: alive,
             buffer: Vec::with_capacity(BUFFER),
         };
         let thread = std::thread::Builder::new().name("pump".into()).spawn(move || worker.run())?;
-        Ok(Pump { orders: Arc::new(orders), waiting, thread })
+        Ok(Pump { orders: Arc::new(orders), waiting, thread, ended })
     }
 
     /// Ends the thread after everything queued has been written.
@@ -128,6 +139,13 @@ impl Pump {
         self.orders.send(Order::Quit);
         // A panic there has been printed by its own thread; there is nothing to add.
         let _ = self.thread.join();
+    }
+
+    /// The same, but a disk that does not answer is not waited for.
+    pub(crate) fn stop_soon(self) {
+        self.orders.send(Order::Quit);
+        // Ends with the thread, which never sends anything.
+        let _ = self.ended.recv_timeout(SOON);
     }
 }
 
@@ -168,6 +186,10 @@ struct Worker {
     /// Sources of children that have ended.
     lingering: BTreeMap<u64, ChildId>,
     next_token: u64,
+    /// Said once, until a write succeeds again.
+    record_is_troubled: bool,
+    /// Nobody ever says anything through it: its end is ours.
+    _alive: Sender<Infallible>,
     buffer: Vec<u8>,
 }
 
@@ -256,6 +278,14 @@ impl Worker {
                 let result =
                     paths.into_iter().try_for_each(|(output, path)| self.clear((process, output), &path));
                 self.notices.send(Notice::Cleared { process, result });
+            }
+            Order::Record(change) => {
+                let written = change.write();
+                if let (Err(e), false) = (&written, self.record_is_troubled) {
+                    self.main_log
+                        .trouble(&format!("cannot write down what runs, for the next supervisord: {e}"));
+                }
+                self.record_is_troubled = written.is_err();
             }
             Order::Reopen => self.reopen(),
             Order::Quit => {}

@@ -392,3 +392,76 @@ fn a_record_goes_on_with_every_brain_and_costs_no_descriptor_of_a_program() {
     daemon.wait_for_log_line(&format!("adopted: 'a' with pid {next}"));
     end_well(daemon);
 }
+
+#[test]
+fn who_is_not_root_adopts_its_programs_and_root_those_of_others() {
+    for (user, of_program) in [("user=nobody\n", ""), ("", "user=nobody\n")] {
+        let sandbox = Sandbox::new();
+        fs::set_permissions(sandbox.path(), PermissionsExt::from_mode(0o777)).unwrap();
+        let config = format!("{HEAD}{user}{STAYS}{of_program}");
+        let mut daemon = Daemon::start_in(sandbox, &Implementation::ours(), &config);
+        let a = daemon.wait_for_hello("a").pid;
+        daemon.wait_for_log_line("success: a");
+        kill_keeper(&mut daemon);
+        again(&mut daemon, &["--adopt"]);
+        daemon.wait_for_log_line(&format!("adopted: 'a' with pid {a}"));
+        let mut log = provost_testkit::Lines::follow(&daemon.sandbox().file("a.log"));
+        send_signal(a, Signal::USR1);
+        log.wait_for("still-here");
+        assert!(!content(&daemon, "main.log").contains("without its"));
+        assert_eq!(daemon.ctl(&["stop", "a"]).stdout, "a: stopped\n");
+        daemon.wait_for_log_line("stopped: a (terminated by SIGTERM)");
+        end_well(daemon);
+    }
+}
+
+#[test]
+fn the_group_of_an_adopted_program_is_stopped_where_that_is_wanted() {
+    let (mut daemon, a) =
+        killed("[program:a]\ncommand={child} fork-grandchild hello forever\nstopasgroup=true\n");
+    let grandchild = Process::new(daemon.wait_for_hello("grandchild").pid);
+    again(&mut daemon, &["--adopt"]);
+    daemon.wait_for_log_line("adopted: 'a'");
+    assert_eq!(daemon.ctl(&["stop", "a"]).stdout, "a: stopped\n");
+    wait_until_gone(a);
+    grandchild.wait_until_gone();
+    end_well(daemon);
+}
+
+#[test]
+fn an_adopted_fcgi_program_keeps_its_socket_and_shares_it_with_its_successors() {
+    // A number that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (mut daemon, a) = killed(&format!(
+        "[fcgi-program:a]\ncommand={{child}} hello accept:60s\nsocket=tcp://127.0.0.1:{port}\n"
+    ));
+    let ask = || {
+        let mut text = String::new();
+        let connection = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        connection.set_read_timeout(Some(DEADLINE)).unwrap();
+        std::io::Read::read_to_string(&mut &connection, &mut text).unwrap();
+        text.trim().parse::<i32>().unwrap()
+    };
+    again(&mut daemon, &["--adopt"]);
+    daemon.wait_for_log_line("adopted: 'a'");
+    assert_eq!(ask(), a);
+    send_signal(a, Signal::KILL);
+    let next = daemon.wait_for_hello("a").pid;
+    assert_eq!(ask(), next);
+    end_well(daemon);
+}
+
+#[test]
+fn a_restart_of_what_runs_is_not_refused_for_the_sake_of_leftovers() {
+    let (mut daemon, a) = killed(STAYS);
+    again(&mut daemon, &[]);
+    let second = daemon.wait_for_hello("a").pid;
+    daemon.wait_for_log_line("success: a");
+    daemon.write_config(&format!("{HEAD}leftovers=refuse\n{STAYS}"));
+    send_signal(daemon.pid(), Signal::HUP);
+    daemon.wait_for_log_line(&format!("a:a still runs with pid {a}"));
+    daemon.wait_for_hello("a");
+    daemon.wait_for_log_line("success: a");
+    assert!(!Process::new(a).is_gone() && Process::new(second).is_gone());
+    end_well(daemon);
+}

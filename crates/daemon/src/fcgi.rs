@@ -5,6 +5,7 @@
 //! there is none, which is that child's spawn error and nobody else's end. The keeper holds a copy of each open one under its
 //! name, so that the next brain goes on with the socket that clients are connected to.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::ToSocketAddrs;
@@ -104,8 +105,8 @@ impl FcgiSockets {
         let key = Key::new(group, socket);
         let failed = |e: &io::Error| refusal(socket, e);
         let shared = match self.open.entry(key.clone()) {
-            std::collections::btree_map::Entry::Occupied(place) => place.into_mut(),
-            std::collections::btree_map::Entry::Vacant(place) => {
+            Entry::Occupied(place) => place.into_mut(),
+            Entry::Vacant(place) => {
                 log.write(LogLevel::Info, &format!("Creating socket {}", socket.url));
                 let fd = open(socket).map_err(|e| failed(&e))?;
                 let copy = fd.try_clone().map_err(|e| failed(&e))?;
@@ -131,10 +132,11 @@ impl FcgiSockets {
         if !sockopt::socket_acceptconn(&fd).unwrap_or(false) {
             return Err("its standard input is no listening socket".to_owned());
         }
-        if !self.open.contains_key(&key) {
+        let held_as = key.held_as();
+        if let Entry::Vacant(place) = self.open.entry(key) {
             let copy = fd.try_clone().map_err(|e| e.to_string())?;
-            link.send(ToKeeper::Hold { name: key.held_as(), fd: copy }).map_err(|e| e.to_string())?;
-            self.open.insert(key, Shared { fd, users: BTreeSet::new() });
+            link.send(ToKeeper::Hold { name: held_as, fd: copy }).map_err(|e| e.to_string())?;
+            place.insert(Shared { fd, users: BTreeSet::new() });
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! children in the past, as if an earlier brain had left them, and a record. A brain that follows a dead one finds nobody: it
 //! goes on with the record.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use provost_config::{Config, Leftovers as Choice, LogLevel};
@@ -107,7 +108,8 @@ impl Leftovers {
         }
         let begun = self.place.and_then(|(place, keeper)| {
             let path = beside(pidfile.held()?);
-            let running = self.found.running;
+            let running: BTreeMap<i32, Entry> =
+                self.found.running.into_iter().map(|entry| (entry.process.pid, entry)).collect();
             let children: Vec<(ChildId, Entry)> = past
                 .children
                 .iter()
@@ -115,8 +117,8 @@ impl Leftovers {
                     Some((ChildId(child.id), written_down(child, (place, keeper), &running)?))
                 })
                 .collect();
-            let is_child = |entry: &Entry| children.iter().any(|(_, child)| child.process == entry.process);
-            let older = running.into_iter().filter(|entry| !is_child(entry)).collect();
+            let mine: BTreeSet<i32> = children.iter().map(|(_, child)| child.process.pid).collect();
+            let older = running.into_values().filter(|entry| !mine.contains(&entry.process.pid)).collect();
             Record::begin(&path, (place, keeper), &children, older)
                 .map_err(|e| format!("cannot write {}: {e}", path.display()))
         });
@@ -184,8 +186,12 @@ fn share_socket(
 }
 
 /// The entry of a child that runs already.
-fn written_down(child: &OldChild, (place, keeper): (Place, Identity), running: &[Entry]) -> Option<Entry> {
-    if let Some(known) = running.iter().find(|entry| entry.process.pid == child.pid) {
+fn written_down(
+    child: &OldChild,
+    (place, keeper): (Place, Identity),
+    running: &BTreeMap<i32, Entry>,
+) -> Option<Entry> {
+    if let Some(known) = running.get(&child.pid) {
         return Some(Entry { keeper, ..known.clone() });
     }
     let process = Identity::of_child(child.pid, keeper.pid)?;

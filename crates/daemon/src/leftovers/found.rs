@@ -54,7 +54,17 @@ impl Found {
         };
         let running: Vec<Entry> =
             entries.into_iter().filter(|entry| entry.place == place && entry.process.lives()).collect();
-        let orphans: Vec<&Entry> = running.iter().filter(|entry| !entry.keeper.lives()).collect();
+        // Most have the same keeper, and there are few.
+        let mut keepers: Vec<(Identity, bool)> = Vec::new();
+        let mut is_orphan = |entry: &&Entry| {
+            let known = keepers.iter().find(|(keeper, _)| *keeper == entry.keeper).copied();
+            let (_, lives) = known.unwrap_or_else(|| {
+                keepers.push((entry.keeper, entry.keeper.lives()));
+                keepers[keepers.len() - 1]
+            });
+            !lives
+        };
+        let orphans: Vec<&Entry> = running.iter().filter(|entry| is_orphan(entry)).collect();
         let leftovers = orphans
             .iter()
             .map(|entry| {

@@ -429,12 +429,15 @@ fn the_group_of_an_adopted_program_is_stopped_where_that_is_wanted() {
 }
 
 #[test]
-fn an_adopted_fcgi_program_keeps_its_socket_and_shares_it_with_its_successors() {
+fn adopted_fcgi_programs_keep_their_socket_and_share_it_with_their_successors() {
     // A number that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (mut daemon, a) = killed(&format!(
-        "[fcgi-program:a]\ncommand={{child}} hello accept:60s\nsocket=tcp://127.0.0.1:{port}\n"
+    let mut daemon = start(&format!(
+        "[fcgi-program:f]\ncommand={{child}} hello accept:60s\nprocess_name=f%(process_num)s\nnumprocs=2\nsocket=tcp://127.0.0.1:{port}\n"
     ));
+    let pids = [daemon.wait_for_hello("f0").pid, daemon.wait_for_hello("f1").pid];
+    daemon.log().wait_for_all(&["success: f0", "success: f1"]);
+    kill_keeper(&mut daemon);
     let ask = || {
         let mut text = String::new();
         let connection = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -443,10 +446,13 @@ fn an_adopted_fcgi_program_keeps_its_socket_and_shares_it_with_its_successors() 
         text.trim().parse::<i32>().unwrap()
     };
     again(&mut daemon, &["--adopt"]);
-    daemon.wait_for_log_line("adopted: 'a'");
-    assert_eq!(ask(), a);
-    send_signal(a, Signal::KILL);
-    let next = daemon.wait_for_hello("a").pid;
+    daemon.log().wait_for_all(&["adopted: 'f0'", "adopted: 'f1'"]);
+    assert!(pids.contains(&ask()));
+    // While the other one holds the address, a new socket could not have it.
+    send_signal(pids[0], Signal::KILL);
+    let next = daemon.wait_for_hello("f0").pid;
+    daemon.wait_for_log_line("success: f0");
+    assert_eq!(daemon.ctl(&["stop", "f:f1"]).stdout, "f:f1: stopped\n");
     assert_eq!(ask(), next);
     end_well(daemon);
 }

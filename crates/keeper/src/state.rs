@@ -74,6 +74,8 @@ pub(crate) struct Child {
     pub(crate) end: Option<End>,
     /// What it has said of itself before it could become its program.
     pub(crate) failure: Option<(Stage, i32)>,
+    /// Of one that is not our child, as long as it lives: the pidfd that holds it, and its start time in ticks.
+    pub(crate) stranger: Option<(RawFd, u64)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,7 +254,8 @@ impl Child {
         let end = self.end.unwrap_or(no_end);
         let to = to.u32(self.end.is_some().into()).i32(end.status.0).stamp(end.at).u32(end.next.unwrap_or(0));
         // With its length, so that a field can be added behind it.
-        to.u32(self.plan.len() as u32).rest(&self.plan);
+        let (pidfd, since) = self.stranger.unwrap_or((NONE, 0));
+        to.u32(self.plan.len() as u32).bytes(&self.plan).i32(pidfd).u64(since).rest(&[]);
     }
 
     fn read(mut from: Reader<'_>) -> Result<Child, BadMessage> {
@@ -269,7 +272,9 @@ impl Child {
         let has_ended = from.u32()? != 0;
         let (status, at, heir) = (WaitStatus(from.i32()?), from.stamp()?, from.u32()?);
         let length = from.u32()? as usize;
-        let plan = from.rest().get(..length).ok_or(BadMessage::Short)?.to_vec();
+        let plan = from.bytes(length)?.to_vec();
+        // The first build with this format has written neither.
+        let (pidfd, since) = (from.i32().unwrap_or(NONE), from.u64().unwrap_or(0));
         Ok(Child {
             id,
             pid,
@@ -280,6 +285,7 @@ impl Child {
             relaunch: (next > 0).then_some(Relaunch { next, after_ns, on }),
             end: has_ended.then_some(End { status, at, next: (heir > 0).then_some(heir) }),
             failure,
+            stranger: (pidfd != NONE).then_some((pidfd, since)),
         })
     }
 }
@@ -315,6 +321,7 @@ mod tests {
             }),
             end: None,
             failure: None,
+            stranger: None,
         };
         let ended = Child {
             id: 6,
@@ -349,6 +356,9 @@ mod tests {
     fn a_state_is_read_as_it_was_written() {
         assert_eq!(State::read(&state().to_bytes()), Ok(state()));
         assert_eq!(State::read(&State::default().to_bytes()), Ok(State::default()));
+        let mut with_a_stranger = state();
+        with_a_stranger.children[1].stranger = Some((40, u64::MAX));
+        assert_eq!(State::read(&with_a_stranger.to_bytes()), Ok(with_a_stranger));
     }
 
     #[test]

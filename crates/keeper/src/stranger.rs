@@ -58,6 +58,15 @@ impl Strangers {
         !self.0.is_empty()
     }
 
+    /// What holds the stranger with this number, and its start time.
+    pub(crate) fn get(&self, id: u32) -> Option<(&OwnedFd, u64)> {
+        self.0.get(&id).map(|stranger| (&stranger.pidfd, stranger.started))
+    }
+
+    pub(crate) fn pidfds(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.0.values().map(|stranger| &stranger.pidfd)
+    }
+
     /// Signals the stranger with this number; nothing where there is none.
     pub(crate) fn signal(&self, id: u32, signal: i32, target: Target) -> Option<Result<(), i32>> {
         let stranger = self.0.get(&id)?;

@@ -70,6 +70,8 @@ pub(crate) struct ResumedSlot {
     pub(crate) relaunch: Option<Relaunch>,
     pub(crate) end: Option<End>,
     pub(crate) failure: Option<(Stage, i32)>,
+    /// It is our child, which wait(2) tells of.
+    pub(crate) is_ours: bool,
 }
 
 /// How a child ended.
@@ -148,12 +150,12 @@ impl Table {
 
     /// Goes on with a child of the keeper that we were before.
     pub(crate) fn resume(&mut self, id: u32, slot: ResumedSlot) -> io::Result<()> {
+        let ResumedSlot { pid, started, pipes, plan, socket, relaunch, end, failure, is_ours } = slot;
         let report = self.report()?;
-        let ResumedSlot { pid, started, pipes, plan, socket, relaunch, end, failure } = slot;
         if let Some((stage, errno)) = failure {
             report.failed(stage, errno);
         }
-        if end.is_none() {
+        if end.is_none() && is_ours {
             self.by_pid.insert(pid, id);
         }
         let report = Some(report);

@@ -123,8 +123,16 @@ impl Keeper {
         let slots = self.table.slots();
         let children = slots.clone().flat_map(|(_, slot)| descriptors(&slot.pipes));
         let stdin = slots.filter_map(|(_, slot)| slot.socket.as_ref()).map(AsFd::as_fd);
+        let strangers = self.strangers.pidfds().map(AsFd::as_fd);
         let lingering = self.table.lingering_slots().flat_map(|(_, lingering)| descriptors(&lingering.pipes));
-        for fd in sockets.chain(held).chain(children).chain(stdin).chain(lingering).chain([state.as_fd()]) {
+        for fd in sockets
+            .chain(held)
+            .chain(children)
+            .chain(stdin)
+            .chain(lingering)
+            .chain(strangers)
+            .chain([state.as_fd()])
+        {
             // It cannot fail: the descriptor is open.
             let _ = fcntl_setfd(fd, flags);
         }
@@ -157,7 +165,11 @@ impl Keeper {
             brain: self.brain.as_ref().map(|brain| state_of_peer(&brain.peer, brain.since_ns)),
             messenger: self.upgrade.messenger().map(|peer| state_of_peer(peer, 0)),
             held: self.held.iter().map(|held| (held.fd.as_raw_fd(), held.name.clone())).collect(),
-            children: self.table.slots().map(|(id, slot)| state_of_child(id, slot)).collect(),
+            children: self
+                .table
+                .slots()
+                .map(|(id, slot)| state_of_child(id, slot, self.strangers.get(id)))
+                .collect(),
             lingering: self
                 .table
                 .lingering_slots()
@@ -184,8 +196,11 @@ impl Keeper {
             keeper.hold(name, open(fd)?);
         }
         for child in state.children {
-            let id = child.id;
+            let (id, pid, stranger) = (child.id, child.pid, child.stranger);
             keeper.table.resume(id, resumed(child)?)?;
+            if let Some((pidfd, since)) = stranger {
+                keeper.strangers.add(id, pid, since, open(pidfd)?);
+            }
         }
         for state::Lingering { id, pipes, label } in state.lingering {
             let label = String::from_utf8_lossy(&label).into_owned().into();
@@ -214,7 +229,7 @@ fn state_of_peer(peer: &Peer, since_ns: u64) -> state::Peer {
     state::Peer { pid: peer.pid, socket: peer.socket.as_raw_fd(), since_ns }
 }
 
-fn state_of_child(id: u32, slot: &Slot) -> state::Child {
+fn state_of_child(id: u32, slot: &Slot, stranger: Option<(&OwnedFd, u64)>) -> state::Child {
     let end = slot.end.map(|End { status, at, next, failure: _ }| state::End { status, at, next });
     state::Child {
         id,
@@ -226,6 +241,7 @@ fn state_of_child(id: u32, slot: &Slot) -> state::Child {
         relaunch: slot.relaunch,
         end,
         failure: slot.end.map_or(slot.failure(), |end| end.failure),
+        stranger: stranger.map(|(pidfd, since)| (pidfd.as_raw_fd(), since)),
     }
 }
 
@@ -247,7 +263,7 @@ fn descriptors(pipes: &KeptPipes) -> impl Iterator<Item = BorrowedFd<'_>> {
 }
 
 fn resumed(child: state::Child) -> io::Result<ResumedSlot> {
-    let state::Child { id: _, pid, started, pipes, plan, socket, relaunch, end, failure } = child;
+    let state::Child { id: _, pid, started, pipes, plan, socket, relaunch, end, failure, stranger } = child;
     let end = end.map(|state::End { status, at, next }| End { status, at, next, failure });
     Ok(ResumedSlot {
         pid,
@@ -258,6 +274,7 @@ fn resumed(child: state::Child) -> io::Result<ResumedSlot> {
         relaunch,
         end,
         failure,
+        is_ours: stranger.is_none(),
     })
 }
 

@@ -10,23 +10,31 @@
 //! cannot go on (a deadline has passed, a binary is missing) panics and says why.
 
 mod artifacts;
+mod author;
 mod daemon;
 mod deadline;
 mod hello;
 mod implementation;
 mod kin;
+mod ledger;
 mod lines;
+mod numbered;
 mod process;
 mod sandbox;
 mod unix_http;
+mod verify;
 
 pub use artifacts::{build_programs, provost_child, supervisord_next};
+pub use author::{Assignment, Author};
 pub use daemon::{CtlOutput, Daemon, HEAD};
 pub use deadline::{DEADLINE, Deadline};
 pub use hello::{Hello, HelloSocket, monotonic_ns};
 pub use implementation::Implementation;
 pub use kin::descendants;
+pub use ledger::{End, Entry, ledger};
 pub use lines::Lines;
+pub use numbered::Numbered;
 pub use process::{Process, Signal, send_signal, wait_until_gone};
 pub use sandbox::Sandbox;
 pub use unix_http::{Response, post};
+pub use verify::{Chapter, Fault, Verdict, verify};

@@ -3,11 +3,12 @@
 //! the program whenever the whole workspace is tested.)
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
 
-use provost_testkit::{HelloSocket, Process, Sandbox, Signal, monotonic_ns};
+use provost_testkit::{Chapter, End, HelloSocket, Process, Sandbox, Signal, ledger, monotonic_ns, verify};
 
 fn child(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_provost-child"));
@@ -121,4 +122,46 @@ fn a_grandchild_outlives_its_parent() {
     assert!(!grandchild.is_gone());
     grandchild.signal(Signal::TERM);
     grandchild.wait_until_gone();
+}
+
+#[test]
+fn numbered_lines_are_entered_in_the_ledger_whoever_ends_them() {
+    let sandbox = Sandbox::new();
+    let start = |words: &[&str]| {
+        let mut child = child(words);
+        child
+            .env("SUPERVISOR_PROCESS_NAME", "n")
+            .stdout(File::options().append(true).create(true).open(sandbox.file("out")).unwrap());
+        child.spawn().unwrap()
+    };
+    let lines = format!("lines:ledger={},rate=50000,chunk=1000", sandbox.path().display());
+    let by_itself = start(&[&format!("{lines},most=40")]).wait().unwrap();
+    let ended = |words: &[&str], signal| {
+        let before = ledger(sandbox.path(), "n").len();
+        let mut child = start(words);
+        wait_for(|| ledger(sandbox.path(), "n").get(before).is_some_and(|entry| entry.lines > 0));
+        handle(&child).signal(signal);
+        child.wait().unwrap()
+    };
+    let asked = ended(&[&lines], Signal::TERM);
+    let killed = ended(&["ignore:TERM", &lines], Signal::KILL);
+    let entries = ledger(sandbox.path(), "n");
+    let said: Vec<_> = entries.iter().map(|entry| entry.end).collect();
+    let status = |status: std::process::ExitStatus| u8::try_from(status.code().unwrap()).unwrap();
+    assert_eq!(said, [Some(End::Own(status(by_itself))), Some(End::Asked(status(asked))), None]);
+    assert_eq!(killed.signal(), Some(9));
+    let chapters: Vec<_> = entries.iter().map(Chapter::from).collect();
+    let verdict = verify("n", &chapters, &std::fs::read(sandbox.file("out")).unwrap()[..]).unwrap();
+    assert_eq!(verdict.faults, []);
+    assert!(verdict.lines >= entries.iter().map(|entry| entry.lines).sum::<u64>());
+}
+
+/// Looks again and again: what a child writes into a file of its own is announced by nothing.
+#[track_caller]
+fn wait_for(mut happened: impl FnMut() -> bool) {
+    let end = std::time::Instant::now() + provost_testkit::DEADLINE;
+    while !happened() {
+        assert!(std::time::Instant::now() < end, "what was waited for has not happened");
+        std::thread::yield_now();
+    }
 }

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
+use provost_testkit::{Assignment, Author, End};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const USAGE: &str = "\
@@ -44,6 +45,8 @@ words, done in order:
   dump-fds                 its open descriptors and what they are
   accept:TIME              accept connections on standard input, a listening socket, for this long,
                            and write its pid to each
+  lines:ASSIGNMENT         numbered lines on stdout at a rate, with an entry in a ledger of how many, until
+                           SIGTERM or of its own accord; rate=BYTES,chunk=BYTES,most=LINES,seed=N,ledger=DIR
   pid | pgid | cwd | umask one line each
   forever                  stay until a signal ends it";
 
@@ -111,6 +114,7 @@ impl Script {
             "dump-signals" => print_status(&["SigBlk", "SigIgn"])?,
             "dump-fds" => dump_fds()?,
             "accept" => accept(duration(rest)?)?,
+            "lines" => return self.lines(rest.parse()?),
             "umask" => print_status(&["Umask"])?,
             "pid" => println!("{}", std::process::id()),
             "pgid" => println!("{}", rustix::process::getpgrp().as_raw_nonzero()),
@@ -142,29 +146,76 @@ impl Script {
     /// Stays for a while, or for ever, and reacts to signals as arranged.
     fn stay(&self, time: Option<Duration>) -> Outcome {
         let end = time.map(|time| Instant::now() + time);
-        let mut wanted = SigSet::empty();
-        for number in self.reactions.keys() {
-            wanted.add(Signal::try_from(*number)?);
-        }
-        let signals = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let signals = self.signals()?;
         loop {
-            while let Some(info) = signals.read_signal()? {
-                match &self.reactions[&i32::try_from(info.ssi_signo)?] {
-                    Reaction::Nothing => {}
-                    Reaction::Exit(status) => return Ok(Flow::Exit(*status)),
-                    Reaction::Say(text) => println!("{text}"),
-                }
+            if let Some(status) = self.answer(&signals)? {
+                return Ok(Flow::Exit(status));
             }
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return Ok(Flow::Next);
             }
-            let timeout = left.map(Timespec::try_from).transpose()?;
-            match poll(&mut [PollFd::new(&signals.as_fd(), PollFlags::IN)], timeout.as_ref()) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+            wait(&mut [PollFd::new(&signals.as_fd(), PollFlags::IN)], left)?;
+        }
+    }
+
+    /// Writes until it has written enough or SIGTERM comes. Unless that was arranged otherwise, it ends it as if it were
+    /// its own wish, with the status that belongs to this run.
+    fn lines(&mut self, assignment: Assignment) -> Outcome {
+        let asked = Signal::SIGTERM as i32;
+        let by_itself = !self.reactions.contains_key(&asked);
+        if by_itself {
+            self.react("TERM", Reaction::Exit(0))?;
+        }
+        let signals = self.signals()?;
+        let name = std::env::var("SUPERVISOR_PROCESS_NAME")?;
+        let mut author = Author::begin(&name, assignment)?;
+        let stdout = std::io::stdout();
+        loop {
+            if let Some(status) = self.answer(&signals)? {
+                let own = author.end(End::Asked)?;
+                return Ok(Flow::Exit(if by_itself { own } else { status }));
+            }
+            let pause = author.pause();
+            let (mut fds, both) = (
+                [PollFd::new(&signals, PollFlags::IN), PollFd::new(&stdout, PollFlags::OUT)],
+                pause.is_none(),
+            );
+            wait(&mut fds[..1 + usize::from(both)], pause)?;
+            // A pipe that is writable takes a page without blocking.
+            if both && !fds[1].revents().is_empty() && !author.write(&stdout)? {
+                return Ok(Flow::Exit(author.end(End::Own)?));
             }
         }
+    }
+
+    /// Where the signals are read that something was arranged for.
+    fn signals(&self) -> Result<SignalFd, Box<dyn Error>> {
+        let mut wanted = SigSet::empty();
+        for number in self.reactions.keys() {
+            wanted.add(Signal::try_from(*number)?);
+        }
+        Ok(SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
+    }
+
+    /// Reacts to the signals that have come; the status, if one of them ends it.
+    fn answer(&self, signals: &SignalFd) -> Result<Option<u8>, Box<dyn Error>> {
+        while let Some(info) = signals.read_signal()? {
+            match &self.reactions[&i32::try_from(info.ssi_signo)?] {
+                Reaction::Nothing => {}
+                Reaction::Exit(status) => return Ok(Some(*status)),
+                Reaction::Say(text) => println!("{text}"),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Waits for one of these, or for this long; an interrupted wait is a short one.
+fn wait(fds: &mut [PollFd<'_>], most: Option<Duration>) -> Result<(), Box<dyn Error>> {
+    match poll(fds, most.map(Timespec::try_from).transpose()?.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

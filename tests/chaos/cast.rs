@@ -70,8 +70,7 @@ impl Part {
             format!("lines:rate={rate},chunk={chunk},most={most},seed={seed},ledger={{dir}}/ledger");
         let mut more = String::new();
         match role {
-            Role::Steady | Role::Asked | Role::Crashing => more.push_str("autorestart=true\n"),
-            Role::Early => more.push_str("autorestart=true\nstartretries=1000000\n"),
+            Role::Steady | Role::Asked | Role::Crashing | Role::Early => more.push_str("autorestart=true\n"),
             Role::Stubborn => {
                 words.insert_str(0, "ignore:TERM ");
                 write!(more, "autorestart=true\nstopwaitsecs={STOPWAITSECS}\n").unwrap();
@@ -89,7 +88,7 @@ impl Part {
             more.push_str("stopwaitsecs=25\n");
         }
         format!(
-            "[program:{name}]\ncommand={{child}} {words}\nstartsecs={startsecs}\n{more}\
+            "[program:{name}]\ncommand={{child}} {words}\nstartsecs={startsecs}\nstartretries=1000000\n{more}\
              stdout_logfile={{dir}}/{name}.log\nstdout_logfile_maxbytes={LOG_SIZE}\n\
              stdout_logfile_backups={}\nredirect_stderr=true\n\n",
             self.backups()

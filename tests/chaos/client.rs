@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use provost_testkit::{DEADLINE, ledger, monotonic_ns};
+use provost_testkit::{ledger, monotonic_ns};
 
 use crate::Done;
 use crate::cast::{Part, Role};
@@ -34,10 +34,16 @@ pub(crate) struct Wish {
     pub(crate) done_ns: u64,
     pub(crate) tries: u32,
     pub(crate) fault: Option<i32>,
+    /// Whether it came to pass before patience ended.
+    pub(crate) settled: bool,
+    /// The exit status that was said afterwards of what was stopped.
+    pub(crate) exitstatus: Option<i32>,
 }
 
 /// How long a client thinks, at most.
 const THOUGHT: Duration = Duration::from_millis(400);
+/// How long a client looks whether a wish comes to pass.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) struct Client {
     socket: PathBuf,
@@ -87,16 +93,22 @@ impl Client {
             done_ns: answer.answered_ns,
             tries: answer.tries,
             fault: answer.fault(),
+            settled: true,
+            exitstatus: None,
         };
         match want {
             // "Not running" is also what a second try hears while the first is still being carried out.
-            Want::Stop if wish.fault.is_some() => {
-                self.wait_until(name, |info| info.state != "STOPPING");
-                wish.done_ns = monotonic_ns();
+            Want::Stop => {
+                let info = self.comes_to_pass(name, |info| info.state != "STOPPING");
+                wish.settled = info.is_some();
+                wish.exitstatus = info.map(|info| info.exitstatus);
+                if wish.fault.is_some() {
+                    wish.done_ns = monotonic_ns();
+                }
             }
             // One that has not yet entered itself would end without a trace if it were signalled now.
-            Want::Start => self.wait_until_entered(name),
-            Want::Stop | Want::Signal => {}
+            Want::Start => wish.settled = self.is_entered(name),
+            Want::Signal => {}
         }
         self.wishes.push(wish);
     }
@@ -107,22 +119,22 @@ impl Client {
         assert!(!answer.body.contains("<string>"), "nothing has changed, but: {}", answer.body);
     }
 
-    fn wait_until_entered(&self, name: &str) {
-        let ledger = |pid| ledger(&self.ledger, name).iter().any(|entry| entry.pid == pid);
-        self.wait_until(name, |info| info.pid == 0 || ledger(info.pid));
+    fn is_entered(&self, name: &str) -> bool {
+        let entered = |pid| ledger(&self.ledger, name).iter().any(|entry| entry.pid == pid);
+        self.comes_to_pass(name, |info| info.pid == 0 || entered(info.pid)).is_some()
     }
 
-    fn wait_until(&self, name: &str, wanted: impl Fn(&Info) -> bool) {
-        let end = Instant::now() + DEADLINE;
-        loop {
+    fn comes_to_pass(&self, name: &str, wanted: impl Fn(&Info) -> bool) -> Option<Info> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
             let value = format!("<string>{name}</string>");
             let answer = rpc::call(&self.socket, "supervisor.getProcessInfo", &[&value]);
-            let info = &rpc::infos(&answer)[0];
-            if wanted(info) {
-                return;
+            let info = rpc::infos(&answer).into_iter().find(&wanted);
+            if info.is_some() {
+                return info;
             }
-            assert!(Instant::now() < end, "{name} does not become what it should: {info:?}");
             thread::sleep(Duration::from_millis(5));
         }
+        None
     }
 }

@@ -32,9 +32,7 @@ pub(crate) struct Case {
     pub(crate) told: Vec<Told>,
     /// How what was told fits how its runs ended.
     pub(crate) exits: Comparison,
-    /// What the daemon said of it when it had been stopped.
-    pub(crate) last: Info,
-    /// What it said before.
+    /// What the daemon said of it, again and again.
     pub(crate) samples: Vec<Info>,
 }
 
@@ -51,7 +49,7 @@ pub(crate) struct Evidence {
 impl Evidence {
     #[track_caller]
     pub(crate) fn gather(world: World, mut wishes: Vec<Wish>, kills: Vec<Kill>) -> Evidence {
-        let (last, stops) = stop_everything(&world);
+        let stops = stop_everything(&world);
         let time = world.began.elapsed();
         let keeper = [world.keeper_before, Keeper::of(world.daemon.pid())];
         let World { mut daemon, cast, disturbances, silences, samples, .. } = world;
@@ -68,8 +66,6 @@ impl Evidence {
             .zip(verdicts)
             .map(|(part, (verdict, rotated))| {
                 let of = |name: &str| *name == part.name;
-                let last =
-                    last.iter().find(|info| of(&info.name)).expect("every program has a state").clone();
                 let told = exits::told(&part.name, main_log.lines());
                 let samples = samples.iter().flatten().filter(|info| of(&info.name)).cloned().collect();
                 let life = Life {
@@ -79,7 +75,7 @@ impl Evidence {
                     part,
                 };
                 let exits = exits::compare(&life.ends(), &told);
-                Case { life, verdict, rotated, told, exits, last, samples }
+                Case { life, verdict, rotated, told, exits, samples }
             })
             .collect();
         let sum = |of: fn(&Case) -> u64| cases.iter().map(of).sum();
@@ -111,9 +107,9 @@ impl Case {
     }
 }
 
-/// Returns what is said of the stopped programs, and the wish for each of them.
+/// Returns the wish for each program.
 #[track_caller]
-fn stop_everything(world: &World) -> (Vec<Info>, Vec<Wish>) {
+fn stop_everything(world: &World) -> Vec<Wish> {
     let (sent_ns, end) = (monotonic_ns(), Instant::now() + DEADLINE);
     rpc::call(&world.socket(), "supervisor.stopAllProcesses", &[]);
     let infos = loop {
@@ -134,9 +130,10 @@ fn stop_everything(world: &World) -> (Vec<Info>, Vec<Wish>) {
         tries: 1,
         // Not each of them is known to have run.
         fault: Some(70),
+        settled: true,
+        exitstatus: Some(info.exitstatus),
     };
-    let wishes = infos.iter().map(wish).collect();
-    (infos, wishes)
+    infos.iter().map(wish).collect()
 }
 
 /// A verdict on each program's log, and how often it was rotated; as many at once as there are processors.

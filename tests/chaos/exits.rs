@@ -121,8 +121,9 @@ mod tests {
 
     #[test]
     fn what_fits_leaves_nothing_over() {
-        assert_eq!(left_over(&[1, 2, 3], &[1, 2, 3]), [vec![], vec![], vec![]]);
-        assert_eq!(left_over(&[], &[]), [vec![], vec![], vec![]]);
+        const NOTHING: [Vec<usize>; 3] = [Vec::new(), Vec::new(), Vec::new()];
+        assert_eq!(left_over(&[1, 2, 3], &[1, 2, 3]), NOTHING);
+        assert_eq!(left_over(&[], &[]), NOTHING);
     }
 
     #[test]

@@ -89,16 +89,14 @@ fn said(case: &Case) -> Vec<String> {
 
 /// The exit status that is said of a stopped program is that of its last run.
 fn last_words(case: &Case) -> Vec<String> {
-    let said = case.last.exitstatus;
-    let real = match case.life.ends().last() {
-        Some(Ended::Status(status)) => i32::from(*status),
-        Some(Ended::Signal(_)) => -1,
-        None => return vec!["it never ran".to_owned()],
-    };
-    let unborn = case.unborn() > 0 && said == -1;
-    let right = said == real || unborn;
-    (!right)
-        .then(|| format!("its last exit status is said to be {said}, and was {real}"))
-        .into_iter()
-        .collect()
+    let stops = case.life.wishes.iter().filter_map(|wish| Some((wish.done_ns, wish.exitstatus?)));
+    let wrong = stops.filter_map(|(at_ns, said)| {
+        let real = case.life.exitstatus_at(at_ns);
+        let unborn = case.unborn() > 0 && said == -1;
+        // As with Supervisor, the status of an attempt that was too short is not kept.
+        let too_short = case.life.part.role == Role::Early && said == 0;
+        (said != real && !unborn && !too_short)
+            .then(|| format!("stopped, its exit status is said to be {said}, and was {real}"))
+    });
+    wrong.collect()
 }

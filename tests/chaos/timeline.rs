@@ -52,6 +52,16 @@ impl Life {
         self.runs.iter().filter_map(end).collect()
     }
 
+    /// What should be said of the exit status at this time: that of the last run, -1 for a signal, 0 before the first.
+    pub(crate) fn exitstatus_at(&self, at_ns: u64) -> i32 {
+        let last = self.runs.iter().rfind(|run| run.began_ns <= at_ns);
+        match last.and_then(|run| self.cause(run)) {
+            Some(Cause::Own(status) | Cause::Asked(status)) => i32::from(status),
+            Some(Cause::Killed | Cause::Escalated) => -1,
+            None => 0,
+        }
+    }
+
     /// Everything that cannot be explained.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
@@ -118,7 +128,7 @@ impl Life {
 
     /// What was answered, and was not so.
     fn disobedience(&self, wish: &Wish) -> Option<String> {
-        let Wish { want, sent_ns, done_ns, tries, fault, .. } = wish;
+        let Wish { want, sent_ns, done_ns, tries, fault, settled, .. } = wish;
         let known: &[i32] = match (want, self.part.role) {
             // Another signal may have met it, or its own end.
             (Want::Start, Role::Early) => &[ALREADY_STARTED, ABNORMAL_TERMINATION, SPAWN_ERROR],
@@ -127,6 +137,9 @@ impl Life {
         };
         if let Some(fault) = fault.filter(|fault| !known.contains(fault)) {
             return Some(format!("{want:?} was answered with fault {fault}"));
+        }
+        if !settled {
+            return Some(format!("{want:?} (asked at {sent_ns}) does not come to pass"));
         }
         let told = format!("{want:?}, asked at {sent_ns} {tries} times, done at {done_ns}");
         match want {
@@ -182,7 +195,16 @@ mod tests {
 
         fn wish(mut self, want: Want, sent: u64, done: u64) -> Life {
             let (name, sent_ns, done_ns) = (self.part.name.clone(), sent * SECOND, done * SECOND);
-            self.wishes.push(Wish { name, want, sent_ns, done_ns, tries: 1, fault: None });
+            self.wishes.push(Wish {
+                name,
+                want,
+                sent_ns,
+                done_ns,
+                tries: 1,
+                fault: None,
+                settled: true,
+                exitstatus: None,
+            });
             self
         }
 
@@ -223,6 +245,8 @@ mod tests {
         crashing.is_well();
         let victim = life(Role::Victim).run(1, 10, None).kill(101, 10).run(11, 20, None).kill(102, 21);
         assert_eq!(victim.ends()[1], Ended::Signal("SIGKILL".into()));
+        let at = |seconds| victim.exitstatus_at(seconds * SECOND);
+        assert_eq!((crashing.exitstatus_at(2 * SECOND), at(0), at(22)), (45, 0, -1));
         victim.is_well();
         life(Role::Stubborn).run(1, 10, None).wish(Want::Stop, 9, 11).is_well();
     }
@@ -257,6 +281,9 @@ mod tests {
         let mut refused = life(Role::Asked).wish(Want::Stop, 9, 11);
         refused.wishes[0].fault = Some(10);
         refused.shows("fault 10");
+        let mut forgotten = life(Role::Stubborn).wish(Want::Stop, 9, 11);
+        forgotten.wishes[0].settled = false;
+        forgotten.shows("does not come to pass");
     }
 
     #[test]

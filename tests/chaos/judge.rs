@@ -89,14 +89,12 @@ fn said(case: &Case) -> Vec<String> {
 
 /// The exit status that is said of a stopped program is that of its last run.
 fn last_words(case: &Case) -> Vec<String> {
-    let stops = case.life.wishes.iter().filter_map(|wish| Some((wish.done_ns, wish.exitstatus?)));
-    let wrong = stops.filter_map(|(at_ns, said)| {
-        let real = case.life.exitstatus_at(at_ns);
+    let stops = case.life.wishes.iter().filter_map(|wish| Some((wish, wish.exitstatus?)));
+    let wrong = stops.filter_map(|(wish, said)| {
+        let right = case.life.exitstatuses(wish);
         let unborn = case.unborn() > 0 && said == -1;
-        // As with Supervisor, the status of an attempt that was too short is not kept.
-        let too_short = case.life.part.role == Role::Early && said == 0;
-        (said != real && !unborn && !too_short)
-            .then(|| format!("stopped, its exit status is said to be {said}, and was {real}"))
+        (!unborn && !right.contains(&said))
+            .then(|| format!("stopped, its exit status is said to be {said}, and was {right:?}"))
     });
     wrong.collect()
 }

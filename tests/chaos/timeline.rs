@@ -52,14 +52,22 @@ impl Life {
         self.runs.iter().filter_map(end).collect()
     }
 
-    /// What should be said of the exit status at this time: that of the last run, -1 for a signal, 0 before the first.
-    pub(crate) fn exitstatus_at(&self, at_ns: u64) -> i32 {
-        let last = self.runs.iter().rfind(|run| run.began_ns <= at_ns);
-        match last.and_then(|run| self.cause(run)) {
+    /// What may be said of the exit status at the end of a stop: that of the last run, -1 for a signal. As with Supervisor,
+    /// 0 before the first, and of an attempt to start that came to nothing; nobody else knows whether there was one.
+    pub(crate) fn exitstatuses(&self, stop: &Wish) -> Vec<i32> {
+        let Some(last) = self.runs.iter().rfind(|run| run.began_ns <= stop.done_ns) else { return vec![0] };
+        let by_this_or_earlier_stop = self
+            .wishes
+            .iter()
+            .any(|wish| wish.want == Want::Stop && (wish.sent_ns..=wish.done_ns).contains(&last.at_ns));
+        let started_since = self.wishes.iter().any(|wish| {
+            wish.want == Want::Start && wish.done_ns >= last.at_ns && wish.sent_ns <= stop.done_ns
+        });
+        let real = match self.cause(last) {
             Some(Cause::Own(status) | Cause::Asked(status)) => i32::from(status),
-            Some(Cause::Killed | Cause::Escalated) => -1,
-            None => 0,
-        }
+            Some(Cause::Killed | Cause::Escalated) | None => -1,
+        };
+        if by_this_or_earlier_stop && !started_since { vec![real] } else { vec![real, 0] }
     }
 
     /// Everything that cannot be explained.
@@ -245,10 +253,21 @@ mod tests {
         crashing.is_well();
         let victim = life(Role::Victim).run(1, 10, None).kill(101, 10).run(11, 20, None).kill(102, 21);
         assert_eq!(victim.ends()[1], Ended::Signal("SIGKILL".into()));
-        let at = |seconds| victim.exitstatus_at(seconds * SECOND);
-        assert_eq!((crashing.exitstatus_at(2 * SECOND), at(0), at(22)), (45, 0, -1));
         victim.is_well();
         life(Role::Stubborn).run(1, 10, None).wish(Want::Stop, 9, 11).is_well();
+    }
+
+    #[test]
+    fn the_exit_status_of_what_was_stopped_is_certain_until_it_is_started_again() {
+        let stopped = life(Role::Asked).run(1, 10, ASKED).wish(Want::Stop, 9, 11).wish(Want::Stop, 12, 13);
+        assert_eq!(stopped.exitstatuses(&stopped.wishes[0]), [3]);
+        assert_eq!(stopped.exitstatuses(&stopped.wishes[1]), [3]);
+        let started = stopped.wish(Want::Start, 14, 15).wish(Want::Stop, 16, 17);
+        assert_eq!(started.exitstatuses(&started.wishes[1]), [3]);
+        assert_eq!(started.exitstatuses(&started.wishes[3]), [3, 0]);
+        let crashed = life(Role::Crashing).run(5, 8, OWN).wish(Want::Stop, 1, 2).wish(Want::Stop, 10, 11);
+        assert_eq!(crashed.exitstatuses(&crashed.wishes[0]), [0]);
+        assert_eq!(crashed.exitstatuses(&crashed.wishes[1]), [45, 0]);
     }
 
     #[test]

@@ -214,11 +214,6 @@ fn an_adopted_program_is_one_like_any_other() {
     assert_eq!(pid_of(&daemon, "a"), a);
     assert_eq!(content(&daemon, "a.log"), "begun\nstill-here\nstill-here\n");
 
-    // And an upgrade of the keeper, whose child it is not.
-    assert_eq!(daemon.ctl(&["upgrade"]).status, 0);
-    daemon.wait_for_log_line("the keeper goes on as the new program, too");
-    assert_eq!(pid_of(&daemon, "a"), a);
-
     // Its end is told with its status, where the kernel tells that, and another one takes its place.
     send_signal(a, Signal::TERM);
     let line = daemon.wait_for_log_line("exited: a (");
@@ -476,5 +471,33 @@ fn a_restart_of_what_runs_is_not_refused_for_the_sake_of_leftovers() {
     daemon.wait_for_hello("a");
     daemon.wait_for_log_line("success: a");
     assert!(!Process::new(a).is_gone() && Process::new(second).is_gone());
+    end_well(daemon);
+}
+
+#[test]
+fn an_adopted_program_stays_adopted_when_the_daemon_is_upgraded() {
+    let (mut daemon, a) = killed(
+        "[program:a]\ncommand={child} on:USR1:say:still-here on:TERM:exit:7 hello forever\nstdout_logfile={dir}/a.log\nautorestart=false\n",
+    );
+    again(&mut daemon, &["--adopt"]);
+    daemon.wait_for_log_line("adopted: 'a'");
+    // The same file, which is as good as another: every descriptor has to survive an exec.
+    let upgraded = daemon.ctl(&["upgrade"]);
+    assert!(upgraded.stdout.starts_with("Upgraded supervisord"), "{upgraded:?}");
+    daemon.wait_for_log_line("the keeper goes on as the new program, too");
+    assert_eq!(pid_of(&daemon, "a"), a);
+    let mut log = provost_testkit::Lines::follow(&daemon.sandbox().file("a.log"));
+    send_signal(a, Signal::USR1);
+    log.wait_for("still-here");
+    // Should this keeper be killed, too, the next one knows as much.
+    kill_keeper(&mut daemon);
+    again(&mut daemon, &["--adopt"]);
+    daemon.wait_for_log_line(&format!("adopted: 'a' with pid {a}"));
+    assert!(daemon.ctl(&["upgrade"]).stdout.starts_with("Upgraded supervisord"));
+    daemon.wait_for_log_line("the keeper goes on as the new program, too");
+    send_signal(a, Signal::TERM);
+    let line = daemon.wait_for_log_line("exited: a (");
+    assert!(!tells_the_end() || line.ends_with("(exit status 7; not expected)"), "{line}");
+    assert_eq!(state_of(&daemon, "a"), "EXITED");
     end_well(daemon);
 }

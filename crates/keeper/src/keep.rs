@@ -424,8 +424,8 @@ impl Keeper {
             Some(_) => self.patience_ends_ns(),
             None => Some(self.brain_not_before_ns),
         };
-        let timeouts = [timeout, self.upgrade_ends_ns(), self.strangers.next_look_ns()];
-        let timeout = timeouts.into_iter().flatten().min().map(until);
+        let others = [self.upgrade_ends_ns(), self.strangers.next_look_ns()];
+        let timeout = others.into_iter().chain([timeout]).flatten().min().map(until);
         let peers = [
             self.brain.as_ref().map(|brain| &brain.peer),
             self.upgrade.candidate(),

@@ -33,7 +33,8 @@
 //!
 //! # What it does not promise
 //!
-//! A SIGKILL of the keeper itself leaves the programs without a parent, as with Supervisor. It is not the judge of policy: when
+//! A SIGKILL of the keeper itself leaves the programs without a parent, as with Supervisor; another keeper can take them over,
+//! but their ends are then told by pidfd, and perhaps without a status. It is not the judge of policy: when
 //! a program is restarted, and whether, is the brain's affair, except for the one order that a brain gives
 //! beforehand (`Relaunch`).
 //!
@@ -41,7 +42,8 @@
 //!
 //! [`run`] is the loop (`keep.rs`), `table.rs` its memory, `spawn.rs` the code between fork and exec, `lanes.rs`, `raw.rs` and
 //! `report.rs` what that stands on; `plan.rs` and `protocol.rs` are the bytes, `link.rs` the brain's end of the socket;
-//! `stranger.rs` is about programs that a keeper has left behind which was killed, `state.rs` and `handover.rs` carry the keeper over an exec. `sys.rs` has every system call without a safe wrapper.
+//! `stranger.rs` is about programs of a keeper that was killed; `state.rs` and `handover.rs` carry the keeper over an exec.
+//! `sys.rs` has every system call without a safe wrapper.
 
 mod handover;
 mod keep;

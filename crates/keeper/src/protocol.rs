@@ -407,11 +407,6 @@ impl<'a> Writer<'a> {
         self.0.extend(at.wall_ms.to_le_bytes());
         self
     }
-    /// Bytes whose number is told elsewhere.
-    pub(crate) fn bytes(self, bytes: &[u8]) -> Self {
-        self.0.extend(bytes);
-        self
-    }
     /// Bytes up to the end of the packet.
     pub(crate) fn rest(self, bytes: &[u8]) {
         self.0.extend(bytes);
@@ -450,11 +445,6 @@ impl<'a> Reader<'a> {
     }
     pub(crate) fn stamp(&mut self) -> Result<Stamp, BadMessage> {
         Ok(Stamp { mono_ns: self.u64()?, wall_ms: i64::from_le_bytes(self.take()?) })
-    }
-    pub(crate) fn bytes(&mut self, length: usize) -> Result<&'a [u8], BadMessage> {
-        let (bytes, rest) = self.0.split_at_checked(length).ok_or(BadMessage::Short)?;
-        self.0 = rest;
-        Ok(bytes)
     }
     pub(crate) fn rest(self) -> &'a [u8] {
         self.0

@@ -26,6 +26,7 @@ mod tag {
     pub(super) const HELD: u32 = 6;
     pub(super) const CHILD: u32 = 7;
     pub(super) const LINGERING: u32 = 8;
+    pub(super) const STRANGER: u32 = 9;
 }
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(crate) struct State {
     pub(crate) held: Vec<(RawFd, Vec<u8>)>,
     pub(crate) children: Vec<Child>,
     pub(crate) lingering: Vec<Lingering>,
+    /// Which of the children are not ours.
+    pub(crate) strangers: Vec<Stranger>,
 }
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -74,8 +77,6 @@ pub(crate) struct Child {
     pub(crate) end: Option<End>,
     /// What it has said of itself before it could become its program.
     pub(crate) failure: Option<(Stage, i32)>,
-    /// Of one that is not our child, as long as it lives: the pidfd that holds it, and its start time in ticks.
-    pub(crate) stranger: Option<(RawFd, u64)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +98,15 @@ pub(crate) struct Lingering {
     pub(crate) id: u32,
     pub(crate) pipes: Pipes,
     pub(crate) label: Vec<u8>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stranger {
+    pub(crate) id: u32,
+    pub(crate) pid: i32,
+    /// In ticks.
+    pub(crate) started: u64,
+    pub(crate) pidfd: RawFd,
 }
 
 /// Why bytes are no state that this build can go on with.
@@ -153,6 +163,9 @@ impl State {
         for Lingering { id, pipes, label } in &self.lingering {
             record(tag::LINGERING, &|to| pipes.write(to.u32(*id)).rest(label));
         }
+        for Stranger { id, pid, started, pidfd } in &self.strangers {
+            record(tag::STRANGER, &|to| to.u32(*id).i32(*pid).u64(*started).i32(*pidfd).rest(&[]));
+        }
         out
     }
 
@@ -185,6 +198,10 @@ impl State {
             tag::LINGERING => {
                 let (id, pipes) = (from.u32()?, Pipes::read(&mut from)?);
                 self.lingering.push(Lingering { id, pipes, label: from.rest().to_vec() });
+            }
+            tag::STRANGER => {
+                let (id, pid, started, pidfd) = (from.u32()?, from.i32()?, from.u64()?, from.i32()?);
+                self.strangers.push(Stranger { id, pid, started, pidfd });
             }
             // Of a later build.
             _ => {}
@@ -254,8 +271,7 @@ impl Child {
         let end = self.end.unwrap_or(no_end);
         let to = to.u32(self.end.is_some().into()).i32(end.status.0).stamp(end.at).u32(end.next.unwrap_or(0));
         // With its length, so that a field can be added behind it.
-        let (pidfd, since) = self.stranger.unwrap_or((NONE, 0));
-        to.u32(self.plan.len() as u32).bytes(&self.plan).i32(pidfd).u64(since).rest(&[]);
+        to.u32(self.plan.len() as u32).rest(&self.plan);
     }
 
     fn read(mut from: Reader<'_>) -> Result<Child, BadMessage> {
@@ -272,9 +288,7 @@ impl Child {
         let has_ended = from.u32()? != 0;
         let (status, at, heir) = (WaitStatus(from.i32()?), from.stamp()?, from.u32()?);
         let length = from.u32()? as usize;
-        let plan = from.bytes(length)?.to_vec();
-        // The first build with this format has written neither.
-        let (pidfd, since) = (from.i32().unwrap_or(NONE), from.u64().unwrap_or(0));
+        let plan = from.rest().get(..length).ok_or(BadMessage::Short)?.to_vec();
         Ok(Child {
             id,
             pid,
@@ -285,7 +299,6 @@ impl Child {
             relaunch: (next > 0).then_some(Relaunch { next, after_ns, on }),
             end: has_ended.then_some(End { status, at, next: (heir > 0).then_some(heir) }),
             failure,
-            stranger: (pidfd != NONE).then_some((pidfd, since)),
         })
     }
 }
@@ -321,7 +334,6 @@ mod tests {
             }),
             end: None,
             failure: None,
-            stranger: None,
         };
         let ended = Child {
             id: 6,
@@ -349,6 +361,8 @@ mod tests {
             held: vec![(30, b"memory".to_vec()), (31, b"".to_vec())],
             children: vec![ended, child],
             lingering: vec![Lingering { id: 2, pipes, label: b"a:a".to_vec() }],
+            // The first build knew none.
+            strangers: Vec::new(),
         }
     }
 
@@ -356,9 +370,9 @@ mod tests {
     fn a_state_is_read_as_it_was_written() {
         assert_eq!(State::read(&state().to_bytes()), Ok(state()));
         assert_eq!(State::read(&State::default().to_bytes()), Ok(State::default()));
-        let mut with_a_stranger = state();
-        with_a_stranger.children[1].stranger = Some((40, u64::MAX));
-        assert_eq!(State::read(&with_a_stranger.to_bytes()), Ok(with_a_stranger));
+        let stranger = Stranger { id: 7, pid: 700, started: u64::MAX, pidfd: 40 };
+        let with_stranger = State { strangers: vec![stranger], ..state() };
+        assert_eq!(State::read(&with_stranger.to_bytes()), Ok(with_stranger));
     }
 
     #[test]

@@ -54,17 +54,13 @@ impl Strangers {
         self.0.insert(id, Stranger { pid, started, pidfd, zombie: None });
     }
 
+    /// All, as they were added.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, i32, u64, BorrowedFd<'_>)> {
+        self.0.iter().map(|(id, one)| (*id, one.pid, one.started, one.pidfd.as_fd()))
+    }
+
     pub(crate) fn are_there(&self) -> bool {
         !self.0.is_empty()
-    }
-
-    /// What holds the stranger with this number, and its start time.
-    pub(crate) fn get(&self, id: u32) -> Option<(&OwnedFd, u64)> {
-        self.0.get(&id).map(|stranger| (&stranger.pidfd, stranger.started))
-    }
-
-    pub(crate) fn pidfds(&self) -> impl Iterator<Item = &OwnedFd> {
-        self.0.values().map(|stranger| &stranger.pidfd)
     }
 
     /// Signals the stranger with this number; nothing where there is none.

@@ -70,8 +70,6 @@ pub(crate) struct ResumedSlot {
     pub(crate) relaunch: Option<Relaunch>,
     pub(crate) end: Option<End>,
     pub(crate) failure: Option<(Stage, i32)>,
-    /// It is our child, which wait(2) tells of.
-    pub(crate) is_ours: bool,
 }
 
 /// How a child ended.
@@ -140,6 +138,11 @@ impl Table {
         self.replace(id, Slot { pid, started, pipes, plan, socket, relaunch, end, report });
     }
 
+    /// The process with this number is not ours to reap, though it has a slot.
+    pub(crate) fn is_no_child(&mut self, id: u32) {
+        self.by_pid.retain(|_, of| *of != id);
+    }
+
     fn replace(&mut self, id: u32, slot: Slot) {
         if let Some(old) = self.slots.insert(id, slot) {
             // A brain that reuses a number has lost count; the older child is then an orphan that is still reaped.
@@ -150,16 +153,16 @@ impl Table {
 
     /// Goes on with a child of the keeper that we were before.
     pub(crate) fn resume(&mut self, id: u32, slot: ResumedSlot) -> io::Result<()> {
-        let ResumedSlot { pid, started, pipes, plan, socket, relaunch, end, failure, is_ours } = slot;
         let report = self.report()?;
+        let ResumedSlot { pid, started, pipes, plan, socket, relaunch, end, failure } = slot;
         if let Some((stage, errno)) = failure {
             report.failed(stage, errno);
         }
-        if end.is_none() && is_ours {
+        if end.is_none() {
             self.by_pid.insert(pid, id);
         }
-        let report = Some(report);
-        self.slots.insert(id, Slot { pid, started, pipes, plan, socket, relaunch, end, report });
+        self.slots
+            .insert(id, Slot { pid, started, pipes, plan, socket, relaunch, end, report: Some(report) });
         Ok(())
     }
 

@@ -4,8 +4,8 @@
 //! status that scripts know. Here the command line is read; `rise.rs` tells the rest in order. Its chapters: `limits.rs`
 //! asks for descriptors and processes, `identity.rs` drops privileges, `pidfile.rs` makes sure that we are the only one,
 //! `opening.rs` begins the log, `sockets.rs` makes the doors, `background.rs` lets go of the terminal, `past.rs` hears
-//! what an earlier brain left behind, `trial.rs` only looks whether it could, `leftovers.rs` what an earlier daemon left
-//! behind that was killed. `check.rs` is `--check`, which does none of this.
+//! what an earlier brain left behind, `leftovers.rs` what an earlier daemon did that was killed, `trial.rs` only looks whether
+//! it could go on. `check.rs` is `--check`, which does none of this.
 
 mod background;
 mod check;

@@ -123,16 +123,10 @@ impl Keeper {
         let slots = self.table.slots();
         let children = slots.clone().flat_map(|(_, slot)| descriptors(&slot.pipes));
         let stdin = slots.filter_map(|(_, slot)| slot.socket.as_ref()).map(AsFd::as_fd);
-        let strangers = self.strangers.pidfds().map(AsFd::as_fd);
         let lingering = self.table.lingering_slots().flat_map(|(_, lingering)| descriptors(&lingering.pipes));
-        for fd in sockets
-            .chain(held)
-            .chain(children)
-            .chain(stdin)
-            .chain(lingering)
-            .chain(strangers)
-            .chain([state.as_fd()])
-        {
+        let strangers = self.strangers.all().map(|(.., pidfd)| pidfd);
+        let of_programs = children.chain(stdin).chain(lingering).chain(strangers);
+        for fd in sockets.chain(held).chain(of_programs).chain([state.as_fd()]) {
             // It cannot fail: the descriptor is open.
             let _ = fcntl_setfd(fd, flags);
         }
@@ -165,15 +159,19 @@ impl Keeper {
             brain: self.brain.as_ref().map(|brain| state_of_peer(&brain.peer, brain.since_ns)),
             messenger: self.upgrade.messenger().map(|peer| state_of_peer(peer, 0)),
             held: self.held.iter().map(|held| (held.fd.as_raw_fd(), held.name.clone())).collect(),
-            children: self
-                .table
-                .slots()
-                .map(|(id, slot)| state_of_child(id, slot, self.strangers.get(id)))
-                .collect(),
+            children: self.table.slots().map(|(id, slot)| state_of_child(id, slot)).collect(),
             lingering: self
                 .table
                 .lingering_slots()
                 .map(|(id, lingering)| state_of_output(id, lingering))
+                .collect(),
+            strangers: self
+                .strangers
+                .all()
+                .map(|(id, pid, started, pidfd)| {
+                    let pidfd = pidfd.as_raw_fd();
+                    state::Stranger { id, pid, started, pidfd }
+                })
                 .collect(),
         }
     }
@@ -196,15 +194,16 @@ impl Keeper {
             keeper.hold(name, open(fd)?);
         }
         for child in state.children {
-            let (id, pid, stranger) = (child.id, child.pid, child.stranger);
+            let id = child.id;
             keeper.table.resume(id, resumed(child)?)?;
-            if let Some((pidfd, since)) = stranger {
-                keeper.strangers.add(id, pid, since, open(pidfd)?);
-            }
         }
         for state::Lingering { id, pipes, label } in state.lingering {
             let label = String::from_utf8_lossy(&label).into_owned().into();
             keeper.table.resume_lingering(id, Lingering { label, pipes: kept(pipes)? });
+        }
+        for state::Stranger { id, pid, started, pidfd } in state.strangers {
+            keeper.table.is_no_child(id);
+            keeper.strangers.add(id, pid, started, open(pidfd)?);
         }
         if let Some(state::Peer { pid, socket, since_ns }) = state.brain {
             let peer = Peer::new(pid, open(socket)?);
@@ -229,7 +228,7 @@ fn state_of_peer(peer: &Peer, since_ns: u64) -> state::Peer {
     state::Peer { pid: peer.pid, socket: peer.socket.as_raw_fd(), since_ns }
 }
 
-fn state_of_child(id: u32, slot: &Slot, stranger: Option<(&OwnedFd, u64)>) -> state::Child {
+fn state_of_child(id: u32, slot: &Slot) -> state::Child {
     let end = slot.end.map(|End { status, at, next, failure: _ }| state::End { status, at, next });
     state::Child {
         id,
@@ -241,7 +240,6 @@ fn state_of_child(id: u32, slot: &Slot, stranger: Option<(&OwnedFd, u64)>) -> st
         relaunch: slot.relaunch,
         end,
         failure: slot.end.map_or(slot.failure(), |end| end.failure),
-        stranger: stranger.map(|(pidfd, since)| (pidfd.as_raw_fd(), since)),
     }
 }
 
@@ -263,7 +261,7 @@ fn descriptors(pipes: &KeptPipes) -> impl Iterator<Item = BorrowedFd<'_>> {
 }
 
 fn resumed(child: state::Child) -> io::Result<ResumedSlot> {
-    let state::Child { id: _, pid, started, pipes, plan, socket, relaunch, end, failure, stranger } = child;
+    let state::Child { id: _, pid, started, pipes, plan, socket, relaunch, end, failure } = child;
     let end = end.map(|state::End { status, at, next }| End { status, at, next, failure });
     Ok(ResumedSlot {
         pid,
@@ -274,7 +272,6 @@ fn resumed(child: state::Child) -> io::Result<ResumedSlot> {
         relaunch,
         end,
         failure,
-        is_ours: stranger.is_none(),
     })
 }
 

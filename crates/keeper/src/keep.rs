@@ -31,7 +31,11 @@ use crate::table::Table;
 
 /// A brain that ran this long was well; the next death is the first of a new row.
 const WELL_AFTER_NS: u64 = 10_000_000_000;
-/// The pause after the second death in a row; doubled for each further one.
+/// So many deaths in a row are followed by a new brain at once, as long as each has come up.
+const AT_ONCE: u32 = 4;
+/// So many by one after the first pause: half a minute of dying and coming up.
+const SOON: u32 = 300;
+/// Doubled for each further death, and for each brain in a row that does not even come up.
 const FIRST_PAUSE_NS: u64 = 100_000_000;
 const LONGEST_PAUSE_NS: u64 = 10_000_000_000;
 /// The patience with programs where no brain knows a better one.
@@ -164,6 +168,8 @@ struct Keeper {
     /// The process that waits for start-up to be complete, in daemon mode.
     launcher: Option<OwnedFd>,
     previous: Option<Previous>,
+    /// Brains in a row that have not come up.
+    stillborn: u32,
     brain_not_before_ns: u64,
     packet: Box<[u8]>,
     out: Vec<u8>,
@@ -193,6 +199,7 @@ impl Keeper {
             next_look_ns: FIRST_LOOK_NS,
             launcher: None,
             previous: None,
+            stillborn: 0,
             brain_not_before_ns: 0,
             packet: vec![0; MAX_MESSAGE].into_boxed_slice(),
             out: Vec::with_capacity(512),
@@ -287,8 +294,12 @@ impl Keeper {
                 let now = sys::now().mono_ns;
                 let was_well = now.saturating_sub(brain.since_ns) >= WELL_AFTER_NS;
                 let before = if was_well { 0 } else { self.previous.map_or(0, |p| p.in_a_row) };
-                self.previous = Some(Previous { pid: brain.peer.pid, status, in_a_row: before + 1 });
-                self.brain_not_before_ns = now + pause_after(before + 1);
+                self.stillborn = if brain.ready { 0 } else { self.stillborn + 1 };
+                let pause = pause_after(before + 1, self.stillborn);
+                let held_back_ms = (pause / 1_000_000) as u32;
+                self.previous =
+                    Some(Previous { pid: brain.peer.pid, status, in_a_row: before + 1, held_back_ms });
+                self.brain_not_before_ns = now + pause;
                 Ok(Next::GoOn)
             }
         }
@@ -781,8 +792,7 @@ impl<'a> Past<'a> {
         let Past { table, held, state, greeting } = self;
         match news {
             Tell::Hello => {
-                let previous =
-                    greeting.previous.unwrap_or(Previous { pid: 0, status: WaitStatus(0), in_a_row: 0 });
+                let previous = greeting.previous.unwrap_or(Previous::NONE);
                 Writer::start(out, tell::HELLO)
                     .i32(getpid().as_raw_pid())
                     .u32(greeting.detached.into())
@@ -871,12 +881,17 @@ fn is_request_to_end(signal: i32) -> bool {
     matches!(signal, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)
 }
 
-/// How long to hold back a brain that has died this many times in a row.
-fn pause_after(deaths: u32) -> u64 {
-    match deaths {
-        0 | 1 => 0,
-        n => (FIRST_PAUSE_NS << (n - 2).min(20)).min(LONGEST_PAUSE_NS),
-    }
+/// How long to hold back the next brain after so many deaths in a row, the last of them of brains that never came up.
+/// Programs need no brain to run, but whoever wants something of the daemon does, so one that comes up is soon
+/// replaced; one that does not is most likely to fail in the same way again.
+fn pause_after(deaths: u32, stillborn: u32) -> u64 {
+    let doubled = |times: u32| (FIRST_PAUSE_NS << times.min(20)).min(LONGEST_PAUSE_NS);
+    let for_deaths = match deaths {
+        0..=AT_ONCE => 0,
+        n => doubled(n.saturating_sub(SOON)),
+    };
+    let for_stillborn = if stillborn < 2 { 0 } else { doubled(stillborn - 2) };
+    for_deaths.max(for_stillborn)
 }
 
 fn until(deadline_ns: u64) -> Timespec {
@@ -910,9 +925,22 @@ mod tests {
 
     #[test]
     fn a_brain_that_keeps_dying_is_held_back_longer_and_longer_but_never_for_ever() {
-        assert_eq!(pause_after(1), 0);
-        assert_eq!(pause_after(2), 100_000_000);
-        assert_eq!(pause_after(3), 200_000_000);
-        assert_eq!(pause_after(60), LONGEST_PAUSE_NS);
+        let (first, longest) = (FIRST_PAUSE_NS, LONGEST_PAUSE_NS);
+        for (deaths, stillborn, pause) in [
+            (1, 0, 0),
+            (4, 0, 0),
+            (5, 0, first),
+            (300, 0, first),
+            (301, 0, 2 * first),
+            (u32::MAX, 0, longest),
+            // Those that never come up.
+            (1, 1, 0),
+            (2, 2, first),
+            (3, 3, 2 * first),
+            (5, 1, first),
+            (u32::MAX, u32::MAX, longest),
+        ] {
+            assert_eq!(pause_after(deaths, stillborn), pause, "{deaths} {stillborn}");
+        }
     }
 }

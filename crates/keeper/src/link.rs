@@ -185,9 +185,10 @@ fn decode(packet: &[u8], fds: Vec<OwnedFd>) -> Result<FromKeeper, BadMessage> {
             let keeper_pid = f.i32()?;
             let (detached, seasoned) = (f.u32()? != 0, f.u32()? != 0);
             let (pid, status, in_a_row) = (f.i32()?, WaitStatus(f.i32()?), f.u32()?);
-            let previous = (in_a_row > 0).then_some(Previous { pid, status, in_a_row });
-            // A keeper of an earlier build says no more, and means neither.
+            // A keeper of an earlier build says no more, and means nothing by it.
             let (on_trial, takes_over) = (f.u32().unwrap_or(0) != 0, f.u32().unwrap_or(0) != 0);
+            let held_back_ms = f.u32().unwrap_or(0);
+            let previous = (in_a_row > 0).then_some(Previous { pid, status, in_a_row, held_back_ms });
             FromKeeper::Hello(Hello { keeper_pid, detached, seasoned, previous, on_trial, takes_over })
         }
         tell::HELD => {

@@ -233,6 +233,14 @@ pub struct Previous {
     pub status: WaitStatus,
     /// Ends of this kind in a row, this one included.
     pub in_a_row: u32,
+    /// How long the next brain was held back for that, in milliseconds.
+    pub held_back_ms: u32,
+}
+
+impl Previous {
+    /// In fields that are always there.
+    pub(crate) const NONE: Previous =
+        Previous { pid: 0, status: WaitStatus(0), in_a_row: 0, held_back_ms: 0 };
 }
 
 /// The brain's ends of a child's output.

@@ -212,7 +212,7 @@ impl State {
 
 impl Facts {
     fn write(&self, to: Writer<'_>) {
-        let previous = self.previous.unwrap_or(Previous { pid: 0, status: WaitStatus(0), in_a_row: 0 });
+        let previous = self.previous.unwrap_or(Previous::NONE);
         to.u32(self.seasoned.into())
             .u32(self.needed.into())
             .u32(self.detached.into())
@@ -229,7 +229,9 @@ impl Facts {
     fn read(mut from: Reader<'_>) -> Result<Facts, BadMessage> {
         let (seasoned, needed, detached) = (from.u32()? != 0, from.u32()? != 0, from.u32()? != 0);
         let (signal, asked_to_end_ns) = (from.i32()?, from.u64()?);
-        let previous = Previous { pid: from.i32()?, status: WaitStatus(from.i32()?), in_a_row: from.u32()? };
+        let (pid, status, in_a_row) = (from.i32()?, WaitStatus(from.i32()?), from.u32()?);
+        // What only a start says is not kept.
+        let previous = Previous { pid, status, in_a_row, held_back_ms: 0 };
         Ok(Facts {
             seasoned,
             needed,
@@ -351,7 +353,7 @@ mod tests {
                 detached: false,
                 asked_to_end: Some(15),
                 asked_to_end_ns: 3,
-                previous: Some(Previous { pid: 4, status: WaitStatus(9), in_a_row: 2 }),
+                previous: Some(Previous { pid: 4, status: WaitStatus(9), in_a_row: 2, held_back_ms: 0 }),
                 descriptors: (1024, u64::MAX),
             },
             unheard: vec![1, 12],

@@ -106,10 +106,14 @@ impl Past {
             1 => String::new(),
             n => format!(", {n} times in a row"),
         };
+        let pause = match previous.held_back_ms {
+            0 => String::new(),
+            ms => format!(" after a pause of {ms} ms"),
+        };
         log.write(
             LogLevel::Critical,
             &format!(
-                "the brain (pid {}) has ended unexpectedly ({how}{again}); a new one goes on, {} programs were kept running",
+                "the brain (pid {}) has ended unexpectedly ({how}{again}); a new one goes on{pause}, {} programs were kept running",
                 previous.pid,
                 self.children.len()
             ),

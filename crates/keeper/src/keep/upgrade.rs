@@ -173,6 +173,8 @@ impl Keeper {
         // Without one on trial the loop forks a brain, as after a death.
         if let Some(Trial { peer, image, report, .. }) = trial {
             self.table.return_report(report);
+            // What there was to say of earlier deaths has been said.
+            self.previous = None;
             self.upgrade.probation =
                 Some(Probation { image, ends_ns: now.saturating_add(patience_ns), late: false });
             self.install(peer, true);

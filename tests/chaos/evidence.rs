@@ -52,7 +52,7 @@ impl Evidence {
         let stops = stop_everything(&world);
         let time = world.began.elapsed();
         let keeper = [world.keeper_before, Keeper::of(world.daemon.pid())];
-        let World { mut daemon, cast, disturbances, silences, samples, .. } = world;
+        let World { mut daemon, cast, disturbances, refused, silences, samples, .. } = world;
         let (asked, repeated) = (wishes.len(), wishes.iter().filter(|wish| wish.tries > 1).count());
         wishes.extend(stops);
         send_signal(daemon.pid(), Signal::TERM);
@@ -82,6 +82,7 @@ impl Evidence {
         let count = |of: fn(&Case) -> usize| cases.iter().map(of).sum();
         let figures = Figures {
             disturbances,
+            refused,
             time,
             lines: sum(|case| case.verdict.lines),
             bytes: sum(|case| case.verdict.bytes),

@@ -26,6 +26,7 @@ impl Keeper {
 #[derive(Debug)]
 pub(crate) struct Figures {
     pub(crate) disturbances: u64,
+    pub(crate) refused: u64,
     pub(crate) time: Duration,
     pub(crate) lines: u64,
     pub(crate) bytes: u64,
@@ -56,7 +57,11 @@ impl fmt::Display for Figures {
         let seconds = self.time.as_secs_f64();
         let megabytes = self.bytes as f64 / 1e6;
         let [before, after] = self.keeper;
-        writeln!(f, "{} disturbances in {seconds:.1} s", self.disturbances)?;
+        writeln!(
+            f,
+            "{} disturbances in {seconds:.1} s, and {} broken programs refused",
+            self.disturbances, self.refused
+        )?;
         writeln!(
             f,
             "{} lines, {megabytes:.0} MB, {:.1} MB/s, {} rotations",

@@ -18,6 +18,7 @@ mod judge;
 mod kill;
 mod rpc;
 mod timeline;
+mod upgrade;
 mod victims;
 mod world;
 
@@ -38,6 +39,11 @@ const PATIENCE: Duration = Duration::from_secs(300);
 #[test]
 fn two_hundred_deaths_of_the_brain_go_unnoticed() {
     live_through(200, kill::disturb);
+}
+
+#[test]
+fn fifty_upgrades_go_unnoticed_and_broken_programs_are_refused() {
+    live_through(50, upgrade::disturb);
 }
 
 #[track_caller]

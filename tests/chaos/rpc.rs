@@ -80,7 +80,7 @@ pub(crate) fn infos(answer: &Answer) -> Vec<Info> {
 }
 
 /// The value of a member: what is between the tags of its type.
-fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let value = text.split(&format!("<name>{name}</name>")).nth(1)?.split("</value>").next()?;
     value.rsplit_once("</")?.0.rsplit_once('>').map(|(_, value)| value)
 }

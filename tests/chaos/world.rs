@@ -4,11 +4,11 @@
 //! passes until a brain answers again.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use provost_testkit::{DEADLINE, Daemon, HelloSocket, Implementation, Process, Sandbox};
+use provost_testkit::{DEADLINE, Daemon, HelloSocket, Implementation, Process, Sandbox, replace_program};
 
 use crate::cast::{self, Part, Role};
 use crate::chance::Chance;
@@ -17,6 +17,8 @@ use crate::figures::Keeper;
 use crate::rpc::{self, Info};
 use crate::victims::Killer;
 
+const PROGRAM: &str = "supervisord";
+
 /// Everything that is going on.
 pub(crate) struct World {
     pub(crate) daemon: Daemon,
@@ -24,6 +26,8 @@ pub(crate) struct World {
     pub(crate) chance: Chance,
     /// How often the brain has been disturbed.
     pub(crate) disturbances: u64,
+    /// How many broken programs it has refused to become.
+    pub(crate) refused: u64,
     /// From each disturbance to the first answer.
     pub(crate) silences: Vec<Duration>,
     /// What the daemon said of its processes, again and again.
@@ -41,7 +45,12 @@ impl World {
         fs::create_dir(sandbox.file("ledger")).unwrap();
         let victims = HelloSocket::bind(&sandbox.file("victims"));
         let cast = cast::cast(seed);
-        let daemon = Daemon::start_in(sandbox, &Implementation::ours(), &cast::configuration(&cast));
+        // From a file of its own, which may be replaced.
+        let ours = Implementation::ours();
+        let program = sandbox.file(PROGRAM);
+        replace_program(Path::new(&ours.supervisord[0]), &program);
+        let implementation = Implementation { supervisord: vec![program.into_os_string()], ..ours };
+        let daemon = Daemon::start_in(sandbox, &implementation, &cast::configuration(&cast));
         let began = Instant::now();
         rpc::call(&daemon.socket(), "supervisor.getState", &[]);
         World {
@@ -50,6 +59,7 @@ impl World {
             cast,
             chance: Chance::new(seed, 1),
             disturbances: 0,
+            refused: 0,
             silences: Vec::new(),
             samples: Vec::new(),
             began,
@@ -60,6 +70,17 @@ impl World {
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.daemon.socket()
+    }
+
+    /// The file that the daemon was started from.
+    pub(crate) fn program(&self) -> PathBuf {
+        self.daemon.sandbox().file(PROGRAM)
+    }
+
+    /// The pid of the brain of the moment.
+    #[track_caller]
+    pub(crate) fn brain(&self) -> i32 {
+        self.living_brain().expect("between two disturbances there is a brain")
     }
 
     pub(crate) fn ledger(&self) -> PathBuf {
@@ -105,9 +126,11 @@ impl World {
         let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap();
         let mut pids = children.split_whitespace().map(|pid| pid.parse().unwrap());
         // The newest children come last.
-        pids.rfind(|pid: &i32| {
-            fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "provost-brain\n")
-        })
+        pids.rfind(|pid: &i32| self.is_brain(*pid))
+    }
+
+    pub(crate) fn is_brain(&self, pid: i32) -> bool {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "provost-brain\n")
     }
 
     /// Waits until a brain answers, and writes down how long that took after each of these moments.

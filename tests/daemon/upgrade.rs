@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use provost_testkit::{
-    Daemon, HEAD, Implementation, Lines, Process, Sandbox, Signal, send_signal, supervisord_next,
+    Daemon, HEAD, Implementation, Lines, Process, Sandbox, Signal, make_foreign, replace_program,
+    send_signal, supervisord_next,
 };
 
 use crate::common::{
@@ -17,20 +17,10 @@ use crate::common::{
 fn start(config: &str) -> Daemon {
     let sandbox = Sandbox::new();
     let ours = Implementation::ours();
-    put(Path::new(&ours.supervisord[0]), &sandbox.file("supervisord"));
+    replace_program(Path::new(&ours.supervisord[0]), &sandbox.file("supervisord"));
     let implementation =
         Implementation { supervisord: vec![sandbox.file("supervisord").into_os_string()], ..ours };
     Daemon::start_in(sandbox, &implementation, &format!("{HEAD}{config}"))
-}
-
-/// Puts a copy of a program in the place of another one, as package managers do: by renaming. The copy is made by another
-/// process: a descriptor of ours that some fork inherits would make the file busy.
-#[track_caller]
-fn put(program: &Path, place: &Path) {
-    let beside = place.with_extension("new");
-    let copied = Command::new("cp").arg(program).arg(&beside).status().unwrap();
-    assert!(copied.success());
-    fs::rename(&beside, place).unwrap();
 }
 
 fn place(daemon: &Daemon) -> PathBuf {
@@ -41,12 +31,12 @@ fn place(daemon: &Daemon) -> PathBuf {
 #[track_caller]
 fn put_next(daemon: &Daemon, mood: &str) {
     fs::write(daemon.sandbox().file("supervisord.mood"), mood).unwrap();
-    put(supervisord_next(), &place(daemon));
+    replace_program(supervisord_next(), &place(daemon));
 }
 
 #[track_caller]
 fn put_ours(daemon: &Daemon) {
-    put(Path::new(&Implementation::ours().supervisord[0]), &place(daemon));
+    replace_program(Path::new(&Implementation::ours().supervisord[0]), &place(daemon));
 }
 
 /// The program file is no good: nothing has changed, and the reason is said to whoever asked and in the log.
@@ -111,12 +101,7 @@ fn a_program_file_that_is_no_good_changes_nothing() {
     fails_to_upgrade(&mut daemon, "10", "the new program ended with exit status 3 before it was ready");
     put_next(&daemon, "hangs");
     fails_to_upgrade(&mut daemon, "1", "the new program was not ready in time");
-    // Of another machine: the field of an ELF header that says which.
-    let mut foreign = fs::read(place(&daemon)).unwrap();
-    foreign[18..20].copy_from_slice(&0x1337_u16.to_le_bytes());
-    fs::write(daemon.sandbox().file("foreign"), foreign).unwrap();
-    Command::new("chmod").arg("+x").arg(daemon.sandbox().file("foreign")).status().unwrap();
-    put(&daemon.sandbox().file("foreign"), &place(&daemon));
+    make_foreign(supervisord_next(), &place(&daemon));
     fails_to_upgrade(&mut daemon, "10", "cannot execute the new program: Exec format error (ENOEXEC)");
     fs::write(place(&daemon).with_extension("new"), "").unwrap();
     fs::rename(place(&daemon).with_extension("new"), place(&daemon)).unwrap();

@@ -6,6 +6,7 @@
 //! another package is the first to need it or its source is newer.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -52,6 +53,33 @@ pub fn supervisord_next() -> &'static Path {
         build_programs("provost-next", &["supervisord-next"]);
         directory().join("supervisord-next")
     })
+}
+
+/// Puts a copy of a program in the place of another one, as package managers do: by renaming.
+///
+/// # Panics
+/// When it cannot be copied.
+#[track_caller]
+pub fn replace_program(program: &Path, place: &Path) {
+    let beside = place.with_extension("new");
+    // By another process: a descriptor of ours that some fork inherits would make the file busy.
+    let copied = Command::new("cp").arg(program).arg(&beside).status();
+    assert!(copied.as_ref().is_ok_and(|status| status.success()), "cp {}: {copied:?}", program.display());
+    fs::rename(&beside, place)
+        .unwrap_or_else(|e| panic!("cannot rename {} to {}: {e}", beside.display(), place.display()));
+}
+
+/// A program for a machine that this one is not: a copy of `program` whose header says so.
+///
+/// # Panics
+/// When it cannot be made.
+#[track_caller]
+pub fn make_foreign(program: &Path, place: &Path) {
+    replace_program(program, place);
+    let file = fs::OpenOptions::new().write(true).open(place);
+    // The field of an ELF header that names the machine.
+    let done = file.and_then(|file| file.write_all_at(&0x1337_u16.to_le_bytes(), 18));
+    done.unwrap_or_else(|e| panic!("cannot change {}: {e}", place.display()));
 }
 
 /// Builds programs of a package of this workspace in the profile that we run in.

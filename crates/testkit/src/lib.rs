@@ -24,7 +24,7 @@ mod sandbox;
 mod unix_http;
 mod verify;
 
-pub use artifacts::{build_programs, provost_child, supervisord_next};
+pub use artifacts::{build_programs, make_foreign, provost_child, replace_program, supervisord_next};
 pub use author::{Assignment, Author};
 pub use daemon::{CtlOutput, Daemon, HEAD};
 pub use deadline::{DEADLINE, Deadline};

@@ -21,6 +21,7 @@ mod shutdown;
 mod spawn;
 mod starts;
 mod table;
+mod takeover;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ cargo run --release -p provost-bench -- BENCH
   memory [N]    memory of the supervising processes with one program, and with N (1000)
   idle [N]      their wake-ups in 30 seconds with N sleeping programs (default 1000)
   spawn [N]     one spawn with up to 10,000 open descriptors, N times (default 200)
+  takeover [N]  from SIGKILL of the brain to the next one's answer about 500, 1000 and 5000
+                programs, N kills each (default 50)
   parse [N]     reading a configuration of 10,000 programs, N times a block (default 5)
 
   PROVOST_BENCH_CONTENDERS=provost,supervisor,s6,runit,limit
@@ -58,6 +61,7 @@ fn bench(name: &str) -> Option<Bench> {
         "memory" => Some(|number| compare(memory::run, number)),
         "idle" => Some(|number| compare(idle::run, number)),
         "spawn" => Some(|number| spawn::run(&Programs::compile(), number)),
+        "takeover" => Some(|number| takeover::run(&Programs::compile(), number)),
         "parse" => Some(parse::run),
         _ => None,
     }

@@ -32,7 +32,7 @@ impl Samples {
     }
 
     /// The value below which this part of the samples lies, between neighbours.
-    fn quantile(&self, part: f64) -> f64 {
+    pub(crate) fn quantile(&self, part: f64) -> f64 {
         let Some(last) = self.0.len().checked_sub(1) else { return f64::NAN };
         #[expect(clippy::cast_precision_loss, reason = "a bench never has 2^52 samples")]
         let place = part * last as f64;

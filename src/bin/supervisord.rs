@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use provost_daemon::Build;
 
 fn main() -> ExitCode {
-    let build = Build { version: env!("CARGO_PKG_VERSION") };
+    let build = Build::new(env!("CARGO_PKG_VERSION"));
     // In this process and in every fork that becomes a brain; only the roles behind it differ.
     match provost_keeper::run(&mut |link| provost_daemon::brain(link, &build)) {
         Ok(code) => ExitCode::from(code),

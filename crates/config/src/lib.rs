@@ -49,6 +49,6 @@ pub use listener::EVENT_TYPES;
 pub use load::load;
 pub use model::*;
 pub use policy::{Backoff, Curve, ExitOn, Jitter, ProgramType, Retries, StartLimit};
-pub use record::{Recorder, Recording};
+pub use record::{BadRecording, Recorder, Recording};
 pub use signals::{signal_name, signal_number};
 pub use supervisord::CliOverrides;

@@ -9,12 +9,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::{Files, User};
 
-const MAGIC: &[u8] = b"provost recording 1\n";
+const MAGIC: &[u8] = b"provost recording ";
 
 /// The questions; the numbers are a part of the bytes.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +56,7 @@ impl<'a> Recorder<'a> {
 
     /// All that was asked and said so far.
     pub fn into_bytes(self) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
+        let mut bytes = [MAGIC, Recording::VERSIONS.end().to_string().as_bytes(), b"\n"].concat();
         for ((question, about), answer) in self.answers.into_inner() {
             bytes.push(question);
             for part in [about, answer] {
@@ -86,9 +87,19 @@ impl std::fmt::Debug for Recording<'_> {
 }
 
 impl<'a> Recording<'a> {
-    /// `None` where these are no such bytes, or those of another version.
-    pub fn from_bytes(bytes: &[u8], machine: &'a dyn Files) -> Option<Recording<'a>> {
-        let mut rest = bytes.strip_prefix(MAGIC)?;
+    /// Those that this build reads; it writes the newest.
+    pub const VERSIONS: RangeInclusive<u32> = 1..=1;
+
+    /// `understood` are the versions that may be read: [`Recording::VERSIONS`].
+    pub fn from_bytes(
+        bytes: &[u8],
+        understood: &RangeInclusive<u32>,
+        machine: &'a dyn Files,
+    ) -> Result<Recording<'a>, BadRecording> {
+        let (version, mut rest) = split_header(bytes).ok_or(BadRecording::Damaged)?;
+        if !understood.contains(&version) {
+            return Err(BadRecording::Version(version));
+        }
         let mut answers = Answers::new();
         while let Some((question, tail)) = rest.split_first() {
             rest = tail;
@@ -98,15 +109,30 @@ impl<'a> Recording<'a> {
                 rest = tail;
                 Some(part.to_vec())
             };
-            let (about, answer) = (part()?, part()?);
+            let (Some(about), Some(answer)) = (part(), part()) else { return Err(BadRecording::Damaged) };
             answers.insert((*question, about), answer);
         }
-        Some(Recording { machine, answers })
+        Ok(Recording { machine, answers })
     }
 
     fn answer(&self, question: Question, about: &[u8]) -> Option<&[u8]> {
         self.answers.get(&(question as u8, about.to_vec())).map(Vec::as_slice)
     }
+}
+
+/// Why bytes are no recording that can be answered from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadRecording {
+    /// Of this version, which is not understood.
+    Version(u32),
+    Damaged,
+}
+
+/// The version, and the answers behind it.
+fn split_header(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let rest = bytes.strip_prefix(MAGIC)?;
+    let end = rest.iter().position(|byte| *byte == b'\n')?;
+    Some((std::str::from_utf8(&rest[..end]).ok()?.parse().ok()?, &rest[end + 1..]))
 }
 
 // --- answers as bytes ---
@@ -263,6 +289,10 @@ mod tests {
         machine
     }
 
+    fn from_bytes<'a>(bytes: &[u8], machine: &'a dyn Files) -> Result<Recording<'a>, BadRecording> {
+        Recording::from_bytes(bytes, &Recording::VERSIONS, machine)
+    }
+
     fn read(files: &dyn Files) -> Result<crate::Config, crate::Errors> {
         load(Path::new(PATH), &CliOverrides::default(), files)
     }
@@ -275,7 +305,7 @@ mod tests {
         let bytes = recorder.into_bytes();
         let nothing =
             MemoryFiles { files: BTreeMap::new(), users: vec![], hostname: "other".into(), ..machine() };
-        let recording = Recording::from_bytes(&bytes, &nothing).unwrap();
+        let recording = from_bytes(&bytes, &nothing).unwrap();
         assert_eq!(read(&recording).unwrap(), config);
         assert!(read(&nothing).is_err(), "it does depend on the machine");
     }
@@ -288,7 +318,7 @@ mod tests {
         let errors = read(&recorder).unwrap_err().to_string();
         let bytes = recorder.into_bytes();
         let fine = machine();
-        let recording = Recording::from_bytes(&bytes, &fine).unwrap();
+        let recording = from_bytes(&bytes, &fine).unwrap();
         assert_eq!(read(&recording).unwrap_err().to_string(), errors);
     }
 
@@ -298,11 +328,23 @@ mod tests {
         let recorder = Recorder::new(&machine);
         read(&recorder).unwrap();
         let bytes = recorder.into_bytes();
-        let whole = Recording::from_bytes(&bytes, &machine).unwrap().answers.len();
-        let shorter =
-            (0..bytes.len()).filter_map(|cut| Recording::from_bytes(&bytes[..cut], &machine)).count();
+        let whole = from_bytes(&bytes, &machine).unwrap().answers.len();
+        let shorter = (0..bytes.len()).filter(|cut| from_bytes(&bytes[..*cut], &machine).is_ok()).count();
         assert_eq!(shorter, whole, "one for each answer that is left out at the end");
-        assert!(Recording::from_bytes(b"", &machine).is_none());
-        assert!(Recording::from_bytes(b"provost recording 2\n", &machine).is_none());
+        assert_eq!(from_bytes(b"", &machine).unwrap_err(), BadRecording::Damaged);
+        assert_eq!(from_bytes(b"provost recording 2\n", &machine).unwrap_err(), BadRecording::Version(2));
+        assert!(Recording::from_bytes(b"provost recording 2\n", &(1..=2), &machine).is_ok());
+    }
+
+    /// What a daemon wrote when this was the newest version.
+    #[test]
+    fn a_recording_of_the_first_version_is_read_by_every_later_build() {
+        let bytes = include_bytes!("../recorded/recording-1.bin");
+        let nothing = MemoryFiles::default();
+        let recording = from_bytes(bytes, &nothing).unwrap();
+        let config = load(Path::new("/srv/example/s.conf"), &CliOverrides::default(), &recording).unwrap();
+        let groups: Vec<&str> = config.groups.iter().map(|group| group.name.as_str()).collect();
+        assert_eq!(groups, ["backoff", "g", "killed", "running", "stopped", "stopping"]);
+        assert_eq!(config.groups[5].processes[0].stopwaitsecs, 3600);
     }
 }

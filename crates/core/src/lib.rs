@@ -33,7 +33,7 @@ pub use command::{
 pub use event::{Event, ExitStatus, Note, Reason, SignalEffect, StateDetail};
 pub use ids::{AskId, ChildId, ProcessId};
 pub use input::Input;
-pub use memory::Memory;
+pub use memory::{Due, Memory};
 pub use outcome::{LogPaths, SpawnError, SpawnErrorKind};
 pub use process::State;
 pub use supervisor::{Mood, Supervisor};

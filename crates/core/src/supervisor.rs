@@ -55,6 +55,8 @@ pub struct Supervisor {
     exit_on: ExitOn,
     /// Processes that are down for good by themselves, in the order in which they ended.
     ends: Vec<ProcessId>,
+    /// The number of the last of them.
+    last_end: u64,
     /// The exit status that it will all end with.
     status: u8,
     seed: u64,
@@ -103,6 +105,7 @@ impl Supervisor {
             recalled: BTreeSet::new(),
             exit_on,
             ends: Vec::new(),
+            last_end: 0,
             status: 0,
             seed,
             timers: Timers::default(),
@@ -279,6 +282,10 @@ impl Supervisor {
             self.next_child += 1;
         }
         self.timers.set(Timer::Process(id), process.deadline);
+        if process.end != end_before {
+            self.last_end += 1;
+            process.end_number = process.end.map(|_| self.last_end);
+        }
         let (memory, end) = (process.memory(), process.end);
         // An ending is remembered before its cause: a brain that dies between the two is followed by one that ends.
         let leaves = end != end_before && self.has_ended(id, end, out);

@@ -4,6 +4,10 @@
 //! One more says which groups run and from which generation each comes: a group that was added after a `reread` is
 //! of a later one than those that were left alone. It is replaced as a whole, and before any program that depends on it
 //! is started, so a brain that dies between two writes leaves the old list or the new one.
+//!
+//! The list is lines that end with a NUL, since a name may hold anything else: the first generation, the newest one and a
+//! hash of that; then each group with its generation. Its first version had no header. What stands behind the numbers of
+//! the first line is for later builds.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -13,13 +17,14 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use provost_config::{CliOverrides, Config, GroupConfig, Recorder, Recording, load};
+use provost_config::{BadRecording, CliOverrides, Config, GroupConfig, Recorder, Recording, load};
 use provost_host::Host;
 use provost_keeper::{Link, LinkError, ToKeeper};
 
-use crate::kept;
+use crate::kept::{self, StateError, Understood, Versions};
 
 const LIST: &str = "groups";
+const WHAT: &str = "the list of groups in force";
 const GENERATION: &str = "config:";
 
 /// A reading, and the bytes by which it can be repeated.
@@ -114,11 +119,7 @@ impl Effective {
         if !self.unwritten {
             return Ok(());
         }
-        let mut text = format!("{} {} {}\0", self.first, self.newest, self.newest_hash);
-        for (group, generation) in &self.groups {
-            text += &format!("{generation} {group}\0");
-        }
-        let fd = kept::write(LIST, text.as_bytes())?;
+        let fd = kept::write(LIST, &self.list())?;
         link.send(ToKeeper::Hold { name: LIST.to_owned(), fd })?;
         self.unwritten = false;
         let needed: BTreeSet<u32> =
@@ -130,60 +131,100 @@ impl Effective {
         Ok(())
     }
 
-    /// Goes on where an earlier brain ended, out of all that the keeper holds; `None` where that cannot be understood.
+    fn list(&self) -> Vec<u8> {
+        let mut list = kept::header(LIST, *Versions::OURS.groups.end());
+        list.extend(format!("{} {} {}\0", self.first, self.newest, self.newest_hash).into_bytes());
+        for (group, generation) in &self.groups {
+            list.extend(format!("{generation} {group}\0").into_bytes());
+        }
+        list
+    }
+
+    /// What the list says; the generations are still to come.
+    fn from_list(list: &[u8], understood: &Understood) -> Result<Effective, StateError> {
+        // At first it had no header.
+        let (version, list) = kept::split_header(LIST, list).unwrap_or((1, list));
+        StateError::unless_understood(WHAT, version, understood)?;
+        let parsed = || {
+            let mut lines = std::str::from_utf8(list.strip_suffix(b"\0")?).ok()?.split('\0');
+            let mut head = lines.next()?.split(' ');
+            let (first, newest) = (head.next()?.parse().ok()?, head.next()?.parse().ok()?);
+            let newest_hash = head.next()?.parse().ok()?;
+            let group = |line: &str| {
+                let (generation, group) = line.split_once(' ')?;
+                Some((group.to_owned(), generation.parse().ok()?))
+            };
+            let groups = lines.map(group).collect::<Option<_>>()?;
+            let held = BTreeSet::new();
+            Some(Effective { first, newest, newest_hash, held, groups, unwritten: false })
+        };
+        parsed().ok_or_else(|| StateError::damaged(WHAT, "it is no such list"))
+    }
+
+    /// Goes on where an earlier brain ended, out of all that the keeper holds. There is nothing to go on with where that had
+    /// not written down yet what it began with: nothing runs then.
     pub(crate) fn resume(
         held: &mut Vec<(String, OwnedFd)>,
-        path: &Path,
-        overrides: &CliOverrides,
-        host: &Host,
-    ) -> Option<Resumed> {
+        source: (&Path, &CliOverrides, &Host),
+        understood: &Versions,
+    ) -> Result<Option<Resumed>, StateError> {
         let of_ours = |name: &str| name == LIST || name.starts_with(GENERATION);
         let (ours, others) = std::mem::take(held).into_iter().partition(|(name, _)| of_ours(name));
         *held = others;
         let ours: Vec<(String, OwnedFd)> = ours;
         let mut list = None;
-        let mut records = BTreeMap::new();
+        let mut configs = BTreeMap::new();
         for (name, fd) in ours {
-            let bytes = kept::read(fd).ok()?;
-            match name.strip_prefix(GENERATION) {
-                Some(number) => drop(records.insert(number.parse::<u32>().ok()?, bytes)),
-                None => list = Some(bytes),
+            match name.strip_prefix(GENERATION).map(str::parse::<u32>) {
+                None => list = Some(kept::read(fd, WHAT)?),
+                Some(Ok(number)) => {
+                    let what = format!("configuration {number}");
+                    let record = kept::read(fd, &what)?;
+                    let config = read_again(&record, what, source, &understood.recordings)?;
+                    configs.insert(number, Arc::new(config));
+                }
+                Some(Err(_)) => return Err(StateError::damaged(name, "its number is none")),
             }
         }
-        let list = String::from_utf8(list?).ok()?;
-        let mut lines = list.split_terminator('\0');
-        let mut head = lines.next()?.split(' ');
-        let (first, newest) = (head.next()?.parse().ok()?, head.next()?.parse().ok()?);
-        let newest_hash = head.next()?.parse().ok()?;
-        let groups = lines
-            .map(|line| {
-                let (generation, group) = line.split_once(' ')?;
-                Some((group.to_owned(), generation.parse().ok()?))
-            })
-            .collect::<Option<Vec<(String, u32)>>>()?;
-        let configs = records
-            .iter()
-            .map(|(number, record)| {
-                let recording = Recording::from_bytes(record, host)?;
-                Some((*number, Arc::new(load(path, overrides, &recording).ok()?)))
-            })
-            .collect::<Option<BTreeMap<u32, Arc<Config>>>>()?;
-        let active = groups
-            .iter()
-            .map(|(name, number)| configs.get(number)?.groups.iter().find(|g| g.name == *name).cloned())
-            .collect::<Option<Vec<GroupConfig>>>()?;
-        let available = Arc::clone(configs.get(&newest)?);
-        let config = Config::clone(configs.get(&first)?);
-        let held = records.into_keys().collect();
-        let effective = Effective { first, newest, newest_hash, held, groups, unwritten: false };
-        Some(Resumed { effective, first: config, available, groups: active })
+        let Some(list) = list else { return Ok(None) };
+        let mut effective = Effective::from_list(&list, &understood.groups)?;
+        effective.held = configs.keys().copied().collect();
+        let of = |number: u32| {
+            let what = format!("configuration {number}");
+            configs.get(&number).ok_or(StateError::Missing { what })
+        };
+        let (first, available) = (Config::clone(of(effective.first)?), Arc::clone(of(effective.newest)?));
+        let mut groups = Vec::with_capacity(effective.groups.len());
+        for (name, number) in &effective.groups {
+            let found = of(*number)?.groups.iter().find(|group| group.name == *name).cloned();
+            let what = format!("group {name} in configuration {number}");
+            groups.push(found.ok_or(StateError::Missing { what })?);
+        }
+        Ok(Some(Resumed { effective, first, available, groups }))
     }
+}
+
+/// The configuration that was read when this was recorded.
+fn read_again(
+    record: &[u8],
+    what: String,
+    (path, overrides, host): (&Path, &CliOverrides, &Host),
+    understood: &Understood,
+) -> Result<Config, StateError> {
+    let recording = Recording::from_bytes(record, understood, host).map_err(|bad| match bad {
+        BadRecording::Version(found) => {
+            StateError::Version { what: what.clone(), found, understood: understood.clone() }
+        }
+        BadRecording::Damaged => StateError::damaged(&what, "it is no recording"),
+    })?;
+    load(path, overrides, &recording).map_err(|errors| StateError::damaged(what, errors.to_string()))
 }
 
 /// With what a brain begins.
 #[derive(Debug)]
 pub(crate) enum Start {
-    Fresh(Box<Reading>),
+    /// And why not with what an earlier brain had, if there was one.
+    Fresh { reading: Box<Reading>, lost: Option<StateError> },
     /// An earlier brain has died.
     Resumed(Box<Resumed>),
 }
@@ -192,8 +233,16 @@ impl Start {
     /// The configuration whose `[supervisord]` and servers are in force.
     pub(crate) fn config(&self) -> &Config {
         match self {
-            Start::Fresh(reading) => &reading.config,
+            Start::Fresh { reading, .. } => &reading.config,
             Start::Resumed(resumed) => &resumed.first,
+        }
+    }
+
+    /// Why an earlier brain's configuration could not be gone on with.
+    pub(crate) fn lost(&self) -> Option<&StateError> {
+        match self {
+            Start::Fresh { lost, .. } => lost.as_ref(),
+            Start::Resumed(_) => None,
         }
     }
 }
@@ -219,4 +268,44 @@ impl From<LinkError> for EffectiveError {
 
 fn generation(number: u32) -> String {
     format!("{GENERATION}{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a daemon kept when the list had no header, and what it keeps now.
+    const FIRST: &[u8] = b"1 1 11038200689616801124\x001 backoff\x001 g\x001 running\x00";
+    const SECOND: &[u8] = b"provost groups 2\n3 7 42\x003 web server\x007 db\x00";
+
+    fn from_list(list: &[u8]) -> Result<Effective, String> {
+        Effective::from_list(list, &Versions::OURS.groups).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn lists_of_every_version_are_understood() {
+        let first = from_list(FIRST).unwrap();
+        assert_eq!((first.first, first.newest, first.newest_hash), (1, 1, 11_038_200_689_616_801_124));
+        let names: Vec<&str> = first.groups.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["backoff", "g", "running"]);
+        let second = from_list(SECOND).unwrap();
+        assert_eq!(second.groups, [("web server".to_owned(), 3), ("db".to_owned(), 7)]);
+        assert_eq!(second.list(), SECOND, "what is read is what is written");
+    }
+
+    #[test]
+    fn a_later_build_may_say_more_in_the_first_line() {
+        let list = from_list(b"provost groups 2\n1 2 3 more=yes\x001 a\x00").unwrap();
+        assert_eq!((list.newest, list.groups.len()), (2, 1));
+    }
+
+    #[test]
+    fn what_is_no_such_list_is_refused() {
+        let damaged = "the list of groups in force is damaged: it is no such list";
+        for list in [&b""[..], b"provost groups 2\n", b"1 1\x00", b"1 1 1", &SECOND[..SECOND.len() - 1]] {
+            assert_eq!(from_list(list).unwrap_err(), damaged, "{list:?}");
+        }
+        let newer = from_list(b"provost groups 3\n1 1 1\x00").unwrap_err();
+        assert_eq!(newer, "the list of groups in force has version 3, and this build understands 1 to 2");
+    }
 }

@@ -26,13 +26,30 @@ mod unix_socket;
 mod upgrade;
 mod wake;
 
+use std::ops::RangeInclusive;
+
 use provost_keeper::Link;
 
+use crate::kept::Versions;
+
 /// What a program says of itself, where several builds meet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Build {
     /// For people: `upgrade` tells from which to which.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
+    /// What it could go on with.
+    pub(crate) understood: Versions,
+}
+
+impl Build {
+    pub fn new(version: &'static str) -> Build {
+        Build { version, understood: Versions::OURS }
+    }
+
+    /// One of another time, which understands other versions of what is written down of each process.
+    pub fn of_another_time(version: &'static str, memory: RangeInclusive<u32>) -> Build {
+        Build { version, understood: Versions { memory, ..Versions::OURS } }
+    }
 }
 
 /// Runs a brain to its end and returns the exit status that the whole daemon should have.

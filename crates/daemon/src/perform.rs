@@ -182,7 +182,9 @@ impl Hands {
                 self.kill(child, signal, target)?;
                 None
             }
-            Action::Remember { process, group, name, memory } => {
+            Action::Remember { process, group, name, mut memory } => {
+                // A signal that waits here for the keeper dies with us: the next brain had better send it again.
+                memory.asked &= !self.link.wants_to_write();
                 let written = self.memory.remember(process, &group, &name, &memory);
                 self.note_memory(written);
                 None

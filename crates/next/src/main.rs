@@ -20,7 +20,10 @@ fn main() -> ExitCode {
         "cramped" => cramp(),
         _ => {}
     }
-    let build = Build { version: "next" };
+    let build = match mood().as_str() {
+        "incompatible" => Build::of_another_time("next", 9..=9),
+        _ => Build::new("next"),
+    };
     match provost_keeper::run(&mut |link| provost_daemon::brain(link, &build)) {
         Ok(code) => ExitCode::from(code),
         Err(e) => {

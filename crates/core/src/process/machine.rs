@@ -52,10 +52,14 @@ pub(crate) struct Process {
     pub(crate) spawnerr: Option<String>,
     pub(crate) exit: Option<ExitStatus>,
     /// How the last child ended, also one that ended too quickly, since a person started the process.
-    last: Option<ExitStatus>,
+    pub(super) last: Option<ExitStatus>,
     /// Set while it is down for good, by itself.
     pub(crate) end: Option<End>,
-    comebacks: Comebacks,
+    /// Which end that was, of all.
+    pub(crate) end_number: Option<u64>,
+    pub(super) comebacks: Comebacks,
+    /// The child has got the stop signal.
+    pub(super) asked: bool,
     /// What chance is made of.
     seed: u64,
     /// When the machine wants to be woken.
@@ -88,7 +92,9 @@ impl Process {
             exit: None,
             last: None,
             end: None,
+            end_number: None,
             comebacks: Comebacks::default(),
+            asked: false,
             seed,
             deadline: None,
             logs: LogPaths::default(),
@@ -113,6 +119,7 @@ impl Process {
         self.spawnerr = None;
         self.exit = None;
         self.end = None;
+        self.asked = false;
         // Until it is spawned there is nothing to time.
         self.deadline = None;
         self.enter(State::Starting, StateDetail::Tries(self.backoff), out);
@@ -213,7 +220,7 @@ impl Process {
             self.child = Some(next);
             self.deadline = Some(now.mono + self.patience());
             out.push(Action::TakeOver { child: next, process: self.id });
-            return self.kill(self.config.stopsignal, self.config.stopasgroup, out);
+            return self.ask_to_stop(out);
         }
         self.begin(now, next, out);
         out.push(Action::TakeOver { child: next, process: self.id });
@@ -252,7 +259,7 @@ impl Process {
                 let (signal, group) = (self.config.stopsignal, self.config.stopasgroup);
                 let pid = self.pid.unwrap_or(0);
                 out.push(Action::Note(Note::Stopping { name: Arc::clone(&self.name), pid, signal, group }));
-                self.kill(signal, group, out);
+                self.ask_to_stop(out);
             }
             State::Backoff => {
                 out.push(Action::Note(Note::StopFromBackoff { name: Arc::clone(&self.name) }));
@@ -436,7 +443,12 @@ impl Process {
         seconds(self.config.stopwaitsecs)
     }
 
-    pub(super) fn kill(&self, signal: i32, group: bool, out: &mut Outbox) {
+    pub(super) fn ask_to_stop(&mut self, out: &mut Outbox) {
+        self.asked = true;
+        self.kill(self.config.stopsignal, self.config.stopasgroup, out);
+    }
+
+    fn kill(&self, signal: i32, group: bool, out: &mut Outbox) {
         let Some(child) = self.child else { return };
         let target = if group { KillTarget::Group } else { KillTarget::Process };
         out.push(Action::Kill { child, signal, target });

@@ -3,7 +3,7 @@
 //! In: policies of the configuration, counts and times. Out: durations and verdicts. No state changes here. What looks
 //! like chance is computed from a seed, the process and the attempt, so that every run can be replayed.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use provost_config::{Backoff, StartLimit};
@@ -42,9 +42,19 @@ fn splitmix64(seed: u64) -> u64 {
 
 /// The times of the last automatic restarts, as many as a limit needs to know; none without one.
 #[derive(Debug, Default)]
-pub(crate) struct Comebacks(VecDeque<Mono>);
+pub(crate) struct Comebacks(Arc<[Mono]>);
 
 impl Comebacks {
+    /// As an earlier brain knew them, oldest first.
+    pub(crate) fn recalled(times: Arc<[Mono]>) -> Comebacks {
+        Comebacks(times)
+    }
+
+    /// Oldest first.
+    pub(crate) fn times(&self) -> Arc<[Mono]> {
+        Arc::clone(&self.0)
+    }
+
     /// Whether a restart at `due` would be one too many.
     pub(crate) fn are_too_many(&self, due: Mono, limit: StartLimit) -> bool {
         let first_that_counts = self.0.len().checked_sub(limit.restarts.into()).and_then(|at| self.0.get(at));
@@ -52,14 +62,12 @@ impl Comebacks {
     }
 
     pub(crate) fn add(&mut self, at: Mono, limit: StartLimit) {
-        self.0.push_back(at);
-        if self.0.len() > limit.restarts.into() {
-            self.0.pop_front();
-        }
+        let too_old = (self.0.len() + 1).saturating_sub(limit.restarts.into());
+        self.0 = self.0.iter().copied().chain([at]).skip(too_old).collect();
     }
 
     pub(crate) fn forget(&mut self) {
-        self.0.clear();
+        self.0 = Arc::default();
     }
 }
 

@@ -1,85 +1,121 @@
 //! A process from one brain to the next: what is written down of it, and how it goes on from there.
 //!
 //! In: a [`Memory`], and the child if it still lives. Out: the state, the deadline, and what has to be done again (a stop
-//! under way is honoured). Events are not published: nothing has changed. Where the memory is kept is the shell's affair.
+//! signal that may not have gone out). Events are not published: nothing has changed. What is remembered and why is in
+//! `memory.rs`; where it is kept is the shell's affair.
 
 use std::sync::Arc;
 
 use crate::action::Action;
 use crate::event::Note;
 use crate::ids::ChildId;
-use crate::memory::Memory;
+use crate::memory::{Due, Memory};
 use crate::process::State;
 use crate::process::end::End;
 use crate::process::machine::{Outbox, Process};
-use crate::time::{Now, seconds};
+use crate::process::pace::Comebacks;
+use crate::time::{Mono, Now, seconds};
 
 impl Process {
     /// What a later brain must know.
     pub(crate) fn memory(&self) -> Memory {
-        // Somebody has said that it is not to come back, which its end alone does not tell.
-        let expected = self.exit.is_some_and(|status| self.expects(status));
-        let is_called_off =
-            self.state == State::Exited && self.deadline.is_none() && self.comes_back(expected);
         Memory {
-            state: if is_called_off { State::Stopped } else { self.state },
+            state: self.state,
             backoff: self.backoff,
             exit: self.exit,
+            last: self.last,
             started: self.started,
             stopped: self.stopped,
             spawnerr: self.spawnerr.clone(),
+            due: self.deadline.map_or(Due::Never, Due::At),
+            asked: self.asked && self.state == State::Stopping,
+            restarts: self.comebacks.times(),
+            end: self.end_number,
         }
     }
 
     /// Goes on where an earlier brain left off. Nobody is told: nothing has changed.
     pub(crate) fn recall(&mut self, now: Now, memory: Memory, out: &mut Outbox) {
-        let Memory { state, backoff, exit, started, stopped, spawnerr } = memory;
         // An end that was dealt with, by a brain that died before it could let go of the child: that is the past.
-        let ended = self.started.zip(stopped).is_some_and(|(started, stopped)| stopped.mono >= started.mono);
-        let is_down = matches!(state, State::Stopped | State::Backoff | State::Exited | State::Fatal);
+        let ended = self.started.zip(memory.stopped);
+        let ended = ended.is_some_and(|(started, stopped)| stopped.mono >= started.mono);
+        let is_down = matches!(memory.state, State::Stopped | State::Backoff | State::Exited | State::Fatal);
         if self.child.is_some() && ended && is_down {
             (self.child, self.pid) = (None, None);
         }
-        (self.backoff, self.stopped) = (backoff, stopped);
-        if self.child.is_some() {
-            // Its child was taken over, as running: that is the truth unless more was known.
-            match state {
-                State::Starting => {
-                    self.state = State::Starting;
-                    let at = self.started.map_or(now.mono, |started| started.mono);
-                    self.deadline = Some(at + seconds(self.config.startsecs));
-                }
-                // The stop was accepted, so it is honoured; the signal may have been sent already, and once more does no harm.
-                State::Stopping => {
-                    self.state = State::Stopping;
-                    self.deadline = Some(now.mono + self.patience());
-                    self.kill(self.config.stopsignal, self.config.stopasgroup, out);
-                }
-                State::Unknown => self.state = State::Unknown,
-                State::Running | State::Stopped | State::Backoff | State::Exited | State::Fatal => {}
-            }
-            return;
+        (self.backoff, self.stopped) = (memory.backoff, memory.stopped);
+        // Older builds wrote down what was shown only.
+        self.last = memory.last.or(memory.exit);
+        self.comebacks = Comebacks::recalled(memory.restarts.clone());
+        match self.child {
+            Some(_) => self.recall_alive(now, &memory, out),
+            None => self.recall_down(now, memory),
         }
-        (self.exit, self.started, self.spawnerr) = (exit, started, spawnerr);
-        self.state = match state {
-            // It was wanted, and is not there: the wish died with the brain, and is fulfilled like any retry.
-            State::Starting | State::Running | State::Backoff => {
-                let wait = self.retry_wait();
-                // Of an attempt that never became a child only the beginning is known.
-                let last = [self.started, self.stopped].into_iter().flatten().map(|at| at.mono).max();
-                let due = last.map_or(now.mono, |at| at + wait).max(now.mono);
-                self.deadline = Some(self.paced(due));
+    }
+
+    /// Its child was taken over, as running: that is the truth unless more was known.
+    fn recall_alive(&mut self, now: Now, memory: &Memory, out: &mut Outbox) {
+        match memory.state {
+            State::Starting => {
+                self.state = State::Starting;
+                let at = self.started.map_or(now.mono, |started| started.mono);
+                self.deadline = Some(at + seconds(self.config.startsecs));
+            }
+            // The stop was accepted, so it is honoured.
+            State::Stopping => {
+                self.state = State::Stopping;
+                match memory.due {
+                    Due::At(at) if memory.asked => (self.deadline, self.asked) = (Some(at), true),
+                    // The signal may have been sent already; but a program that never got it would be killed unasked.
+                    Due::At(_) | Due::Never | Due::Unknown => {
+                        self.deadline = Some(now.mono + self.patience());
+                        self.ask_to_stop(out);
+                    }
+                }
+            }
+            State::Unknown => self.state = State::Unknown,
+            State::Running | State::Stopped | State::Backoff | State::Exited | State::Fatal => {}
+        }
+    }
+
+    fn recall_down(&mut self, now: Now, memory: Memory) {
+        let Memory { due, end, .. } = memory;
+        (self.exit, self.started, self.spawnerr) = (memory.exit, memory.started, memory.spawnerr);
+        self.state = match memory.state {
+            // It was wanted, and is not there: the wish died with the brain. Nothing has failed, so only the pace is kept.
+            State::Starting | State::Running => {
+                self.deadline = Some(self.paced(now.mono));
+                State::Backoff
+            }
+            State::Backoff => {
+                self.deadline = Some(match due {
+                    Due::At(at) => at,
+                    Due::Never | Due::Unknown => self.retry_as_if_now(now),
+                });
                 State::Backoff
             }
             State::Exited => {
-                self.state = State::Exited;
-                let expected = exit.is_some_and(|status| self.expects(status));
-                self.deadline = self.comes_back(expected).then(|| self.earliest_restart(now));
+                let expected = self.exit.is_some_and(|status| self.expects(status));
+                self.deadline = match due {
+                    Due::At(at) => Some(at),
+                    Due::Never => None,
+                    Due::Unknown => self.comes_back(expected).then(|| self.earliest_restart(now)),
+                };
                 State::Exited
             }
             State::Stopping | State::Stopped | State::Unknown => State::Stopped,
             State::Fatal => State::Fatal,
         };
+        // An older build said STOPPED of what somebody kept down: what is down otherwise is so by itself.
+        let is_down = matches!(self.state, State::Exited | State::Fatal) && self.deadline.is_none();
+        self.end_number = end.or((is_down && due == Due::Unknown).then_some(0));
+    }
+
+    /// A retry of which nobody knows when it was to be.
+    fn retry_as_if_now(&self, now: Now) -> Mono {
+        // Of an attempt that never became a child only the beginning is known.
+        let last = [self.started, self.stopped].into_iter().flatten().map(|at| at.mono).max();
+        self.paced(last.map_or(now.mono, |at| at + self.retry_wait()).max(now.mono))
     }
 
     /// Takes over a child of an earlier brain.
@@ -95,12 +131,17 @@ impl Process {
         out.push(Action::Adopt { child, process: self.id, config: Arc::clone(&self.config) });
     }
 
-    /// Whether it is down for good by itself, as far as that was written down.
+    /// How it ended, if it was down for good by itself.
     pub(crate) fn recall_end(&mut self) {
-        self.end = match (self.state, self.exit) {
-            (State::Exited, Some(status)) if self.deadline.is_none() => Some(End::exited(status)),
-            (State::Fatal, exit) => Some(End::fatal(exit)),
-            _ => None,
-        };
+        self.end = self.end_number.and_then(|_| match self.state {
+            State::Exited => self.last.map(End::exited),
+            State::Fatal => Some(End::fatal(self.last)),
+            State::Stopped
+            | State::Starting
+            | State::Running
+            | State::Backoff
+            | State::Stopping
+            | State::Unknown => None,
+        });
     }
 }

@@ -201,12 +201,13 @@ impl Supervisor {
         for process in down {
             process.recall_end();
             if process.end.is_some() {
-                // A start that came to nothing leaves no other trace of its time.
+                // Older builds wrote down no numbers, and a start that came to nothing leaves no other trace of its time.
                 let times = [process.started, process.stopped].into_iter().flatten();
-                ends.push((times.map(|at| at.mono).max(), process.id));
+                ends.push((process.end_number, times.map(|at| at.mono).max(), process.id));
             }
         }
         ends.sort();
-        self.ends.splice(..0, ends.into_iter().map(|(_, id)| id));
+        self.last_end = self.last_end.max(ends.last().and_then(|(number, ..)| *number).unwrap_or(0));
+        self.ends.splice(..0, ends.into_iter().map(|(.., id)| id));
     }
 }

@@ -8,14 +8,15 @@
     reason = "each test binary compiles this file and uses its own part of it"
 )]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use provost_config::{CliOverrides, Config, MemoryFiles, load};
 use provost_core::{
-    Action, AskId, ChildId, Command, Ending, Event, ExitStatus, Input, LogPaths, Mono, Note, Now, Reply,
-    StateDetail, Supervisor, Wall,
+    Action, AskId, ChildId, Command, Ending, Event, ExitStatus, Input, LogPaths, Memory, Mono, Note, Now,
+    Reply, StateDetail, Supervisor, Wall,
 };
 
 /// Reads a configuration; `[supervisord]` is added.
@@ -35,6 +36,8 @@ pub(crate) struct Table {
     pub(crate) told: Vec<String>,
     /// Children wanted and not yet reported, oldest first.
     pub(crate) wanted: Vec<(ChildId, String)>,
+    /// What a later brain is told, by group and process.
+    pub(crate) remembered: BTreeMap<(String, String), Memory>,
     /// Children that may be replaced without asking, and by whom.
     pub(crate) relaunches: Vec<(ChildId, ChildId)>,
     next_ask: u64,
@@ -65,6 +68,7 @@ impl Table {
             replies: Vec::new(),
             told: Vec::new(),
             wanted: Vec::new(),
+            remembered: BTreeMap::new(),
             relaunches: Vec::new(),
             next_ask: 1,
         };
@@ -96,6 +100,9 @@ impl Table {
                 Action::Spawn { child, config, .. } => self.wanted.push((child, config.name.clone())),
                 Action::Relaunch { child, next, .. } => self.relaunches.push((child, next)),
                 Action::NoRelaunch { child } => self.relaunches.retain(|(of, _)| *of != child),
+                Action::Remember { group, name, memory, .. } => {
+                    self.remembered.insert((group.to_string(), name.to_string()), memory);
+                }
                 Action::Reply { ask, reply } => self.replies.push((ask, reply)),
                 _ => {}
             }

@@ -1,9 +1,11 @@
 //! A brain dies, and the next one goes on.
 
-use provost_core::{ChildId, Ending, ExitStatus, Input, Memory, Mono, Now, State, Wall};
+use std::time::Duration;
+
+use provost_core::{ChildId, Due, Ending, ExitStatus, Input, Memory, Mono, Now, State, Wall};
 
 use crate::common::{self, Table, config};
-use crate::{MOMENT, SECOND};
+use crate::{MOMENT, SECOND, running, start, stop};
 
 #[test]
 fn a_child_of_an_earlier_brain_is_taken_over_and_not_started_again() {
@@ -40,7 +42,7 @@ fn resumed(options: &str, memory: Memory, child: Option<i32>) -> (Vec<String>, T
 pub(crate) fn memory(state: State, seconds_ago: u64) -> Memory {
     let now = Table::at_rest("").now;
     let at = Now { mono: Mono(now.mono.0 - seconds_ago * 1_000_000_000), ..now };
-    Memory { state, backoff: 0, exit: None, started: Some(at), stopped: Some(at), spawnerr: None }
+    Memory { started: Some(at), stopped: Some(at), ..Memory::of(state) }
 }
 
 #[test]
@@ -148,4 +150,193 @@ fn startsecs_go_on_with_the_next_brain() {
     assert_eq!(table.story(), Vec::<String>::new());
     table.advance(MOMENT);
     assert_eq!(table.story(), ["a: STARTING -> RUNNING pid 70"]);
+}
+
+// --- what one brain wrote down, as the next one understands it ---
+
+/// The brain of this table dies; these children live. The next one has another sort of luck.
+fn dies(table: Table, options: &str, children: &[(ChildId, i32, Now)]) -> Table {
+    let mut next = Table::with_seed(&format!("[program:a]\ncommand=/bin/a\n{options}"), 77);
+    next.now = table.now;
+    for (child, pid, started) in children {
+        let (group, process) = ("a".to_owned(), "a".to_owned());
+        next.feed(Input::Adopt { group, process, child: *child, pid: *pid, started: *started });
+    }
+    for ((group, process), memory) in table.remembered {
+        next.feed(Input::Recall { group, process, memory });
+    }
+    next.feed(Input::Begin);
+    next.story();
+    next
+}
+
+/// Moves the clock until a child is wanted, and says how long that took.
+fn until_wanted(table: &mut Table) -> Duration {
+    let before = table.now.mono;
+    while table.wanted.is_empty() {
+        let due = table.supervisor.next_deadline().expect("a child is to come");
+        table.advance(due.since(table.now.mono));
+    }
+    table.now.mono.since(before)
+}
+
+#[test]
+fn a_retry_comes_when_it_was_promised_whatever_the_next_brain_s_luck() {
+    let options = "backoff=exponential\nbackoffjitter=1\nstartretries=9";
+    let failed_thrice = || {
+        let mut table = Table::new(&format!("[program:a]\ncommand=/bin/a\n{options}"));
+        for pid in 1..4 {
+            until_wanted(&mut table);
+            let child = table.spawns(pid);
+            table.exits(child, 1);
+        }
+        table
+    };
+    let promised = until_wanted(&mut failed_thrice());
+    let mut first = failed_thrice();
+    first.advance(promised / 2);
+    let mut second = dies(first, options, &[]);
+    second.advance(promised / 4);
+    let mut third = dies(second, options, &[]);
+    assert_eq!(until_wanted(&mut third), promised - promised / 2 - promised / 4);
+}
+
+#[test]
+fn a_stop_has_the_patience_that_it_began_with_and_its_signal_is_sent_once() {
+    let options = "stopwaitsecs=10";
+    let (mut table, child) = running(options);
+    let started = table.now;
+    table.ask(stop("a"));
+    table.advance(4 * SECOND);
+    let mut next = dies(table, options, &[(child, 10, started)]);
+    next.advance(6 * SECOND - MOMENT);
+    assert_eq!(next.story(), Vec::<String>::new(), "it has been asked, and has its time");
+    next.advance(MOMENT);
+    assert_eq!(next.story(), ["kill 1 with 9 (Process)"]);
+    next.advance(3 * SECOND);
+    let mut third = dies(next, options, &[(child, 10, started)]);
+    third.advance(7 * SECOND);
+    assert_eq!(third.story(), ["kill 1 with 9 (Process)"], "SIGKILL is repeated, the stop signal is not");
+}
+
+#[test]
+fn a_stop_that_is_over_due_ends_with_sigkill_at_once() {
+    let options = "stopwaitsecs=10";
+    let (mut table, child) = running(options);
+    let started = table.now;
+    table.ask(stop("a"));
+    table.now.mono = table.now.mono + 60 * SECOND;
+    let mut next = dies(table, options, &[(child, 10, started)]);
+    assert_eq!(next.supervisor.next_deadline(), Some(next.now.mono + 10 * SECOND), "the next SIGKILL");
+    next.dies(child, 9);
+    assert_eq!(next.story(), ["a: STOPPING -> STOPPED pid 10"]);
+}
+
+#[test]
+fn a_stop_signal_that_may_not_have_gone_out_is_sent_with_all_its_patience() {
+    let asked = Memory { due: Due::At(Mono(1)), asked: false, ..memory(State::Stopping, 60) };
+    let (story, mut table) = resumed("stopwaitsecs=5", asked, Some(70));
+    assert_eq!(story, ["group a added", "kill 7 with 15 (Process)"]);
+    table.advance(5 * SECOND - MOMENT);
+    assert_eq!(table.story(), Vec::<String>::new());
+}
+
+#[test]
+fn restarts_that_startlimit_counts_are_counted_over_the_death_of_a_brain() {
+    let options = "startsecs=0\nautorestart=true\nstartlimit=2/60";
+    let mut table = Table::new(&format!("[program:a]\ncommand=/bin/a\n{options}"));
+    for pid in 10..12 {
+        until_wanted(&mut table);
+        let child = table.spawns(pid);
+        table.advance(2 * SECOND);
+        table.exits(child, 1);
+    }
+    let mut next = dies(table, options, &[]);
+    until_wanted(&mut next);
+    let (child, started) = (next.spawns(12), next.now);
+    next.advance(2 * SECOND);
+    next.story();
+    let mut third = dies(next, options, &[(child, 12, started)]);
+    third.exits(child, 1);
+    let told = third.story();
+    assert_eq!(told[1..], ["a: EXITED -> FATAL", "a restarted too often"], "{told:?}");
+}
+
+#[test]
+fn the_exit_code_of_a_program_in_back_off_is_that_of_the_end_for_its_sake() {
+    let options = "startretries=1\nessential=true";
+    let mut table = Table::new(&format!("[program:a]\ncommand=/bin/a\n{options}"));
+    let child = table.spawns(10);
+    table.exits(child, 7);
+    let mut next = dies(table, options, &[]);
+    until_wanted(&mut next);
+    // Nothing tells how this one would have ended.
+    let (child, _) = next.wanted.remove(0);
+    let error = provost_core::SpawnError {
+        kind: provost_core::SpawnErrorKind::Resources,
+        text: "too many open files".into(),
+    };
+    next.feed(Input::SpawnFailed { child, error });
+    let told = next.story();
+    assert!(told.contains(&"leaving for a: Essential, status 7".to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_wish_that_died_with_the_brain_is_not_a_failure() {
+    let options = "startretries=3";
+    let mut table = Table::new(&format!("[program:a]\ncommand=/bin/a\n{options}"));
+    for pid in 10..13 {
+        until_wanted(&mut table);
+        let child = table.spawns(pid);
+        table.exits(child, 1);
+    }
+    until_wanted(&mut table);
+    let mut next = dies(table, options, &[]);
+    assert_eq!(until_wanted(&mut next), SECOND, "not three seconds once more");
+    assert_eq!(next.story(), ["a: BACKOFF -> STARTING tries 3", "spawn a as 1"]);
+}
+
+#[test]
+fn a_restart_that_was_called_off_leaves_the_process_exited() {
+    let options = "autorestart=true\nrestartpause=30";
+    let (mut table, child) = running(options);
+    table.exits(child, 3);
+    table.ask(stop("a"));
+    let mut next = dies(table, options, &[]);
+    next.advance(3600 * SECOND);
+    assert_eq!(next.story(), Vec::<String>::new());
+    let ask = next.ask(start("a"));
+    assert_eq!(next.story(), ["a: EXITED -> STARTING tries 0", "spawn a as 1"]);
+    assert_eq!(next.reply(ask), None);
+}
+
+#[test]
+fn a_pause_goes_on_where_it_was() {
+    let options = "autorestart=true\nrestartpause=30";
+    let (mut table, child) = running(options);
+    table.exits(child, 3);
+    table.advance(10 * SECOND);
+    let mut next = dies(table, options, &[]);
+    assert_eq!(until_wanted(&mut next), 20 * SECOND);
+}
+
+#[test]
+fn of_ends_at_the_same_moment_the_first_still_decides() {
+    let program = |name| format!("[program:{name}]\ncommand=/bin/x\nautorestart=false\nstartsecs=0\n");
+    let text = format!("exit_on=all_exited\n{}", ["a", "b", "c"].map(program).concat());
+    let mut table = Table::new(&text);
+    let [a, b, c] = [10, 11, 12].map(|pid| table.spawns(pid));
+    // The later one in the configuration is the first to end.
+    table.exits(b, 5);
+    table.exits(a, 4);
+    let mut next = Table::at_rest(&text);
+    let (group, process) = ("c".to_owned(), "c".to_owned());
+    next.feed(Input::Adopt { group, process, child: c, pid: 12, started: table.now });
+    for ((group, process), memory) in table.remembered {
+        next.feed(Input::Recall { group, process, memory });
+    }
+    next.feed(Input::Begin);
+    next.exits(c, 0);
+    let told = next.story();
+    assert!(told.contains(&"leaving for b: AllExited, status 5".to_owned()), "{told:?}");
 }

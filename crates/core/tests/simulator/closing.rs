@@ -33,8 +33,6 @@ pub(crate) struct Closing {
     /// It has been announced.
     pub(crate) has_begun: bool,
     ends: u64,
-    /// Brains have died: of ends at about the same time nobody knows the order.
-    order_is_vague: bool,
     last_to_stop: Option<(&'static str, i64)>,
 }
 
@@ -46,7 +44,6 @@ impl Closing {
             is_promised: false,
             has_begun: false,
             ends: 0,
-            order_is_vague: false,
             last_to_stop: None,
         }
     }
@@ -76,7 +73,6 @@ impl Closing {
 
     /// A new brain knows what was written down.
     pub(crate) fn resumes(&mut self, ending: Option<Ending>) {
-        self.order_is_vague = true;
         self.has_begun = false;
         self.wish = match ending {
             None => Wish::None,
@@ -117,15 +113,16 @@ impl Closing {
         Ok(())
     }
 
-    /// As far as that was written down.
-    pub(crate) fn had_ended(&mut self, course: &mut Course) {
-        self.ends += 1;
+    /// As it was written down.
+    pub(crate) fn had_ended(&mut self, course: &mut Course, number: Option<u64>) {
+        let Some(order) = number else { return };
+        self.ends = self.ends.max(order);
         let status = match course.state {
             State::Exited if !course.pending => course.last.map_or(1, as_status),
             State::Fatal => course.last.map_or(1, as_status).max(1),
             _ => return,
         };
-        course.end = Some(End { status, order: self.ends });
+        course.end = Some(End { status, order });
     }
 
     /// The first failure decides.
@@ -134,11 +131,7 @@ impl Closing {
         let mut ends: Vec<End> = counted.filter_map(|course| course.end).collect();
         ends.sort_by_key(|end| end.order);
         let failures: Vec<u8> = ends.iter().map(|end| end.status).filter(|status| *status != 0).collect();
-        match (failures.is_empty(), self.order_is_vague) {
-            (true, _) => vec![0],
-            (false, true) => failures,
-            (false, false) => failures[..1].to_vec(),
-        }
+        vec![failures.first().copied().unwrap_or(0)]
     }
 
     // --- the order in which everything stops ---

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provost_config::{Curve, ProcessConfig};
-use provost_core::{ExitStatus, KillTarget, Memory, Mono, State};
+use provost_core::{Due, ExitStatus, KillTarget, Memory, Mono, State};
 
 use crate::seen::Seen;
 
@@ -26,7 +26,7 @@ pub(crate) struct Course {
     pub(crate) config: Arc<ProcessConfig>,
     pub(crate) group_priority: i64,
     pub(crate) state: State,
-    /// The last wish for a child, or since when the child has been there; unknown after the death of a brain.
+    /// The last wish for a child, or since when the child has been there.
     started: Option<Mono>,
     /// Since when the child has been there, once that is told.
     pub(crate) born: Option<Mono>,
@@ -39,8 +39,9 @@ pub(crate) struct Course {
     pub(crate) last: Option<ExitStatus>,
     lived: bool,
     restarts: Vec<Mono>,
-    /// When a new brain went on with it, and whether that was told what it had been.
-    resumed: Option<Mono>,
+    /// When it is to be tried again: not earlier and not later, whichever brain that falls to.
+    promised: Option<Mono>,
+    /// A new brain was told what it had been.
     pub(crate) is_recalled: bool,
     /// It ended, and its policy wants it back.
     returns: bool,
@@ -90,7 +91,7 @@ impl Course {
             last: None,
             lived: false,
             restarts: Vec::new(),
-            resumed: None,
+            promised: None,
             is_recalled: false,
             returns: false,
             pending: false,
@@ -105,7 +106,7 @@ impl Course {
     pub(crate) fn resumes(&mut self, now: Mono, memory: Option<&Memory>, child: Option<Mono>) {
         let kept_down = self.kept_down;
         *self = Course::new(Arc::clone(&self.config), self.group_priority);
-        (self.kept_down, self.resumed) = (kept_down, Some(now));
+        self.kept_down = kept_down;
         (self.born, self.started) = (child, child);
         let Some(memory) = memory else {
             self.state = if child.is_some() { State::Running } else { State::Stopped };
@@ -113,7 +114,8 @@ impl Course {
         };
         self.is_recalled = true;
         (self.failures, self.last, self.ended) =
-            (memory.backoff, memory.exit, memory.stopped.map(|at| at.mono));
+            (memory.backoff, memory.last, memory.stopped.map(|at| at.mono));
+        self.restarts = memory.restarts.to_vec();
         self.state = match (memory.state, child) {
             // A wish that died with the brain is taken up like a failed attempt.
             (State::Starting | State::Running, None) => State::Backoff,
@@ -122,9 +124,18 @@ impl Course {
         };
         self.returns = self.state == State::Exited
             && self.comes_back(memory.exit.is_some_and(|status| self.expects(status)));
-        self.pending = self.returns;
+        self.pending = self.returns && memory.due != Due::Never;
         if child.is_none() || !has_child(self.state) {
             self.started = memory.started.map(|at| at.mono);
+        }
+        match (self.state, memory.due) {
+            // It is not asked a second time.
+            (State::Stopping, Due::At(at)) if memory.asked => self.kill_due = Some(at),
+            (State::Backoff, Due::At(at)) => self.promised = Some(at),
+            (State::Backoff, Due::Never | Due::Unknown) => {
+                self.promised = self.started.map(|at| now.max(at + PACE));
+            }
+            _ => {}
         }
     }
 
@@ -136,7 +147,6 @@ impl Course {
 
     pub(crate) fn has_died(&mut self, status: ExitStatus, at: Mono) {
         (self.last, self.ended, self.lived) = (Some(status), Some(at), true);
-        self.resumed = None;
     }
 
     // --- starts ---
@@ -155,7 +165,7 @@ impl Course {
                 self.kept_down = false;
             }
             // It was UNKNOWN for a person's signal, and nobody wanted it stopped.
-            (Cause::Heir(_), State::Stopped) => self.last = None,
+            (Cause::Heir(_), State::Stopped) => {}
             (Cause::Heir(_) | Cause::None, State::Exited) => self.may_come_back(at, seen)?,
             (Cause::None, State::Backoff) => self.may_try_again(now, seen)?,
             _ => return Err(format!("was started from {:?}, and nobody asked", self.state)),
@@ -164,9 +174,7 @@ impl Course {
             return Err(format!("starts with {tries} failures behind it, but had {}", self.failures));
         }
         (self.started, self.born, self.pid, self.lived) = (Some(now), None, None, false);
-        // How a child ended before that brain died is told, and does not count.
-        self.last = self.last.filter(|_| self.resumed.is_none());
-        (self.returns, self.pending, self.end, self.resumed) = (false, false, None, None);
+        (self.returns, self.pending, self.end, self.promised) = (false, false, None, None);
         Ok(())
     }
 
@@ -202,10 +210,13 @@ impl Course {
             return Err("was retried beyond its limit".to_owned());
         }
         let (least, most) = self.wait();
-        if let Some(waited) = self.failed.filter(|_| self.resumed.is_none()).map(|at| now.since(at))
+        if let Some(waited) = self.failed.map(|at| now.since(at))
             && waited + GRAIN < least
         {
             return Err(format!("was tried again after {waited:?}, with {least:?} to {most:?} allowed"));
+        }
+        if let Some(due) = self.promised.filter(|due| now < *due) {
+            return Err(format!("was tried again {:?} too early", due.since(now)));
         }
         if self.config.backoff.curve != Curve::Linear {
             seen.saw("a wait by another curve");
@@ -247,7 +258,7 @@ impl Course {
             return Err("has not failed, and is said to have".to_owned());
         }
         self.failures += 1;
-        (self.failed, self.resumed) = (Some(now), None);
+        (self.failed, self.promised) = (Some(now), None);
         match tries == self.failures {
             true => Ok(()),
             false => Err(format!("has failed {} times in a row, and {tries} are said", self.failures)),

@@ -239,7 +239,7 @@ impl Referee {
                 self.fail(format!("{who:?} {rule}"));
             }
             let memory = written.processes.get(who);
-            if !course.is_remembered(memory, self.closing.has_begun) {
+            if !course.is_remembered(now, memory, self.closing.has_begun) {
                 self.fail(format!("{who:?} is written down as {memory:?}, and is {course:?}"));
             }
         }
@@ -343,7 +343,7 @@ impl Referee {
             self.children.remove(&child);
         }
         let course = self.courses.get_mut(&who).expect("it has just been found");
-        self.closing.had_ended(course);
+        self.closing.had_ended(course, memory.end);
     }
 
     // --- children ---

@@ -29,6 +29,7 @@ use provost_keeper::{Link, LinkError, ToKeeper};
 use crate::Build;
 use crate::console::{complain, say};
 use crate::effective::{Effective, Reading, Start};
+use crate::kept::Versions;
 use crate::perform::Source;
 
 use rise::Brain;
@@ -106,14 +107,16 @@ fn live(mut link: Link, argv: &[String], build: &Build) -> Result<u8, Refusal> {
     }
     let Source { path, overrides, host } = &source;
     let resumed = match past.resumes() {
-        true => Effective::resume(&mut past.held, path, overrides, host),
-        false => None,
+        true => Effective::resume(&mut past.held, (path, overrides, host), &Versions::OURS),
+        false => Ok(None),
     };
     let start = match resumed {
-        Some(resumed) => Start::Resumed(Box::new(resumed)),
-        None => Reading::of(path, overrides, host)
-            .map(|reading| Start::Fresh(Box::new(reading)))
-            .map_err(|errors| Refusal::usage(errors.for_people()))?,
+        Ok(Some(resumed)) => Start::Resumed(Box::new(resumed)),
+        nothing => {
+            let reading = Reading::of(path, overrides, host);
+            let reading = reading.map_err(|errors| Refusal::usage(errors.for_people()))?;
+            Start::Fresh { reading: Box::new(reading), lost: nothing.err() }
+        }
     };
 
     if first_look && !start.config().supervisord.nodaemon {

@@ -8,7 +8,7 @@ use provost_config::{Config, LogLevel, MainLog as LogTarget, Message};
 
 use super::Refusal;
 use super::past::Past;
-use crate::kept;
+use crate::kept::Versions;
 use crate::logs::auto::AutoLogs;
 use crate::logs::{Destination, MainLog, Notice, Pump, Sink};
 use crate::wake::Post;
@@ -58,10 +58,8 @@ fn say_in_order(log: &mut MainLog, mut sayings: Vec<Message>) {
 pub(super) fn auto_logs(config: &Config, past: &mut Past, log: &mut MainLog) -> AutoLogs {
     let settings = &config.supervisord;
     let mut auto_logs = AutoLogs::new(settings.childlogdir.clone(), settings.identifier.clone());
-    if let Some(at) = past.held.iter().position(|(name, _)| name == AutoLogs::HELD_AS) {
-        let (_, fd) = past.held.swap_remove(at);
-        // What cannot be read is made anew, beside the old.
-        auto_logs.resume(&kept::read(fd).unwrap_or_default());
+    if let Err(e) = past.resume_auto_logs(&mut auto_logs, &Versions::OURS.auto_logs) {
+        past.is_lost(&e, "these programs go on in new files beside the old", log);
     }
     if !settings.nocleanup && !past.resumes() {
         clean_up(&auto_logs, log);

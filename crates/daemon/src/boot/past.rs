@@ -14,7 +14,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Refusal;
 use crate::clock;
+use crate::kept::{self, StateError, Understood, Versions};
 use crate::logs::MainLog;
+use crate::logs::auto::AutoLogs;
 use crate::memory::{self, Recalled};
 use crate::perform::Adoptable;
 use crate::run::Loop;
@@ -88,10 +90,45 @@ impl Past {
         given.chain(self.lingering.iter().map(|(id, ..)| *id)).max().unwrap_or(0) + 1
     }
 
-    /// What an earlier brain wrote down.
-    pub(super) fn recall(&self) -> memory::Past {
+    /// What an earlier brain wrote down, as far as it can be understood: nothing can be asked of that one any more. There is
+    /// nothing where it had not come so far, and then it had started nothing.
+    pub(super) fn recall(&self, log: &mut MainLog) -> memory::Past {
+        let Some((_, fd)) = self.held.iter().find(|(name, _)| name == memory::HELD_AS) else {
+            return memory::Past::default();
+        };
+        let (past, refused) = memory::recall_some(fd, &Versions::OURS.memory);
+        for e in refused {
+            self.is_lost(
+                &e,
+                "what runs is kept, and what it says of others is as if they had never been started",
+                log,
+            );
+        }
+        past
+    }
+
+    /// The same, for one that may still leave everything to the brain that lives: all or nothing.
+    pub(super) fn recall_all(&self, understood: &Understood) -> Result<memory::Past, StateError> {
         let memory = self.held.iter().find(|(name, _)| name == memory::HELD_AS);
-        memory.map_or_else(memory::Past::default, |(_, fd)| memory::recall(fd))
+        memory.map_or_else(|| Ok(memory::Past::default()), |(_, fd)| memory::recall(fd, understood))
+    }
+
+    /// Adds the automatic log files of an earlier brain to these.
+    pub(super) fn resume_auto_logs(
+        &mut self,
+        auto_logs: &mut AutoLogs,
+        understood: &Understood,
+    ) -> Result<(), StateError> {
+        let Some(at) = self.held.iter().position(|(name, _)| name == AutoLogs::HELD_AS) else {
+            return Ok(());
+        };
+        let (name, fd) = self.held.swap_remove(at);
+        auto_logs.resume(&kept::read(fd, &name)?, understood)
+    }
+
+    /// Something of what an earlier brain has kept is of no use.
+    pub(super) fn is_lost(&self, e: &StateError, consequence: &str, log: &mut MainLog) {
+        log.write(LogLevel::Critical, &format!("cannot go on with all that was: {e}; {consequence}"));
     }
 
     /// Tells the log why there is a new brain, if there should not have been one.

@@ -21,6 +21,7 @@ use super::{Refusal, SUPERVISOR_VERSION, background, identity, limits, opening};
 use crate::Build;
 use crate::effective::{Effective, EffectiveError, Start};
 use crate::fcgi::FcgiSockets;
+use crate::kept::Versions;
 use crate::launch::Launcher;
 use crate::logs::MainLog;
 use crate::memory::Memory;
@@ -53,9 +54,12 @@ impl Brain {
         let (notices, heard_notices) = Post::new(&bell);
         let (pump, mut log) = opening::open(&config, &past, notices)?;
         opening::say_first_lines(&config, sayings, &past, &mut log);
+        if let Some(e) = start.lost() {
+            past.is_lost(e, "the configuration file is read instead", &mut log);
+        }
         let auto_logs = opening::auto_logs(&config, &mut past, &mut log);
 
-        let memories = past.recall();
+        let memories = past.recall(&mut log);
         let mut fcgi = FcgiSockets::resume(&mut past.held);
         let (sockets, doors) = Sockets::open(&config, std::mem::take(&mut past.held), &mut link)?;
         if !past.resumes() {
@@ -73,9 +77,9 @@ impl Brain {
 
         let (api, heard_commands) = open_doors(&config, &past, doors, &bell)?;
         let launcher = launcher(&config, &past);
-        let memory = Memory::new().map_err(no_memory)?;
+        let memory = Memory::new(&Versions::OURS.memory).map_err(no_memory)?;
         let (effective, resumed) = match start {
-            Start::Fresh(reading) => (Effective::begin(&reading, &mut link).map_err(not_kept)?, None),
+            Start::Fresh { reading, .. } => (Effective::begin(&reading, &mut link).map_err(not_kept)?, None),
             Start::Resumed(resumed) => (resumed.effective.clone(), Some(resumed)),
         };
         let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, (memory, effective));

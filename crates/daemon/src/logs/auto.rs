@@ -1,7 +1,8 @@
 //! Log files whose names we choose: `CHILDLOGDIR/PROCESS-CHANNEL---IDENTIFIER-RANDOM.log` (SPEC 4.4).
 //!
 //! They are made when a group is added and live until the next start of the daemon cleans up. A brain that
-//! takes over running programs is told by the keeper which they are, and goes on with them.
+//! takes over running programs is told by the keeper which they are, and goes on with them: four texts for each, with a NUL
+//! behind every one, and a header that the first version did not have.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,10 +12,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::kept::{self, StateError, Understood, Versions};
+
 /// The letters of the random part, as Python's `tempfile` chooses them.
 const LETTERS: &[u8; 37] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
 const RANDOM: usize = 8;
 const SUFFIX: &str = ".log";
+
+const WHAT: &str = "the list of automatic log files";
 
 /// Automatic files of one daemon.
 #[derive(Debug)]
@@ -36,13 +41,21 @@ impl AutoLogs {
     }
 
     /// Goes on with the files of an earlier brain, as [`AutoLogs::take_unwritten`] told them.
-    pub(crate) fn resume(&mut self, kept: &[u8]) {
-        let parts: Vec<&[u8]> = kept.split(|byte| *byte == 0).collect();
+    pub(crate) fn resume(&mut self, kept: &[u8], understood: &Understood) -> Result<(), StateError> {
+        // At first it had no header.
+        let (version, kept) = kept::split_header(Self::HELD_AS, kept).unwrap_or((1, kept));
+        StateError::unless_understood(WHAT, version, understood)?;
+        let mut parts: Vec<&[u8]> = kept.split(|byte| *byte == 0).collect();
+        let behind_the_last = parts.pop();
+        if behind_the_last != Some(b"") || !parts.len().is_multiple_of(4) {
+            return Err(StateError::damaged(WHAT, "it ends too early"));
+        }
         for entry in parts.chunks_exact(4) {
             let [group, process, channel] =
                 [entry[0], entry[1], entry[2]].map(|text| String::from_utf8_lossy(text).into_owned());
             self.files.insert([group, process, channel], OsStr::from_bytes(entry[3]).into());
         }
+        Ok(())
     }
 
     /// All that the next brain has to know, if that has changed since the last call.
@@ -50,7 +63,7 @@ impl AutoLogs {
         if !std::mem::take(&mut self.unwritten) {
             return None;
         }
-        let mut bytes = Vec::new();
+        let mut bytes = kept::header(Self::HELD_AS, *Versions::OURS.auto_logs.end());
         for (key, path) in &self.files {
             for part in key.iter().map(String::as_bytes).chain([path.as_os_str().as_bytes()]) {
                 bytes.extend(part);
@@ -154,7 +167,7 @@ mod tests {
         let kept = first.take_unwritten().unwrap();
         assert_eq!(first.take_unwritten(), None, "nothing has changed since");
         let mut second = logs("adopt");
-        second.resume(&kept);
+        second.resume(&kept, &Versions::OURS.auto_logs).unwrap();
         for (group, channel, path) in [("x", "stdout", &x), ("y", "stdout", &y), ("x", "stderr", &x_err)] {
             assert_eq!(second.make(group, "00", channel).unwrap(), *path);
         }
@@ -162,5 +175,23 @@ mod tests {
         second.forget_group("x");
         assert_ne!(second.make("x", "00", "stdout").unwrap(), x);
         std::fs::remove_dir_all(first.directory).unwrap();
+    }
+
+    #[test]
+    fn lists_of_every_version_are_understood_and_what_is_none_is_refused() {
+        let path = |list: &[u8]| {
+            let mut logs = AutoLogs::new("/var/log".into(), "supervisor".into());
+            logs.resume(list, &Versions::OURS.auto_logs).map_err(|e| e.to_string())?;
+            let key = ["g", "p", "stdout"].map(str::to_owned);
+            Ok::<_, String>(logs.files.get(&key).map(|path| path.display().to_string()))
+        };
+        let found = Ok(Some("/var/log/p-stdout---supervisor-c_tlb3mn.log".to_owned()));
+        assert_eq!(path(b"g\0p\0stdout\0/var/log/p-stdout---supervisor-c_tlb3mn.log\0"), found);
+        let second = b"provost auto-logs 2\ng\0p\0stdout\0/var/log/p-stdout---supervisor-c_tlb3mn.log\0";
+        assert_eq!(path(second), found);
+        let cut = path(&second[..40]).unwrap_err();
+        assert_eq!(cut, "the list of automatic log files is damaged: it ends too early");
+        let newer = path(b"provost auto-logs 9\n").unwrap_err();
+        assert_eq!(newer, "the list of automatic log files has version 9, and this build understands 1 to 2");
     }
 }

@@ -6,24 +6,23 @@
 use std::time::Duration;
 
 use provost_config::{AutoRestart, Curve, ProgramType, Retries};
-use provost_core::{ExitStatus, Memory, Mono, State};
+use provost_core::{Due, ExitStatus, Memory, Mono, State};
 
 use super::{Course, GRAIN, PACE};
 
 impl Course {
     /// When at the latest the supervisor has to look after it by itself, and what is wrong if it has not.
     pub(crate) fn due(&self, all_stop: bool) -> Option<(Mono, &'static str)> {
-        let paced = |at: Mono| self.started.map_or(at, |started| at.max(started + PACE));
         match self.state {
             State::Starting => {
                 self.born.map(|born| (born + self.startsecs(), "has stayed up, and is not RUNNING"))
             }
             State::Backoff if !all_stop => {
-                let since = self.failed.filter(|_| self.resumed.is_none()).or(self.resumed)?;
-                Some((paced(since + self.wait().1) + GRAIN, "was forgotten in BACKOFF"))
+                let latest = || Some(self.paced(self.failed? + self.wait().1) + GRAIN);
+                Some((self.promised.or_else(latest)?, "was forgotten in BACKOFF"))
             }
             State::Exited if !all_stop && self.pending => {
-                Some((paced(self.ended? + self.config.restartpause), "should have come back"))
+                Some((self.paced(self.ended? + self.config.restartpause), "should have come back"))
             }
             State::Stopping => self.kill_due.map(|due| (due, "does not stop, and is not killed")),
             State::Stopped
@@ -45,21 +44,57 @@ impl Course {
     }
 
     /// What a later brain would have to know of it now.
-    pub(crate) fn is_remembered(&self, memory: Option<&Memory>, all_stop: bool) -> bool {
+    pub(crate) fn is_remembered(&self, now: Mono, memory: Option<&Memory>, all_stop: bool) -> bool {
         let Some(memory) = memory else { return self.state == State::Stopped && self.started.is_none() };
         let exit = match self.state {
             State::Exited => memory.exit == self.last,
             State::Starting | State::Running | State::Backoff => memory.exit.is_none(),
             State::Stopped | State::Stopping | State::Fatal | State::Unknown => true,
         };
-        // That it is not to come back, although it would, nothing but its state can tell; when everything stops it need not.
-        let would_return = self.state == State::Exited && self.returns;
-        let is_called_off = would_return && (!self.pending || (all_stop && memory.state == State::Stopped));
-        let state = if is_called_off { State::Stopped } else { self.state };
-        exit && memory.state == state
+        let counted = self.config.startlimit.map_or(0, |limit| limit.restarts.into());
+        let restarts = &self.restarts[self.restarts.len().saturating_sub(counted)..];
+        exit && memory.state == self.state
             && memory.backoff == self.failures
+            && memory.last == self.last
+            && *memory.restarts == *restarts
             && memory.stopped.map(|at| at.mono) == self.ended
             && self.started.is_none_or(|at| memory.started.is_some_and(|known| known.mono == at))
+            && self.is_due(now, memory.due, all_stop)
+            && memory.asked == (self.state == State::Stopping)
+    }
+
+    /// Whether this is when it has to be looked after again.
+    fn is_due(&self, now: Mono, due: Due, all_stop: bool) -> bool {
+        let at = match due {
+            Due::At(at) => Some(at),
+            Due::Never => None,
+            Due::Unknown => return false,
+        };
+        match self.state {
+            // Nothing comes back any more, whether it has been told or not.
+            State::Backoff if all_stop => true,
+            State::Exited if self.pending && all_stop => true,
+            State::Starting => at == self.born.map(|born| born + self.startsecs()),
+            State::Stopping => at == self.kill_due,
+            State::Backoff => match (self.promised, self.failed) {
+                (Some(promised), _) => at == Some(promised),
+                (None, Some(failed)) => at.is_some_and(|at| {
+                    let (least, most) = self.wait();
+                    self.paced(failed + least) <= at + GRAIN && at <= self.paced(failed + most) + GRAIN
+                }),
+                (None, None) => false,
+            },
+            // News that came late make it later.
+            State::Exited if self.pending => {
+                let earliest = self.ended.map(|ended| self.paced(ended + self.config.restartpause));
+                at.zip(earliest).is_some_and(|(at, earliest)| earliest <= at && at <= earliest.max(now))
+            }
+            State::Exited | State::Stopped | State::Running | State::Fatal | State::Unknown => at.is_none(),
+        }
+    }
+
+    fn paced(&self, at: Mono) -> Mono {
+        self.started.map_or(at, |started| at.max(started + PACE))
     }
 
     // --- the manual ---

@@ -45,7 +45,13 @@ impl World {
         let mut past: VecDeque<Input> = living.map(|(id, slot)| slot.as_past(*id)).collect();
         for (who, memory) in &self.written.processes {
             let (group, process) = (who.group().to_owned(), who.name().to_owned());
-            past.push_back(Input::Recall { group, process, memory: memory.clone() });
+            let mut memory = memory.clone();
+            // The way to the keeper may have been full when that was written down.
+            if memory.asked && self.chance.one_in(4) {
+                memory.asked = false;
+                self.referee.seen.saw("a stop signal that may not have gone out");
+            }
+            past.push_back(Input::Recall { group, process, memory });
         }
         let replaced = self.keeper.slots.iter().filter(|(_, slot)| slot.relaunch.is_some());
         let to_relaunch = replaced.map(|(id, _)| *id).collect();

@@ -243,6 +243,9 @@ impl Referee {
                 self.fail(format!("{who:?} is written down as {memory:?}, and is {course:?}"));
             }
         }
+        if let Some(ends) = self.ends_out_of_order(written) {
+            self.fail(format!("ends are written down in another order: {ends:?}"));
+        }
         let rests = |who: &&Who| self.courses.get(who).is_some_and(|course| course.state == State::Stopped);
         if let Some(who) = self.moment.to_autostart.iter().find(rests)
             && !self.closing.has_begun
@@ -265,6 +268,17 @@ impl Referee {
         if self.closing.has_begun && !ending.is_some_and(|ending| self.closing.is_as_wished(ending)) {
             self.fail(format!("a later brain would end with {ending:?}: {:?}", self.closing));
         }
+    }
+
+    /// Who is down for good, in order, and the number that is written down for each; if these are in another order.
+    fn ends_out_of_order(&self, written: &Written) -> Option<Vec<(u64, Option<u64>)>> {
+        let number = |who| written.processes.get(who).and_then(|memory| memory.end);
+        let ends = self.courses.iter().filter_map(|(who, course)| Some((course.end?.order, number(who))));
+        let mut ends: Vec<_> = ends.collect();
+        ends.sort_unstable();
+        let is_kept =
+            ends.is_sorted_by(|a, b| a.1.is_some() && a.1 < b.1) && ends.iter().all(|end| end.1.is_some());
+        (!is_kept && !self.closing.has_begun).then_some(ends)
     }
 
     /// After a step from which nothing follows at once.

@@ -1,5 +1,6 @@
 //! A process group: its configuration and its processes, in the order in which they start.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use provost_config::GroupConfig;
@@ -12,6 +13,32 @@ pub(crate) struct Group {
     pub(crate) config: GroupConfig,
     /// In start order (SPEC 2.8).
     pub(crate) processes: Vec<ProcessId>,
+    /// Where two have one name, the first.
+    by_name: BTreeMap<Arc<str>, ProcessId>,
+}
+
+impl Group {
+    /// `processes` are told in start order.
+    pub(crate) fn new(
+        config: GroupConfig,
+        processes: impl IntoIterator<Item = (Arc<str>, ProcessId)>,
+    ) -> Group {
+        let mut group = Group {
+            name: config.name.as_str().into(),
+            config,
+            processes: Vec::new(),
+            by_name: BTreeMap::new(),
+        };
+        for (name, id) in processes {
+            group.processes.push(id);
+            group.by_name.entry(name).or_insert(id);
+        }
+        group
+    }
+
+    pub(crate) fn process(&self, name: &str) -> Option<ProcessId> {
+        self.by_name.get(name).copied()
+    }
 }
 
 /// Splits a namespec into group and process; no process means the whole group (SPEC 6.4).

@@ -6,6 +6,7 @@
 //! out who has to wait for another, and [`wave_to_stop`] keep whom another still needs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::group::Group;
 use crate::ids::ProcessId;
@@ -14,7 +15,7 @@ use crate::process::Process;
 type Processes = BTreeMap<ProcessId, Box<Process>>;
 
 /// Where a group of this priority is added: behind those that stand before or beside it.
-pub(crate) fn place_of(groups: &[Group], priority: i64) -> usize {
+pub(crate) fn place_of(groups: &[Arc<Group>], priority: i64) -> usize {
     groups.partition_point(|group| group.config.priority <= priority)
 }
 
@@ -34,7 +35,7 @@ pub(crate) fn by_priority(group: &Group, processes: &Processes) -> Vec<ProcessId
 ///
 /// These are the groups of the highest priority that has something left, side by side, from the last to the
 /// first; within a group the highest process priority first, as with Supervisor, and equal ones from the last to the first.
-pub(crate) fn wave_to_stop(groups: &[Group], processes: &Processes) -> Vec<ProcessId> {
+pub(crate) fn wave_to_stop(groups: &[Arc<Group>], processes: &Processes) -> Vec<ProcessId> {
     let is_left = |id: &ProcessId| !processes[id].state.is_stopped();
     let Some(last) = groups.iter().rev().find(|group| group.processes.iter().any(is_left)) else {
         return Vec::new();

@@ -44,7 +44,8 @@ pub struct Supervisor {
     begun: bool,
     finished: bool,
     /// In start order: by priority; equal ones in order of addition (SPEC 3.7).
-    groups: Vec<Group>,
+    groups: Vec<Arc<Group>>,
+    groups_by_name: BTreeMap<Arc<str>, Arc<Group>>,
     processes: BTreeMap<ProcessId, Box<Process>>,
     children: BTreeMap<ChildId, ProcessId>,
     /// The configuration last read, of which groups may be added.
@@ -98,6 +99,7 @@ impl Supervisor {
             begun: false,
             finished: false,
             groups: Vec::new(),
+            groups_by_name: BTreeMap::new(),
             processes: BTreeMap::new(),
             children: BTreeMap::new(),
             available,
@@ -209,20 +211,23 @@ impl Supervisor {
 
     /// Adds a group with its processes at rest, behind those of the same priority.
     fn activate(&mut self, config: &GroupConfig, out: &mut Outbox) {
-        let name: Arc<str> = config.name.as_str().into();
+        let group: Arc<str> = config.name.as_str().into();
         let mut processes = Vec::with_capacity(config.processes.len());
         for process in &config.processes {
             let id = ProcessId(self.next_process);
             self.next_process += 1;
-            let process = Process::new(id, Arc::clone(&name), Arc::clone(process), self.seed);
-            let (group, config) = (Arc::clone(&name), Arc::clone(&process.config));
+            let process = Process::new(id, Arc::clone(&group), Arc::clone(process), self.seed);
+            let (name, group, config) =
+                (Arc::clone(&process.name), Arc::clone(&group), Arc::clone(&process.config));
             out.push(Action::PrepareLogs { process: id, group, config });
             self.processes.insert(id, Box::new(process));
-            processes.push(id);
+            processes.push((name, id));
         }
         let at = order::place_of(&self.groups, config.priority);
-        self.groups.insert(at, Group { name: Arc::clone(&name), config: config.clone(), processes });
-        out.push(Action::Publish(Event::GroupAdded { group: name }));
+        let group = Arc::new(Group::new(config.clone(), processes));
+        self.groups.insert(at, Arc::clone(&group));
+        self.groups_by_name.insert(Arc::clone(&group.name), Arc::clone(&group));
+        out.push(Action::Publish(Event::GroupAdded { group: Arc::clone(&group.name) }));
     }
 
     fn autostart(&mut self, now: Now, group: &str, out: &mut Outbox) {
@@ -390,7 +395,7 @@ impl Supervisor {
     // --- looking things up ---
 
     fn group(&self, name: &str) -> Option<&Group> {
-        self.groups.iter().find(|group| &*group.name == name)
+        self.groups_by_name.get(name).map(Arc::as_ref)
     }
 
     fn group_names(&self) -> Vec<Arc<str>> {
@@ -403,7 +408,7 @@ impl Supervisor {
     }
 
     fn find(&self, group: &str, process: &str) -> Option<ProcessId> {
-        self.group(group)?.processes.iter().copied().find(|id| &*self.processes[id].name == process)
+        self.group(group)?.process(process)
     }
 
     fn reply(ask: AskId, reply: Reply, out: &mut Outbox) {

@@ -30,7 +30,7 @@ const GENERATION: &str = "config:";
 /// A reading, and the bytes by which it can be repeated.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     record: Vec<u8>,
 }
 
@@ -42,7 +42,7 @@ impl Reading {
         host: &Host,
     ) -> Result<Reading, provost_config::Errors> {
         let recorder = Recorder::new(host);
-        let config = load(path, overrides, &recorder)?;
+        let config = Arc::new(load(path, overrides, &recorder)?);
         Ok(Reading { config, record: recorder.into_bytes() })
     }
 }
@@ -65,7 +65,7 @@ pub(crate) struct Effective {
 pub(crate) struct Resumed {
     pub(crate) effective: Effective,
     /// Of which `[supervisord]` and the servers are in force.
-    pub(crate) first: Config,
+    pub(crate) first: Arc<Config>,
     pub(crate) available: Arc<Config>,
     pub(crate) groups: Vec<GroupConfig>,
 }
@@ -193,13 +193,19 @@ impl Effective {
             let what = format!("configuration {number}");
             configs.get(&number).ok_or(StateError::Missing { what })
         };
-        let (first, available) = (Config::clone(of(effective.first)?), Arc::clone(of(effective.newest)?));
-        let mut groups = Vec::with_capacity(effective.groups.len());
-        for (name, number) in &effective.groups {
-            let found = of(*number)?.groups.iter().find(|group| group.name == *name).cloned();
-            let what = format!("group {name} in configuration {number}");
-            groups.push(found.ok_or(StateError::Missing { what })?);
+        let (first, available) = (Arc::clone(of(effective.first)?), Arc::clone(of(effective.newest)?));
+        let mut known = BTreeMap::new();
+        for (number, config) in &configs {
+            for group in &config.groups {
+                // Of two groups of one name the first in order runs.
+                known.entry((*number, group.name.as_str())).or_insert(group);
+            }
         }
+        let group = |(name, number): &(String, u32)| {
+            let missing = || StateError::Missing { what: format!("group {name} in configuration {number}") };
+            known.get(&(*number, name.as_str())).map(|group| GroupConfig::clone(group)).ok_or_else(missing)
+        };
+        let groups = effective.groups.iter().map(group).collect::<Result<_, _>>()?;
         Ok(Some(Resumed { effective, first, available, groups }))
     }
 }
@@ -231,7 +237,7 @@ pub(crate) enum Start {
 
 impl Start {
     /// The configuration whose `[supervisord]` and servers are in force.
-    pub(crate) fn config(&self) -> &Config {
+    pub(crate) fn config(&self) -> &Arc<Config> {
         match self {
             Start::Fresh { reading, .. } => &reading.config,
             Start::Resumed(resumed) => &resumed.first,

@@ -208,7 +208,7 @@ impl Hands {
                             let kept = self.effective.reread(&reading, &mut self.link);
                             self.note_effective(kept)?;
                         }
-                        Ok(Arc::new(reading.config))
+                        Ok(reading.config)
                     }
                     Err(why) => Err(why),
                 };

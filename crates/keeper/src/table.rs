@@ -87,6 +87,8 @@ pub(crate) struct End {
 pub(crate) struct Table {
     slots: BTreeMap<u32, Slot>,
     by_pid: BTreeMap<i32, u32>,
+    /// Whose place a child has taken, until that one is forgotten.
+    predecessors: BTreeMap<u32, u32>,
     free_reports: Vec<&'static Report>,
     /// Output of forgotten children that somebody else still holds open.
     lingering: BTreeMap<u32, Lingering>,
@@ -147,6 +149,7 @@ impl Table {
         if let Some(old) = self.slots.insert(id, slot) {
             // A brain that reuses a number has lost count; the older child is then an orphan that is still reaped.
             self.by_pid.remove(&old.pid);
+            self.predecessors.retain(|_, before| *before != id);
             self.free_reports.extend(old.report);
         }
     }
@@ -160,6 +163,9 @@ impl Table {
         }
         if end.is_none() {
             self.by_pid.insert(pid, id);
+        }
+        if let Some(next) = end.and_then(|end| end.next) {
+            self.predecessors.insert(next, id);
         }
         self.slots
             .insert(id, Slot { pid, started, pipes, plan, socket, relaunch, end, report: Some(report) });
@@ -188,9 +194,7 @@ impl Table {
 
     /// The child that this one has taken the place of, as long as that is not forgotten.
     pub(crate) fn predecessor(&self, id: u32) -> Option<u32> {
-        let of = |slot: &Slot| slot.end.and_then(|end| end.next) == Some(id);
-        // Asked for each child when a brain comes up; a predecessor has a lower number, and is seldom far.
-        self.slots.range(..id).rev().find(|(_, slot)| of(slot)).map(|(id, _)| *id)
+        self.predecessors.get(&id).copied()
     }
 
     /// What to do when this child ends; nothing where it has ended already.
@@ -225,6 +229,7 @@ impl Table {
     pub(crate) fn succeeded(&mut self, id: u32, next: u32) {
         if let Some(end) = self.slots.get_mut(&id).and_then(|slot| slot.end.as_mut()) {
             end.next = Some(next);
+            self.predecessors.insert(next, id);
         }
     }
 
@@ -234,6 +239,9 @@ impl Table {
             && let Some(slot) = self.slots.remove(&id)
         {
             self.free_reports.extend(slot.report);
+            if let Some(next) = slot.end.and_then(|end| end.next) {
+                self.predecessors.remove(&next);
+            }
             if lingers {
                 let label = slot.label().into_owned().into();
                 self.lingering.insert(id, Lingering { label, pipes: slot.pipes });

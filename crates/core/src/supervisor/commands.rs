@@ -318,6 +318,7 @@ impl Supervisor {
             self.processes.remove(&id);
         }
         self.groups.retain(|group| group.name != group_name);
+        self.groups_by_name.remove(&group_name);
         out.push(Action::Publish(Event::GroupRemoved { group: group_name }));
         Reply::Done
     }

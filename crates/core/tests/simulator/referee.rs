@@ -276,8 +276,7 @@ impl Referee {
         let ends = self.courses.iter().filter_map(|(who, course)| Some((course.end?.order, number(who))));
         let mut ends: Vec<_> = ends.collect();
         ends.sort_unstable();
-        let is_kept =
-            ends.is_sorted_by(|a, b| a.1.is_some() && a.1 < b.1) && ends.iter().all(|end| end.1.is_some());
+        let is_kept = ends.iter().all(|end| end.1.is_some()) && ends.is_sorted_by(|a, b| a.1 < b.1);
         (!is_kept && !self.closing.has_begun).then_some(ends)
     }
 

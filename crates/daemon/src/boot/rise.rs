@@ -44,7 +44,7 @@ impl Brain {
         source: Source,
         start: Start,
     ) -> Result<Brain, Refusal> {
-        let config = start.config().clone();
+        let config = Arc::clone(start.config());
         let sayings = get_rights_and_limits(&config, &past, &mut link)?;
         let mut pidfile = claim_pidfile(&config, &mut past, &mut link)?;
         let leftovers = Leftovers::find(&config, &past, pidfile.path());
@@ -90,7 +90,7 @@ impl Brain {
         let seed = RandomState::new().hash_one(past.hello.keeper_pid);
         let first_child = ChildId(past.first_free_child());
         let (supervisor, mut actions) = match &resumed {
-            None => Supervisor::new(Arc::new(config), first_child, seed),
+            None => Supervisor::new(config, first_child, seed),
             Some(resumed) => {
                 let (available, exit_on) = (Arc::clone(&resumed.available), config.supervisord.exit_on);
                 Supervisor::resume(available, exit_on, &resumed.groups, first_child, seed)

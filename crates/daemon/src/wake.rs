@@ -3,33 +3,47 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 
 use rustix::event::{EventfdFlags, eventfd};
 
 /// A descriptor that becomes readable when somebody rings.
 #[derive(Debug, Clone)]
-pub(crate) struct Bell(Arc<OwnedFd>);
+pub(crate) struct Bell(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    fd: OwnedFd,
+    /// Who rings now may save the system call: a thousand orders in a row wake their reader once.
+    is_ringing: AtomicBool,
+}
 
 impl Bell {
     pub(crate) fn new() -> io::Result<Bell> {
-        Ok(Bell(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Bell(Arc::new(Inner { fd, is_ringing: AtomicBool::new(false) })))
     }
 
     pub(crate) fn ring(&self) {
-        // It can only fail when the counter is full, and then the bell is ringing.
-        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+        // What was put into a queue before this is seen by whoever silences the bell after it.
+        if !self.0.is_ringing.swap(true, Ordering::AcqRel) {
+            // It can only fail when the counter is full, and then the bell is ringing.
+            let _ = rustix::io::write(&self.0.fd, &1u64.to_ne_bytes());
+        }
     }
 
     /// Silences the bell; called before the queues behind it are emptied, so no ring is lost.
     pub(crate) fn silence(&self) {
-        let _ = rustix::io::read(&*self.0, &mut [0u8; 8]);
+        let _ = rustix::io::read(&self.0.fd, &mut [0u8; 8]);
+        // Not before: a ring between the two would be read away, and the next ones not made.
+        self.0.is_ringing.swap(false, Ordering::AcqRel);
     }
 }
 
 impl AsFd for Bell {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.0.fd.as_fd()
     }
 }
 

@@ -17,6 +17,7 @@ mod http;
 mod leftovers;
 mod life;
 mod limits;
+mod memory;
 mod output;
 mod pid1;
 mod pidfile;

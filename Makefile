@@ -4,7 +4,7 @@ ORACLE := $(CURDIR)/.test-env/supervisor/bin
 # Most tests wait for programs, not for the processor.
 TEST_THREADS ?= 4
 TEST_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_ORACLE_PYTHON=$(ORACLE)/python RUST_TEST_THREADS=$(TEST_THREADS)
-BENCHES ?= respawn boot shutdown memory idle spawn parse
+BENCHES ?= respawn boot shutdown memory idle spawn takeover parse
 BENCH_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_RUNIT=$(CURDIR)/.test-env/runit/usr/bin
 
 .PHONY: all run test setup lint fmt check-deps unit bench simulate faults clean

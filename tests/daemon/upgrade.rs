@@ -101,6 +101,9 @@ fn a_program_file_that_is_no_good_changes_nothing() {
     fails_to_upgrade(&mut daemon, "10", "the new program ended with exit status 3 before it was ready");
     put_next(&daemon, "hangs");
     fails_to_upgrade(&mut daemon, "1", "the new program was not ready in time");
+    put_next(&daemon, "incompatible");
+    let why = "the memory of processes has version 2, and this build understands 9 to 9";
+    fails_to_upgrade(&mut daemon, "10", &format!("the new program cannot take over: {why}"));
     make_foreign(supervisord_next(), &place(&daemon));
     fails_to_upgrade(&mut daemon, "10", "cannot execute the new program: Exec format error (ENOEXEC)");
     fs::write(place(&daemon).with_extension("new"), "").unwrap();

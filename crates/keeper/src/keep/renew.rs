@@ -155,7 +155,7 @@ impl Keeper {
                 descriptors: self.spawner.descriptors().numbers(),
             },
             unheard: self.unheard.clone(),
-            discarded: self.upgrade.discarded.clone(),
+            discarded: self.upgrade.leaving().collect(),
             brain: self.brain.as_ref().map(|brain| state_of_peer(&brain.peer, brain.since_ns)),
             messenger: self.upgrade.messenger().map(|peer| state_of_peer(peer, 0)),
             held: self.held.iter().map(|held| (held.fd.as_raw_fd(), held.name.clone())).collect(),
@@ -189,7 +189,7 @@ impl Keeper {
         (keeper.asked_to_end, keeper.asked_to_end_ns) = (asked_to_end, asked_to_end_ns);
         keeper.previous = previous;
         keeper.unheard = state.unheard;
-        keeper.upgrade.discarded = state.discarded;
+        keeper.upgrade.resume_leaving(state.discarded);
         for (fd, name) in state.held {
             keeper.hold(name, open(fd)?);
         }

@@ -31,6 +31,8 @@ use crate::sys::{self, Fork};
 const LONGEST_TEXT: usize = 1000;
 /// How long a brain that is executed waits for the first word of its keeper.
 const FIRST_WORD_NS: u64 = 10_000_000_000;
+/// How long one that has been told how it went may take to pass that on, and to end.
+const LAST_ANSWER_NS: u64 = 10_000_000_000;
 
 /// How far an upgrade has got.
 pub(super) struct Progress {
@@ -44,7 +46,13 @@ pub(super) struct Progress {
     /// The brain is of this image, and the keeper is to be.
     pub(super) renewal: Option<Image>,
     /// Processes that are to be reaped without a word.
-    pub(super) discarded: Vec<i32>,
+    leaving: Vec<Leaving>,
+}
+
+/// It has nothing more to do, and may take until then to end.
+struct Leaving {
+    pid: i32,
+    ends_ns: u64,
 }
 
 struct Trial {
@@ -58,8 +66,9 @@ struct Trial {
     ends_ns: u64,
 }
 
-pub(super) struct Messenger {
-    pub(super) peer: Peer,
+struct Messenger {
+    peer: Peer,
+    is_told: bool,
     ends_ns: u64,
 }
 
@@ -77,7 +86,7 @@ impl Progress {
             messenger: None,
             probation: None,
             renewal: None,
-            discarded: Vec::new(),
+            leaving: Vec::new(),
         }
     }
 
@@ -91,7 +100,8 @@ impl Progress {
 
     /// A brain that has handed over, and is still to be told what came of it.
     pub(super) fn resume_messenger(&mut self, peer: Peer) {
-        self.messenger = Some(Messenger { peer, ends_ns: sys::now().mono_ns + FIRST_WORD_NS });
+        let ends_ns = sys::now().mono_ns + FIRST_WORD_NS;
+        self.messenger = Some(Messenger { peer, is_told: false, ends_ns });
     }
 
     fn is_under_way(&self) -> bool {
@@ -102,12 +112,32 @@ impl Progress {
     fn discard(&mut self, pid: i32) {
         // It can only fail where it has just ended.
         let _ = sys::kill(pid, libc::SIGKILL);
-        self.discarded.push(pid);
+        self.leaving.push(Leaving { pid, ends_ns: u64::MAX });
+    }
+
+    /// Their pids, for another build of us.
+    pub(super) fn leaving(&self) -> impl Iterator<Item = i32> {
+        self.leaving.iter().map(|leaving| leaving.pid)
+    }
+
+    pub(super) fn resume_leaving(&mut self, pids: Vec<i32>) {
+        let ends_ns = sys::now().mono_ns + LAST_ANSWER_NS;
+        self.leaving = pids.into_iter().map(|pid| Leaving { pid, ends_ns }).collect();
+    }
+
+    /// A messenger that has been told how it went has only to pass that on.
+    fn dismiss_messenger(&mut self) {
+        let is_told = |messenger: &mut Messenger| messenger.is_told && messenger.peer.untold.is_empty();
+        if let Some(messenger) = self.messenger.take_if(is_told) {
+            let ends_ns = sys::now().mono_ns + LAST_ANSWER_NS;
+            self.leaving.push(Leaving { pid: messenger.peer.pid, ends_ns });
+        }
     }
 
     fn tell_messenger(&mut self, news: Upgrade) {
         if let Some(messenger) = &mut self.messenger {
             messenger.peer.untold.push_back(Tell::Upgrade(news));
+            messenger.is_told = true;
         }
     }
 }
@@ -169,7 +199,8 @@ impl Keeper {
             peer.untold.push_back(Tell::Upgrade(Upgrade::Failed(UpgradeFailure::Late)));
         }
         let patience_ns = trial.as_ref().map_or(FIRST_WORD_NS, |trial| trial.patience_ns);
-        self.upgrade.messenger = Some(Messenger { peer, ends_ns: now.saturating_add(2 * patience_ns) });
+        let (is_told, ends_ns) = (!peer.untold.is_empty(), now.saturating_add(patience_ns.saturating_mul(2)));
+        self.upgrade.messenger = Some(Messenger { peer, is_told, ends_ns });
         // Without one on trial the loop forks a brain, as after a death.
         if let Some(Trial { peer, image, report, .. }) = trial {
             self.table.return_report(report);
@@ -212,8 +243,8 @@ impl Keeper {
     /// Whether an ended process was one of an upgrade's, which this sees to.
     pub(super) fn upgrade_reaps(&mut self, pid: i32, status: WaitStatus) -> bool {
         self.hear_candidate();
-        if let Some(at) = self.upgrade.discarded.iter().position(|discarded| *discarded == pid) {
-            self.upgrade.discarded.swap_remove(at);
+        if let Some(at) = self.upgrade.leaving.iter().position(|leaving| leaving.pid == pid) {
+            self.upgrade.leaving.swap_remove(at);
             return true;
         }
         if self.upgrade.messenger.take_if(|messenger| messenger.peer.pid == pid).is_some() {
@@ -244,6 +275,7 @@ impl Keeper {
         [
             trial.as_ref().map(|trial| trial.ends_ns),
             messenger.as_ref().map(|messenger| messenger.ends_ns),
+            self.upgrade.leaving.iter().map(|leaving| leaving.ends_ns).filter(|at| *at < u64::MAX).min(),
             probation.map(|probation| probation.ends_ns),
         ]
         .into_iter()
@@ -254,10 +286,15 @@ impl Keeper {
     pub(super) fn go_on_upgrading(&mut self) {
         self.hear_candidate();
         self.hear_messenger();
-        if !self.upgrade.is_under_way() {
+        if !self.upgrade.is_under_way() && self.upgrade.leaving.is_empty() {
             return;
         }
         let now = sys::now().mono_ns;
+        for late in self.upgrade.leaving.iter_mut().filter(|leaving| leaving.ends_ns <= now) {
+            // It can only fail where it has just ended.
+            let _ = sys::kill(late.pid, libc::SIGKILL);
+            late.ends_ns = u64::MAX;
+        }
         if self.upgrade.trial.as_ref().is_some_and(|trial| trial.ends_ns <= now) {
             self.trial_fails(UpgradeFailure::Late);
         }
@@ -322,6 +359,7 @@ impl Progress {
         if let Some(messenger) = &mut self.messenger {
             messenger.peer.tell(&past, out);
         }
+        self.dismiss_messenger();
         if let Some(Trial { peer, state, .. }) = &mut self.trial {
             past.greeting.on_trial = true;
             past.greeting.takes_over = false;

@@ -43,7 +43,8 @@
 //! [`run`] is the loop (`keep.rs`), `table.rs` its memory, `spawn.rs` the code between fork and exec, `lanes.rs`, `raw.rs` and
 //! `report.rs` what that stands on; `plan.rs` and `protocol.rs` are the bytes, `link.rs` the brain's end of the socket;
 //! `stranger.rs` is about programs of a keeper that was killed; `state.rs` and `handover.rs` carry the keeper over an exec.
-//! `sys.rs` has every system call without a safe wrapper.
+//! `shared.rs` is memory for brains that follow one another, which the keeper only holds; `sys.rs` has every other system call
+//! without a safe wrapper.
 
 mod handover;
 mod keep;
@@ -53,6 +54,7 @@ mod plan;
 mod protocol;
 mod raw;
 mod report;
+mod shared;
 mod spawn;
 mod state;
 mod stranger;
@@ -66,5 +68,6 @@ pub use protocol::{
     Ends, FromKeeper, Hello, Pipes, Previous, Relaunch, Stage, Stamp, Target, ToKeeper, Upgrade,
     UpgradeFailure, WaitStatus,
 };
+pub use shared::Shared;
 pub use stranger::signal_by_pidfd;
 pub use sys::{release_free_memory, silence_stdio};

@@ -1,0 +1,133 @@
+//! Memory that outlives the process that wrote it: a memfd that the keeper holds, mapped by whichever brain is alive.
+//!
+//! In: how much of it there is to be, or the descriptor of what an earlier process left. Out: the same bytes in two ways, as
+//! words that are read and stored atomically, and as a file: into it by its position, out of it by [`Shared::write_to`].
+//!
+//! It is sound whoever else writes: no reference to plain bytes of it is ever made, an atomic word may change at any time,
+//! and what is written out of it goes from the kernel's hand to the kernel's. Only a process that shrank the file could
+//! take mapped pages away, so that is sealed. What the words mean is the affair of whoever uses them, and so is that two
+//! processes do not use them at once.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicU64;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
+
+/// A piece of shared memory of fixed size.
+#[derive(Debug)]
+pub struct Shared {
+    fd: OwnedFd,
+    words: &'static [AtomicU64],
+}
+
+impl Shared {
+    /// Zeroed memory of this many bytes, a multiple of eight.
+    pub fn create(name: &str, bytes: usize) -> io::Result<Shared> {
+        let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        ftruncate(&fd, bytes as u64)?;
+        fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+        Shared::found(fd)
+    }
+
+    /// What another process has created.
+    pub fn found(fd: OwnedFd) -> io::Result<Shared> {
+        if !fcntl_get_seals(&fd)?.contains(SealFlags::SHRINK) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "memory that may shrink cannot be shared",
+            ));
+        }
+        let size = usize::try_from(fstat(&fd)?.st_size).unwrap_or(0);
+        let words = map(&fd, size / size_of::<AtomicU64>())?;
+        Ok(Shared { fd, words })
+    }
+
+    /// The same memory, and the same position in it, for somebody else.
+    pub fn share(&self) -> io::Result<OwnedFd> {
+        self.fd.try_clone()
+    }
+
+    pub fn words(&self) -> &[AtomicU64] {
+        self.words
+    }
+
+    /// One write(2) to `file` of what lies in these bytes; returns how many it took.
+    pub fn write_to(&self, file: impl AsFd, from: usize, bytes: usize) -> io::Result<usize> {
+        let end = from.checked_add(bytes);
+        if end.is_none_or(|end| end > size_of_val(self.words)) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: the bytes lie within the mapping, as was just seen; the kernel only reads them, and does not mind if
+        // they change meanwhile.
+        let written = unsafe {
+            let at = self.words.as_ptr().cast::<u8>().add(from);
+            libc::write(file.as_fd().as_raw_fd(), at.cast(), bytes)
+        };
+        usize::try_from(written).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+impl AsFd for Shared {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn map(fd: &OwnedFd, words: usize) -> io::Result<&'static [AtomicU64]> {
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    let bytes = words * size_of::<AtomicU64>();
+    // SAFETY: at an address of the kernel's choice it touches no memory of ours.
+    let at = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, libc::MAP_SHARED, fd.as_raw_fd(), 0) };
+    if at == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the mapping is page-aligned, as long as the file, which cannot shrink, and never unmapped. Any bytes are
+    // valid AtomicU64, and these may be changed by others.
+    Ok(unsafe { std::slice::from_raw_parts(at.cast::<AtomicU64>(), words) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek, Write};
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    #[test]
+    fn what_one_writes_the_other_finds_as_words_and_as_bytes() {
+        let first = Shared::create("test", 4096).unwrap();
+        first.words()[1].store(u64::from_le_bytes(*b"a secret"), Ordering::Release);
+        let mut file = std::fs::File::from(first.share().unwrap());
+        file.seek(io::SeekFrom::Start(16)).unwrap();
+        file.write_all(b" or two").unwrap();
+        let second = Shared::found(first.share().unwrap()).unwrap();
+        drop(first);
+        assert_eq!(second.words()[1].load(Ordering::Acquire).to_le_bytes(), *b"a secret");
+        assert_eq!(file.stream_position().unwrap(), 23, "the position is shared with whoever has the memory");
+        let (mut out, into) = std::io::pipe().unwrap();
+        assert_eq!(second.write_to(&into, 8, 15).unwrap(), 15);
+        drop(into);
+        let mut text = String::new();
+        out.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "a secret or two");
+    }
+
+    #[test]
+    fn nothing_beyond_its_end_is_written_and_nobody_moves_that() {
+        let shared = Shared::create("test", 4096).unwrap();
+        let null = std::fs::File::create("/dev/null").unwrap();
+        assert_eq!(shared.write_to(&null, 0, 4096).unwrap(), 4096);
+        for (from, bytes) in [(1, 4096), (4097, 0), (usize::MAX, 2)] {
+            assert_eq!(shared.write_to(&null, from, bytes).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+        assert!(ftruncate(&shared, 0).is_err() && ftruncate(&shared, 8192).is_err());
+    }
+
+    #[test]
+    fn memory_that_may_shrink_is_refused() {
+        let open = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+        ftruncate(&open, 4096).unwrap();
+        assert_eq!(Shared::found(open).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+}

@@ -1,7 +1,7 @@
 //! The brain dies, by SIGKILL and at the worst moments; nobody outside may notice.
 
 use provost_testkit::{
-    DEADLINE, Daemon, Deadline, HEAD, Implementation, Lines, Signal, send_signal, wait_until_gone,
+    DEADLINE, Daemon, Deadline, HEAD, Implementation, Lines, Process, Signal, send_signal, wait_until_gone,
 };
 
 use crate::common::{
@@ -100,6 +100,8 @@ fn a_daemon_whose_brain_cannot_start_still_ends_on_sigterm() {
     old.wait_until_gone();
     send_signal(daemon.pid(), Signal::TERM);
     assert!(daemon.process().ended_before(Deadline::after(DEADLINE / 2)), "SIGTERM is never answered");
+    // The keeper alone cannot know how it went.
+    assert_eq!(daemon.wait_for_end().and_then(|status| status.code()), Some(1));
 }
 
 #[test]
@@ -220,6 +222,28 @@ fn a_file_broken_meanwhile_does_not_keep_the_next_brain_from_its_work() {
     );
     kill_brain(&mut daemon);
     assert_eq!(pid_of(&daemon, "a"), a);
+}
+
+#[test]
+fn a_main_log_that_cannot_be_opened_keeps_no_brain_from_its_work() {
+    let mut daemon = start("[program:a]\ncommand={child} hello forever\n");
+    let a = daemon.wait_for_hello("a").pid;
+    daemon.wait_for_log_line("success: a");
+    let log = daemon.sandbox().file("main.log");
+    std::fs::rename(&log, daemon.sandbox().file("main.old")).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    let old = Process::new(brain(&daemon));
+    old.signal(Signal::KILL);
+    old.wait_until_gone();
+    assert_eq!(pid_of(&daemon, "a"), a);
+    let said = content(&daemon, "daemon.err");
+    assert!(said.contains("cannot open the log file") && said.contains("; going on without it"), "{said}");
+    // It comes back when somebody asks.
+    std::fs::remove_dir(&log).unwrap();
+    send_signal(daemon.pid(), Signal::USR2);
+    let mut found = Lines::follow(&log);
+    found.wait_for("this log could not be opened until now; ");
+    end_well(daemon);
 }
 
 #[test]

@@ -150,9 +150,11 @@ pub(crate) fn body(method: &str, values: &[&str]) -> String {
     format!("<methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>")
 }
 
-/// From here on no brain comes up: it cannot open its log.
+/// From here on no brain comes up: it may not write a byte into a file, nor into the memory that it keeps for the next.
+#[track_caller]
 pub(crate) fn no_brain_can_start(daemon: &Daemon) {
-    let log = daemon.sandbox().file("main.log");
-    fs::remove_file(&log).unwrap();
-    fs::create_dir(&log).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", brain(daemon))).unwrap();
+    let keeper = stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap();
+    let limited = Command::new("prlimit").args(["--fsize=0", "--pid", keeper]).status().unwrap();
+    assert!(limited.success(), "cannot limit the keeper");
 }

@@ -2,37 +2,74 @@
 //!
 //! In: the configuration, and what limits and privileges had to say before there was a log. Out: a log and its pump.
 
+use std::io;
 use std::sync::Arc;
 
 use provost_config::{Config, LogLevel, MainLog as LogTarget, Message};
+use provost_keeper::{Link, ToKeeper};
 
 use super::Refusal;
 use super::past::Past;
+use crate::console::complain;
 use crate::kept::Versions;
 use crate::logs::auto::AutoLogs;
-use crate::logs::{Destination, MainLog, Notice, Pump, Sink};
+use crate::logs::{Destination, Journal, MainFile, MainLog, Notice, Pump, Sink, journal};
 use crate::wake::Post;
 
-/// Opens the main log and starts the thread that writes it.
-pub(super) fn open(config: &Config, past: &Past, notices: Post<Notice>) -> Result<(Pump, MainLog), Refusal> {
+/// Opens the main log and starts the thread that writes it, and every other log, beginning with what a dead brain left.
+pub(super) fn open(
+    config: &Config,
+    past: &mut Past,
+    link: &mut Link,
+    notices: Post<Notice>,
+) -> Result<(Pump, MainLog), Refusal> {
     let settings = &config.supervisord;
     let copy = !past.in_background() && !settings.silent;
-    let pump = Pump::start(open_file(config)?, copy, notices)
+    let main_log = open_file(config, past)?;
+    let pump = Pump::start(main_log, copy, journal(past, link)?, notices)
         .map_err(|e| Refusal::system(format!("cannot start the log pump: {e}")))?;
     let log = MainLog::new(settings.loglevel, Arc::clone(&pump.orders), Arc::clone(&pump.waiting));
     Ok((pump, log))
 }
 
-fn open_file(config: &Config) -> Result<Option<Sink>, Refusal> {
+/// Programs that run already need a brain more than a brain needs its log.
+fn open_file(config: &Config, past: &Past) -> Result<MainFile, Refusal> {
     let settings = &config.supervisord;
-    let LogTarget::File(path) = &settings.logfile else { return Ok(None) };
+    let LogTarget::File(path) = &settings.logfile else { return Ok(MainFile::None) };
     let to = Destination {
         path: path.as_path().into(),
         maxbytes: settings.logfile_maxbytes,
         backups: settings.logfile_backups,
     };
-    let refuse = |e| Refusal::system(format!("cannot open the log file {}: {e}", path.display()));
-    Sink::open(to).map(Some).map_err(refuse)
+    match Sink::open(to.clone()) {
+        Ok(sink) => Ok(MainFile::Open(sink)),
+        Err(e) => {
+            let text = format!("cannot open the log file {}: {e}", path.display());
+            if !past.resumes() {
+                return Err(Refusal::system(text));
+            }
+            complain(&format!("{text}; going on without it"));
+            Ok(MainFile::Missing(to))
+        }
+    }
+}
+
+/// That of the dead brain, or a new one, which the keeper holds before there is any output to put into it.
+fn journal(past: &mut Past, link: &mut Link) -> Result<io::Result<Journal>, Refusal> {
+    if let Some(at) = past.held.iter().position(|(name, _)| name == journal::HELD_AS) {
+        let (_, fd) = past.held.swap_remove(at);
+        // One that cannot be understood is replaced.
+        if let Ok(journal) = Journal::resume(fd) {
+            return Ok(Ok(journal));
+        }
+    }
+    match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
+        Ok((fd, journal)) => {
+            link.send(ToKeeper::Hold { name: journal::HELD_AS.to_owned(), fd })?;
+            Ok(Ok(journal))
+        }
+        Err(e) => Ok(Err(e)),
+    }
 }
 
 /// What there is to say of the start; after a crash all of it has been said, still holds, and the crash is what matters.

@@ -52,7 +52,7 @@ impl Brain {
 
         let bell = Bell::new().map_err(|e| Refusal::system(format!("cannot make an eventfd: {e}")))?;
         let (notices, heard_notices) = Post::new(&bell);
-        let (pump, mut log) = opening::open(&config, &past, notices)?;
+        let (pump, mut log) = opening::open(&config, &mut past, &mut link, notices)?;
         opening::say_first_lines(&config, sayings, &past, &mut log);
         if let Some(e) = start.lost() {
             past.is_lost(e, "the configuration file is read instead", &mut log);

@@ -1,5 +1,6 @@
-//! The pump: one thread, one epoll, one buffer; programs' output in, log files out.
+//! The pump: one thread, one epoll, one journal; programs' output in, log files out.
 //!
+//! Before anything else it finishes what a dead brain had begun to write (`journal.rs`).
 //! Orders come from the main loop, notices go back to it. For each child the order is: `Open` (its files are there, or why
 //! not), `Watch` (it runs, here are its pipes), `Finish` (it has ended: write down all it had said, then tell). A pipe
 //! that somebody else still holds open, a grandchild, stays watched until its own end.
@@ -11,26 +12,25 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-use provost_config::LogLevel;
 use provost_core::{ChildId, ProcessId};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::io::Errno;
 
-use super::line::line;
-use super::sink::{self, Destination, Sink};
-use crate::clock;
+use super::carry::Carrier;
+use super::journal::{Flow, Journal};
+use super::main_sink::{MainFile, MainSink};
+use super::sink::{self, Destination, Sink, Trouble};
 use crate::leftovers::Change;
 use crate::wake::{Bell, Post};
 
-/// One read at most; the size of Supervisor's (SPEC 4.2).
-const BUFFER: usize = 128 * 1024;
+/// What a pipe holds, where it cannot be asked.
+const PIPE: usize = 64 * 1024;
 /// What is queued is written in a blink where it can be written at all.
 const SOON: Duration = Duration::from_secs(1);
 /// The token of the bell; sources count from 1.
@@ -102,25 +102,29 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    /// Starts the thread. The main log, once open, goes to `main_log`, and to standard output if `copy`.
-    pub(crate) fn start(main_log: Option<Sink>, copy: bool, notices: Post<Notice>) -> io::Result<Pump> {
+    /// Starts the thread. The main log goes to `main_log`, and to standard output if `copy`. Without a journal what is on
+    /// its way when the brain dies is lost.
+    pub(crate) fn start(
+        main_log: MainFile,
+        copy: bool,
+        journal: io::Result<Journal>,
+        notices: Post<Notice>,
+    ) -> io::Result<Pump> {
         let bell = Bell::new()?;
         let (orders, queue) = Post::new(&bell);
         let waiting = Arc::new(AtomicUsize::new(0));
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&poll, &bell, epoll::EventData::new_u64(BELL), epoll::EventFlags::IN)?;
         let (alive, ended) = channel();
+        let mut main_log = MainSink::new(main_log, copy, Arc::clone(&waiting));
+        let journal = journal.inspect_err(|e| main_log.trouble(&no_journal(e))).ok();
         let worker = Worker {
             poll,
             bell,
             queue,
             notices,
-            main_log: MainSink {
-                sink: main_log,
-                copy,
-                waiting: Arc::clone(&waiting),
-                zone: TimeZone::system(),
-            },
+            main_log,
+            carrier: Carrier::new(journal),
             sinks: BTreeMap::new(),
             sources: BTreeMap::new(),
             children: BTreeMap::new(),
@@ -128,7 +132,6 @@ impl Pump {
             next_token: BELL + 1,
             record_is_troubled: false,
             _alive: alive,
-            buffer: Vec::with_capacity(BUFFER),
         };
         let thread = std::thread::Builder::new().name("pump".into()).spawn(move || worker.run())?;
         Ok(Pump { orders: Arc::new(orders), waiting, thread, ended })
@@ -190,19 +193,14 @@ struct Worker {
     record_is_troubled: bool,
     /// Nobody ever says anything through it: its end is ours.
     _alive: Sender<Infallible>,
-    buffer: Vec<u8>,
-}
-
-/// What became of one read.
-#[derive(Debug, PartialEq, Eq)]
-enum Flow {
-    Some(usize),
-    Dry,
-    Ended,
+    carrier: Carrier,
 }
 
 impl Worker {
     fn run(mut self) {
+        if let Some((level, text)) = self.carrier.journal().and_then(Journal::recover) {
+            self.main_log.say(level, &text);
+        }
         let mut events = Vec::with_capacity(256);
         loop {
             events.clear();
@@ -386,7 +384,7 @@ impl Worker {
     /// a grandchild may go on filling it.
     fn drain(&mut self, token: u64) {
         let Some(source) = self.sources.get(&token) else { return };
-        let mut left = rustix::pipe::fcntl_getpipe_size(&source.pipe).unwrap_or(BUFFER);
+        let mut left = rustix::pipe::fcntl_getpipe_size(&source.pipe).unwrap_or(PIPE);
         loop {
             match self.read(token) {
                 Flow::Some(n) if n < left => left -= n,
@@ -404,37 +402,24 @@ impl Worker {
         }
     }
 
-    /// One read from a pipe, written to its file.
+    /// One piece out of a pipe, into its file.
     fn read(&mut self, token: u64) -> Flow {
         let Some(source) = self.sources.get(&token) else { return Flow::Dry };
-        let sink = source.sink;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        let flow = match rustix::io::read(&source.pipe, spare_capacity(&mut buffer)) {
-            Ok(0) => Flow::Ended,
-            Ok(n) => Flow::Some(n),
-            Err(Errno::AGAIN | Errno::INTR) => Flow::Dry,
-            Err(_) => Flow::Ended,
-        };
-        if let (Flow::Some(_), Some(key)) = (&flow, sink) {
-            self.write(key, &buffer);
+        let mut shared = source.sink.and_then(|key| self.sinks.get_mut(&key));
+        let (flow, result) = self.carrier.carry(&source.pipe, shared.as_mut().map(|shared| &mut shared.sink));
+        if let (Flow::Some(_), Some(shared)) = (flow, shared) {
+            shared.note(result, &mut self.main_log);
         }
-        self.buffer = buffer;
+        if let Some(e) = self.carrier.take_refusal() {
+            self.main_log.trouble(&no_journal(&e));
+        }
         flow
     }
 
     fn write(&mut self, key: SinkKey, bytes: &[u8]) {
         let Some(shared) = self.sinks.get_mut(&key) else { return };
-        match shared.sink.write(bytes) {
-            Ok(()) => shared.troubled = false,
-            Err(e) if !shared.troubled => {
-                shared.troubled = true;
-                let text =
-                    format!("cannot write to {}: {e}; output is being lost", shared.sink.path().display());
-                self.main_log.trouble(&text);
-            }
-            Err(_) => {}
-        }
+        let result = shared.sink.write(bytes);
+        shared.note(result, &mut self.main_log);
     }
 
     fn close(&mut self, token: u64) {
@@ -491,41 +476,20 @@ impl Worker {
     }
 }
 
-/// The main log's file, and its copy for whoever watches the foreground.
-struct MainSink {
-    sink: Option<Sink>,
-    copy: bool,
-    waiting: Arc<AtomicUsize>,
-    zone: TimeZone,
+impl Shared {
+    /// Tells of a trouble once, until it is over.
+    fn note(&mut self, result: Result<(), Trouble>, main_log: &mut MainSink) {
+        match result {
+            Ok(()) => self.troubled = false,
+            Err(trouble) if !self.troubled => {
+                self.troubled = true;
+                main_log.trouble(&trouble.with(self.sink.path()));
+            }
+            Err(_) => {}
+        }
+    }
 }
 
-impl MainSink {
-    fn write(&mut self, line: &str) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.put(line);
-    }
-
-    /// A line of the pump's own.
-    fn trouble(&mut self, text: &str) {
-        self.put(&line(clock::now().wall, &self.zone, LogLevel::Critical, text));
-    }
-
-    fn put(&mut self, line: &str) {
-        // A main log that cannot be written must not end what it reports on.
-        if let Some(sink) = &mut self.sink {
-            let _ = sink.write(line.as_bytes());
-        }
-        if self.copy {
-            crate::console::say(line);
-        }
-    }
-
-    fn reopen(&mut self) {
-        if let Some(sink) = &mut self.sink
-            && let Err(e) = sink.reopen()
-        {
-            let text = format!("cannot reopen {}: {e}", sink.path().display());
-            self.trouble(&text);
-        }
-    }
+fn no_journal(e: &io::Error) -> String {
+    format!("cannot keep a journal of output that is on its way: {e}; if the brain dies it is lost")
 }

@@ -1,13 +1,22 @@
 //! A log file: opened for appending, rotated after a write that fills it (SPEC 4.3).
 //!
 //! Rotation never touches what is not a regular file of its own: a terminal, a pipe, `/dev/stdout`. A sink that
-//! cannot write says so to its owner once and goes on trying with every later piece.
+//! cannot write says so to its owner once and goes on trying with every later piece. What programs say comes here by
+//! `carry.rs`, what we say ourselves by [`Sink::write`]; how a full file gets out of the way is `rotation.rs`.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::sync::Arc;
+
+use rustix::fs::{OFlags, SeekFrom, seek};
+use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+
+use super::rotation;
+
+/// How large a pipe is made that output goes to: what the kernel allows to everybody.
+const ROOM: usize = 1 << 20;
 
 /// Where output goes, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,74 +28,161 @@ pub(crate) struct Destination {
     pub(crate) backups: u32,
 }
 
+/// Which file it is, whatever its name: device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId {
+    pub(super) dev: u64,
+    pub(super) ino: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Regular,
+    /// With or without a name.
+    Pipe,
+    /// A terminal, a device.
+    Other,
+}
+
+/// An open file that is written to.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) file: File,
+    pub(super) id: FileId,
+    pub(super) kind: Kind,
+}
+
 /// An open log file.
 #[derive(Debug)]
 pub(crate) struct Sink {
     to: Destination,
-    file: File,
+    open: Open,
     size: u64,
     rotates: bool,
 }
 
+/// What went wrong with a file.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Write(io::Error),
+    Rotate(io::Error),
+}
+
 impl Sink {
     pub(crate) fn open(to: Destination) -> io::Result<Sink> {
-        let file = open(&to.path, false)?;
-        let meta = file.metadata()?;
+        let (open, meta) = Open::named(&to.path)?;
         let is_device = to.path.starts_with("/dev") || to.path.starts_with("/proc");
         let rotates = to.maxbytes > 0 && meta.is_file() && !is_device;
-        Ok(Sink { to, file, size: meta.len(), rotates })
+        Ok(Sink { to, open, size: meta.len(), rotates })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Arc<Path> {
         &self.to.path
     }
 
+    pub(super) fn file(&self) -> &Open {
+        &self.open
+    }
+
     /// Writes all of it; rotates afterwards if the file is full.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.size += bytes.len() as u64;
-        if self.rotates && self.size >= self.to.maxbytes {
-            // Somebody may have emptied the file meanwhile: what counts is its real size.
-            self.size = self.file.metadata()?.len();
-            if self.size >= self.to.maxbytes {
-                self.rotate()?;
-            }
-        }
-        Ok(())
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        (&self.open.file).write_all(bytes).map_err(Trouble::Write)?;
+        let size = self.size + bytes.len() as u64;
+        // Somebody may have emptied the file meanwhile: what counts is its real size.
+        let is_full = self.rotates && size >= self.to.maxbytes;
+        let size = if is_full { self.open.end().map_err(Trouble::Rotate)? } else { size };
+        self.grown(size)
+    }
+
+    /// It has been written to, and this is its size now. Rotates if that is full.
+    pub(super) fn grown(&mut self, size: u64) -> Result<(), Trouble> {
+        self.size = size;
+        if self.rotates && size >= self.to.maxbytes { self.rotate().map_err(Trouble::Rotate) } else { Ok(()) }
     }
 
     /// Opens the file of this name anew: it may have been moved away.
     pub(crate) fn reopen(&mut self) -> io::Result<()> {
-        self.file = open(&self.to.path, false)?;
-        self.size = self.file.metadata()?.len();
+        let (open, meta) = Open::named(&self.to.path)?;
+        (self.open, self.size) = (open, meta.len());
         Ok(())
     }
 
     /// Empties the file where it is; what is no regular file has nothing to empty.
     pub(crate) fn clear(&mut self) -> io::Result<()> {
-        if self.file.metadata()?.is_file() {
-            self.file.set_len(0)?;
+        if self.open.kind == Kind::Regular {
+            self.open.file.set_len(0)?;
             self.size = 0;
         }
         Ok(())
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        let numbered = |n: u32| {
-            let mut name = self.to.path.as_os_str().to_owned();
-            name.push(format!(".{n}"));
-            PathBuf::from(name)
-        };
-        for n in (1..self.to.backups).rev() {
-            rename_if_there(&numbered(n), &numbered(n + 1))?;
+        // Of two programs with one file the other one may have been first: then what has this name now is not full.
+        let is_ours = self.to.path.metadata().is_ok_and(|meta| id(&meta) == self.open.id);
+        match self.to.backups {
+            0 if is_ours => return self.clear(),
+            backups if is_ours => rotation::shift(&self.to.path, backups)?,
+            _ => {}
         }
-        if self.to.backups > 0 {
-            rename_if_there(&self.to.path, &numbered(1))?;
-        }
-        self.file = open(&self.to.path, true)?;
-        self.size = 0;
-        Ok(())
+        self.reopen()
     }
+}
+
+impl Trouble {
+    /// What to tell of it.
+    pub(super) fn with(&self, path: &Path) -> String {
+        let path = path.display();
+        match self {
+            Trouble::Write(e) => format!("cannot write to {path}: {e}; output is being lost"),
+            Trouble::Rotate(e) => format!("cannot rotate {path}: {e}; it goes on growing"),
+        }
+    }
+}
+
+impl Open {
+    /// Always for appending, so that two writers, or a truncation from outside, cannot make holes.
+    pub(super) fn named(path: &Path) -> io::Result<(Open, Metadata)> {
+        let (open, meta) = Open::with(path, OpenOptions::new().append(true).create(true), OFlags::NOCTTY)?;
+        if open.kind == Kind::Pipe {
+            make_room(&open.file);
+        }
+        Ok((open, meta))
+    }
+
+    pub(super) fn with(
+        path: &Path,
+        options: &mut OpenOptions,
+        flags: OFlags,
+    ) -> io::Result<(Open, Metadata)> {
+        let file = options.custom_flags(flags.bits() as i32).open(path)?;
+        let meta = file.metadata()?;
+        let kind = match meta.file_type() {
+            kind if kind.is_file() => Kind::Regular,
+            kind if kind.is_fifo() => Kind::Pipe,
+            _ => Kind::Other,
+        };
+        Ok((Open { file, id: id(&meta), kind }, meta))
+    }
+
+    /// Where the next byte goes; 0 for what has no size.
+    pub(super) fn end(&self) -> io::Result<u64> {
+        match self.kind {
+            Kind::Regular => Ok(seek(&self.file, SeekFrom::End(0))?),
+            Kind::Pipe | Kind::Other => Ok(0),
+        }
+    }
+}
+
+/// What is spliced into a pipe takes a place of its own there, however short it is; sixteen places would soon be full.
+fn make_room(pipe: &File) {
+    if fcntl_getpipe_size(pipe).is_ok_and(|size| size < ROOM) {
+        // Where the kernel grants no more the reader is waited for a little sooner.
+        let _ = fcntl_setpipe_size(pipe, ROOM);
+    }
+}
+
+fn id(meta: &Metadata) -> FileId {
+    FileId { dev: meta.dev(), ino: meta.ino() }
 }
 
 /// Empties a log that is not open. Only a regular file is touched, and none is made.
@@ -99,53 +195,19 @@ pub(crate) fn clear(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Always for appending, so that two writers, or a truncation from outside, cannot make holes.
-fn open(path: &Path, empty: bool) -> io::Result<File> {
-    let no_terminal = rustix::fs::OFlags::NOCTTY.bits() as i32;
-    let file = OpenOptions::new().append(true).create(true).custom_flags(no_terminal).open(path)?;
-    if empty {
-        file.set_len(0)?;
-    }
-    Ok(file)
-}
-
-fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
-    match std::fs::rename(from, to) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::scene::Dir;
 
-    struct Dir(PathBuf);
-
-    impl Dir {
-        fn new(name: &str) -> Dir {
-            let dir = std::env::temp_dir().join(format!("provost-sink-{}-{name}", std::process::id()));
-            std::fs::create_dir_all(&dir).unwrap();
-            Dir(dir)
-        }
-        fn sink(&self, maxbytes: u64, backups: u32) -> Sink {
-            Sink::open(Destination { path: self.0.join("log").into(), maxbytes, backups }).unwrap()
-        }
-        fn content(&self, name: &str) -> Option<String> {
-            std::fs::read_to_string(self.0.join(name)).ok()
-        }
-    }
-
-    impl Drop for Dir {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
+    fn sink(dir: &Dir, maxbytes: u64, backups: u32) -> Sink {
+        Sink::open(Destination { path: dir.file("log").into(), maxbytes, backups }).unwrap()
     }
 
     #[test]
     fn a_full_file_becomes_the_first_backup_and_the_oldest_goes() {
-        let dir = Dir::new("rotate");
-        let mut sink = dir.sink(4, 2);
+        let dir = Dir::new();
+        let mut sink = sink(&dir, 4, 2);
         for piece in ["1111", "2222", "3333", "44"] {
             sink.write(piece.as_bytes()).unwrap();
         }
@@ -157,8 +219,8 @@ mod tests {
 
     #[test]
     fn without_backups_a_full_file_is_emptied() {
-        let dir = Dir::new("empty");
-        let mut sink = dir.sink(4, 0);
+        let dir = Dir::new();
+        let mut sink = sink(&dir, 4, 0);
         sink.write(b"12345").unwrap();
         sink.write(b"6").unwrap();
         assert_eq!(dir.content("log").as_deref(), Some("6"));
@@ -167,10 +229,10 @@ mod tests {
 
     #[test]
     fn a_file_emptied_from_outside_is_not_rotated_for_what_it_once_held() {
-        let dir = Dir::new("outside");
-        let mut sink = dir.sink(10, 1);
+        let dir = Dir::new();
+        let mut sink = sink(&dir, 10, 1);
         sink.write(b"12345678").unwrap();
-        File::create(dir.0.join("log")).unwrap();
+        File::create(dir.file("log")).unwrap();
         sink.write(b"abc").unwrap();
         assert_eq!(dir.content("log").as_deref(), Some("abc"));
         assert_eq!(dir.content("log.1"), None);
@@ -178,11 +240,22 @@ mod tests {
 
     #[test]
     fn what_was_there_before_is_kept_and_counts() {
-        let dir = Dir::new("before");
-        std::fs::write(dir.0.join("log"), "1234567").unwrap();
-        let mut sink = dir.sink(8, 1);
+        let dir = Dir::new();
+        std::fs::write(dir.file("log"), "1234567").unwrap();
+        let mut sink = sink(&dir, 8, 1);
         sink.write(b"8").unwrap();
         assert_eq!(dir.content("log.1").as_deref(), Some("12345678"));
+    }
+
+    #[test]
+    fn of_two_with_one_file_only_the_first_rotates_it() {
+        let dir = Dir::new();
+        let (mut one, mut two) = (sink(&dir, 4, 3), sink(&dir, 4, 3));
+        one.write(b"1111").unwrap();
+        two.write(b"2222").unwrap();
+        two.write(b"33").unwrap();
+        assert_eq!(dir.content("log.1").as_deref(), Some("11112222"));
+        assert_eq!((dir.content("log").as_deref(), dir.content("log.2")), (Some("33"), None));
     }
 
     #[test]
@@ -195,10 +268,10 @@ mod tests {
 
     #[test]
     fn reopening_follows_the_name_not_the_file() {
-        let dir = Dir::new("reopen");
-        let mut sink = dir.sink(0, 0);
+        let dir = Dir::new();
+        let mut sink = sink(&dir, 0, 0);
         sink.write(b"old").unwrap();
-        std::fs::rename(dir.0.join("log"), dir.0.join("moved")).unwrap();
+        std::fs::rename(dir.file("log"), dir.file("moved")).unwrap();
         sink.reopen().unwrap();
         sink.write(b"new").unwrap();
         assert_eq!(

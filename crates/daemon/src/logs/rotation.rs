@@ -1,0 +1,111 @@
+//! Rotation: the full file becomes the first backup, each backup the next, and the oldest goes (SPEC 4.3).
+//!
+//! Backups move up only as far as the first number that nobody has. In an unbroken row that is the usual shift, which ends the
+//! oldest. And it makes every rename a step after which we may be killed. Each moves one file into the gap above it, from
+//! the oldest down, and so leaves the gap one lower:
+//!
+//! ```text
+//! log 1 2 3 4 5  →  log 1 2 3 _ 5  →  log 1 2 _ 4 5  →  log 1 _ 3 4 5  →  log _ 2 3 4 5  →  _ 1 2 3 4 5
+//! ```
+//!
+//! Only the first step ends a file. From each of the others whoever rotates next moves up to that gap: exactly the steps that
+//! were left. After the last there is no full file, and a new one is made by whoever opens the log next.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::death;
+
+/// Moves a full log out of the way; there is then no file of its name. `backups` is at least one.
+pub(super) fn shift(path: &Path, backups: u32) -> io::Result<()> {
+    // Whoever cannot be asked is taken to be there: moving it will tell.
+    let is_free = |n: &u32| matches!(numbered(path, *n).symlink_metadata(), Err(e) if e.kind() == io::ErrorKind::NotFound);
+    let gap = (1..backups).find(is_free).unwrap_or(backups);
+    for n in (1..gap).rev() {
+        rename_if_there(&numbered(path, n), &numbered(path, n + 1))?;
+        death::may_come();
+    }
+    rename_if_there(path, &numbered(path, 1))?;
+    death::may_come();
+    Ok(())
+}
+
+fn numbered(path: &Path, n: u32) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(format!(".{n}"));
+    name.into()
+}
+
+fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::rename(from, to) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use super::*;
+    use crate::logs::scene::Dir;
+
+    fn all(dir: &Dir) -> BTreeMap<String, String> {
+        let entries = fs::read_dir(dir.path()).unwrap().map(Result::unwrap);
+        entries
+            .map(|e| (e.file_name().into_string().unwrap(), fs::read_to_string(e.path()).unwrap()))
+            .collect()
+    }
+
+    fn filled(names: &[&str]) -> Dir {
+        let dir = Dir::new();
+        for name in names {
+            fs::write(dir.file(name), format!("was {name}")).unwrap();
+        }
+        dir
+    }
+
+    const ROWS: [&[&str]; 5] = [
+        &["log"],
+        &["log", "log.1", "log.2"],
+        &["log", "log.1", "log.2", "log.3", "log.4", "log.5"],
+        &["log", "log.1", "log.3", "log.5"],
+        &["log", "log.2", "log.3", "log.4", "log.5"],
+    ];
+
+    #[test]
+    fn whenever_it_is_killed_the_next_one_ends_where_it_would_have_ended() {
+        for row in ROWS {
+            let whole = filled(row);
+            shift(&whole.file("log"), 5).unwrap();
+            let mut after = 0;
+            loop {
+                after += 1;
+                let dir = filled(row);
+                let died = death::after(after, || shift(&dir.file("log"), 5).unwrap());
+                if died && dir.file("log").exists() {
+                    shift(&dir.file("log"), 5).unwrap();
+                }
+                assert_eq!(all(&dir), all(&whole), "{row:?}, killed after step {after}");
+                if !died {
+                    break;
+                }
+            }
+            assert!(after > 1);
+        }
+    }
+
+    #[test]
+    fn only_the_oldest_of_a_full_row_is_lost_and_nobody_of_one_with_a_gap() {
+        let full = filled(ROWS[2]);
+        shift(&full.file("log"), 5).unwrap();
+        let kept: Vec<_> = all(&full).into_values().collect();
+        assert_eq!(kept, ["was log", "was log.1", "was log.2", "was log.3", "was log.4"]);
+        let gap = filled(ROWS[3]);
+        shift(&gap.file("log"), 5).unwrap();
+        let names: Vec<_> = all(&gap).into_iter().map(|(name, was)| format!("{name} {was}")).collect();
+        assert_eq!(names, ["log.1 was log", "log.2 was log.1", "log.3 was log.3", "log.5 was log.5"]);
+    }
+}

@@ -12,6 +12,7 @@ mod boot;
 mod brain;
 mod common;
 mod fcgi;
+mod flow;
 mod growth;
 mod http;
 mod leftovers;

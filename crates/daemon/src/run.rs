@@ -115,12 +115,18 @@ impl Loop {
         if self.hands.link.wants_to_write() {
             wanted |= PollFlags::OUT;
         }
-        let mut fds = [PollFd::new(&self.hands.link, wanted), PollFd::new(&self.bell, PollFlags::IN)];
+        let room = if self.hands.log.wants_to_write() { PollFlags::OUT } else { PollFlags::empty() };
+        let mut fds = [
+            PollFd::new(&self.hands.link, wanted),
+            PollFd::new(&self.bell, PollFlags::IN),
+            PollFd::new(&self.hands.log, room),
+        ];
         let deadlines = [self.supervisor.next_deadline(), self.hands.upgrade.deadline()];
         let timeout = clock::until(deadlines.into_iter().flatten().min());
         // An interrupted poll is a short one.
         let _ = poll(&mut fds, timeout.as_ref());
         let may_write = fds[0].revents().contains(PollFlags::OUT);
+        self.hands.log.flush();
         self.bell.silence();
         if may_write { self.hands.link.flush() } else { Ok(()) }
     }

@@ -103,7 +103,7 @@ impl HandOver {
         hands
             .log
             .write(LogLevel::Info, &format!("a brain of version {to} takes over from this one of {version}"));
-        hands.pump.stop();
+        hands.pump.stop(hands.log);
         hands.link.send(ToKeeper::HandOver)?;
         let reply = match outcome(&mut hands.link)? {
             Ok(keeper) => Reply::Upgraded(Upgraded { from: version.to_owned(), to, keeper }),

@@ -3,10 +3,11 @@
 //! In: the configuration, and what limits and privileges had to say before there was a log. Out: a log and its pump.
 
 use std::io;
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
 
 use provost_config::{Config, LogLevel, MainLog as LogTarget, Message};
 use provost_keeper::{Link, ToKeeper};
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
 use super::Refusal;
 use super::past::Past;
@@ -15,6 +16,12 @@ use crate::kept::Versions;
 use crate::logs::auto::AutoLogs;
 use crate::logs::{Destination, Journal, MainFile, MainLog, Notice, Pump, Sink, journal};
 use crate::wake::Post;
+
+/// The names under which the keeper holds the pipe of our own lines, and how much it is to hold: a thousand programs say
+/// three lines each when they start.
+const LINES_OUT: &str = "lines:out";
+const LINES_IN: &str = "lines:in";
+const LINES: usize = 512 * 1024;
 
 /// Opens the main log and starts the thread that writes it, and every other log, beginning with what a dead brain left.
 pub(super) fn open(
@@ -25,11 +32,11 @@ pub(super) fn open(
 ) -> Result<(Pump, MainLog), Refusal> {
     let settings = &config.supervisord;
     let copy = !past.in_background() && !settings.silent;
-    let main_log = open_file(config, past)?;
-    let pump = Pump::start(main_log, copy, journal(past, link)?, notices)
+    let file = open_file(config, past)?;
+    let (read, write) = pipe(past, link)?;
+    let pump = Pump::start((read, file), copy, journal(past, link)?, notices)
         .map_err(|e| Refusal::system(format!("cannot start the log pump: {e}")))?;
-    let log = MainLog::new(settings.loglevel, Arc::clone(&pump.orders), Arc::clone(&pump.waiting));
-    Ok((pump, log))
+    Ok((pump, MainLog::new(settings.loglevel, write)))
 }
 
 /// Programs that run already need a brain more than a brain needs its log.
@@ -52,6 +59,25 @@ fn open_file(config: &Config, past: &Past) -> Result<MainFile, Refusal> {
             Ok(MainFile::Missing(to))
         }
     }
+}
+
+/// The pipe through which our own lines go to the log: that of the dead brain, with what it still had to say, or a new one.
+fn pipe(past: &mut Past, link: &mut Link) -> Result<(OwnedFd, OwnedFd), Refusal> {
+    let mut held = |name: &str| {
+        let at = past.held.iter().position(|(held, _)| held == name)?;
+        Some(past.held.swap_remove(at).1)
+    };
+    if let (Some(read), Some(write)) = (held(LINES_OUT), held(LINES_IN)) {
+        return Ok((read, write));
+    }
+    let cannot = |e: io::Error| Refusal::system(format!("cannot make a pipe for the log: {e}"));
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|e| cannot(e.into()))?;
+    // Where the kernel grants no more, lines wait in memory a little sooner.
+    let _ = fcntl_setpipe_size(&write, LINES);
+    for (name, fd) in [(LINES_OUT, &read), (LINES_IN, &write)] {
+        link.send(ToKeeper::Hold { name: name.to_owned(), fd: fd.try_clone().map_err(cannot)? })?;
+    }
+    Ok((read, write))
 }
 
 /// That of the dead brain, or a new one, which the keeper holds before there is any output to put into it.

@@ -135,8 +135,8 @@ impl Brain {
         self.api.stop();
         self.sockets.remove();
         self.pidfile.remove();
-        let Hands { mut link, pump, record, .. } = self.main.hands;
-        pump.stop();
+        let Hands { mut link, pump, log, record, .. } = self.main.hands;
+        pump.stop(log);
         if let Some(record) = record {
             record.finish();
         }
@@ -151,10 +151,11 @@ impl Brain {
 impl Brain {
     /// Without a keeper nothing can be done for the programs, and nothing is done to them: they run on, and the record
     /// says so to whoever starts next.
-    fn end_without_a_keeper(mut self, why: LinkError) -> Refusal {
+    fn end_without_a_keeper(self, why: LinkError) -> Refusal {
         let text = format!("{why}; its programs are left running, and this process ends");
-        self.main.hands.log.write(LogLevel::Critical, &text);
-        self.main.hands.pump.stop_soon();
+        let Hands { pump, mut log, .. } = self.main.hands;
+        log.write(LogLevel::Critical, &text);
+        pump.stop_soon(log);
         Refusal::system(text)
     }
 }

@@ -21,6 +21,9 @@ use super::sink::{Kind, Sink, Trouble};
 /// One read at most; the size of Supervisor's (SPEC 4.2).
 const BUFFER: usize = 128 * 1024;
 
+/// Somebody who wants to see what is carried.
+type See<'a> = &'a mut dyn FnMut(&[u8]);
+
 /// The means to carry chunks.
 #[derive(Debug)]
 pub(super) struct Carrier {
@@ -54,15 +57,51 @@ impl Carrier {
         {
             return (flow, Ok(()));
         }
+        self.carry_by_journal(pipe, sink, None)
+    }
+
+    /// The same, for a pipe whose content somebody wants to see, too.
+    pub(super) fn carry_seen(
+        &mut self,
+        pipe: &OwnedFd,
+        sink: Option<&mut Sink>,
+        see: See<'_>,
+    ) -> (Flow, Result<(), Trouble>) {
+        let Some(sink) = sink else {
+            let flow = self.read(pipe);
+            if let Flow::Some(_) = flow {
+                see(&self.buffer);
+            }
+            return (flow, Ok(()));
+        };
+        self.carry_by_journal(pipe, sink, Some(see))
+    }
+
+    fn carry_by_journal(
+        &mut self,
+        pipe: &OwnedFd,
+        sink: &mut Sink,
+        see: Option<See<'_>>,
+    ) -> (Flow, Result<(), Trouble>) {
         match self.journal.as_mut().map(|journal| journal.take(pipe, sink)) {
-            None => self.copy(pipe, sink),
+            None => self.copy(pipe, sink, see),
             Some(Ok(flow @ (Flow::Dry | Flow::Ended))) => (flow, Ok(())),
-            Some(Ok(flow @ Flow::Some(_))) => (flow, self.put(sink)),
+            Some(Ok(flow @ Flow::Some(_))) => {
+                let chunk = match (&see, &self.journal) {
+                    (Some(_), Some(journal)) => journal.chunk().ok(),
+                    _ => None,
+                };
+                let result = self.put(sink);
+                if let (Some(see), Some(chunk)) = (see, chunk) {
+                    see(&chunk);
+                }
+                (flow, result)
+            }
             Some(Err(e)) => {
                 if !self.has_refused {
                     (self.refused, self.has_refused) = (Some(e), true);
                 }
-                self.copy(pipe, sink)
+                self.copy(pipe, sink, see)
             }
         }
     }
@@ -73,12 +112,13 @@ impl Carrier {
         sink.grown(size)
     }
 
-    fn copy(&mut self, pipe: &OwnedFd, sink: &mut Sink) -> (Flow, Result<(), Trouble>) {
+    fn copy(&mut self, pipe: &OwnedFd, sink: &mut Sink, see: Option<See<'_>>) -> (Flow, Result<(), Trouble>) {
         let flow = self.read(pipe);
-        let result = match flow {
-            Flow::Some(_) => sink.write(&self.buffer),
-            Flow::Dry | Flow::Ended => Ok(()),
-        };
+        let Flow::Some(_) = flow else { return (flow, Ok(())) };
+        let result = sink.write(&self.buffer);
+        if let Some(see) = see {
+            see(&self.buffer);
+        }
         (flow, result)
     }
 

@@ -168,6 +168,19 @@ impl Journal {
         Ok(size)
     }
 
+    /// What was taken and is not put yet.
+    pub(super) fn chunk(&self) -> io::Result<Vec<u8>> {
+        let mut chunk = vec![0; (self.taken - self.mark.done) as usize];
+        let mut read = 0;
+        while read < chunk.len() {
+            match pread(&self.memory, &mut chunk[read..], self.mark.done + read as u64)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => read += n,
+            }
+        }
+        Ok(chunk)
+    }
+
     /// Finishes what a dead brain had begun. Returns what is to be said of it, if anything.
     pub(super) fn recover(&mut self) -> Option<(LogLevel, String)> {
         if self.mark.done >= self.taken {
@@ -197,14 +210,7 @@ impl Journal {
 
     /// Whether they went to another file than the first of them may have gone to.
     fn finish(&mut self, path: &Path) -> io::Result<bool> {
-        let mut chunk = vec![0; (self.taken - self.mark.done) as usize];
-        let mut read = 0;
-        while read < chunk.len() {
-            match pread(&self.memory, &mut chunk[read..], self.mark.done + read as u64)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                n => read += n,
-            }
-        }
+        let chunk = self.chunk()?;
         let Mark { done, file, before } = self.mark;
         let Found { to, written, is_another } = recovery::find(path, file, before, &chunk, done)?;
         death::may_come();

@@ -3,17 +3,19 @@
 //! In: lines that are complete, and troubles of the pump's own. A file that cannot be opened keeps no brain from its work: the
 //! daemon goes on without it, and tries again when it is asked to reopen its logs, or with a line that comes some time later.
 //!
-//! Lines wait in memory until they are written, and a brain that is killed takes those with it that still do. What is in
-//! the file is there once, in order; what happened is not forgotten with its line: states, exits and commands live elsewhere.
+//! The brain's lines come through a pipe like a program's output (`main_log.rs`), and go the same way. Only their copy, and what
+//! the pump itself has to say, is gone with a brain that is killed.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use provost_config::LogLevel;
 use provost_core::Mono;
 
+use super::carry::Carrier;
+use super::journal::Flow;
 use super::line::line;
 use super::sink::{Destination, Sink};
 use crate::clock;
@@ -33,9 +35,10 @@ pub(crate) enum MainFile {
 
 #[derive(Debug)]
 pub(super) struct MainSink {
+    /// Where the brain's lines come from.
+    pipe: OwnedFd,
     file: MainFile,
     copy: bool,
-    waiting: Arc<AtomicUsize>,
     zone: TimeZone,
     /// Lines that have found no file, and when to look for it again.
     lost: usize,
@@ -43,16 +46,36 @@ pub(super) struct MainSink {
 }
 
 impl MainSink {
-    /// `waiting` is counted down with each line that was counted up.
-    pub(super) fn new(file: MainFile, copy: bool, waiting: Arc<AtomicUsize>) -> MainSink {
+    pub(super) fn new(pipe: OwnedFd, file: MainFile, copy: bool) -> MainSink {
         let next_try = clock::now().mono + PATIENCE;
-        MainSink { file, copy, waiting, zone: TimeZone::system(), lost: 0, next_try }
+        MainSink { pipe, file, copy, zone: TimeZone::system(), lost: 0, next_try }
     }
 
-    /// A line that waited.
-    pub(super) fn write(&mut self, line: &str) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.put(line);
+    /// Carries what the brain has said, as much as goes in one piece.
+    pub(super) fn carry(&mut self, carrier: &mut Carrier) -> Flow {
+        self.find_in_time();
+        let MainSink { pipe, file, copy, lost, .. } = self;
+        // A main log that cannot be written must not end what it reports on.
+        match file {
+            MainFile::Open(sink) if !*copy => carrier.carry(pipe, Some(sink)).0,
+            MainFile::Open(sink) => carrier.carry_seen(pipe, Some(sink), &mut |bytes| say(bytes)).0,
+            MainFile::None if !*copy => carrier.carry(pipe, None).0,
+            MainFile::None => carrier.carry_seen(pipe, None, &mut |bytes| say(bytes)).0,
+            MainFile::Missing(_) => {
+                let mut see = |bytes: &[u8]| {
+                    *lost += bytes.iter().filter(|byte| **byte == b'\n').count();
+                    if *copy {
+                        say(bytes);
+                    }
+                };
+                carrier.carry_seen(pipe, None, &mut see).0
+            }
+        }
+    }
+
+    /// Lines that have found no room in the pipe by the end.
+    pub(super) fn write(&mut self, lines: &[u8]) {
+        self.put(&String::from_utf8_lossy(lines));
     }
 
     /// A line of the pump's own.
@@ -79,10 +102,7 @@ impl MainSink {
     }
 
     fn put(&mut self, line: &str) {
-        if matches!(self.file, MainFile::Missing(_)) && clock::now().mono >= self.next_try {
-            // Said when it was missed first, and whenever somebody asks to reopen the logs.
-            let _ = self.find();
-        }
+        self.find_in_time();
         match &mut self.file {
             MainFile::None => {}
             // A main log that cannot be written must not end what it reports on.
@@ -91,6 +111,13 @@ impl MainSink {
         }
         if self.copy {
             crate::console::say(line);
+        }
+    }
+
+    fn find_in_time(&mut self) {
+        if matches!(self.file, MainFile::Missing(_)) && clock::now().mono >= self.next_try {
+            // Said when it was missed first, and whenever somebody asks to reopen the logs.
+            let _ = self.find();
         }
     }
 
@@ -103,4 +130,8 @@ impl MainSink {
         self.trouble(&format!("this log could not be opened until now; {lost} lines were lost"));
         Ok(())
     }
+}
+
+fn say(bytes: &[u8]) {
+    crate::console::say(&String::from_utf8_lossy(bytes));
 }

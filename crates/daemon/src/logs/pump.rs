@@ -12,7 +12,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,6 +23,7 @@ use rustix::io::Errno;
 
 use super::carry::Carrier;
 use super::journal::{Flow, Journal};
+use super::main_log::MainLog;
 use super::main_sink::{MainFile, MainSink};
 use super::sink::{self, Destination, Sink, Trouble};
 use crate::leftovers::Change;
@@ -33,8 +33,9 @@ use crate::wake::{Bell, Post};
 const PIPE: usize = 64 * 1024;
 /// What is queued is written in a blink where it can be written at all.
 const SOON: Duration = Duration::from_secs(1);
-/// The token of the bell; sources count from 1.
+/// The tokens of the bell and of the main log's pipe; sources count on from there.
 const BELL: u64 = 0;
+const MAIN_LOG: u64 = 1;
 
 /// Which output of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,8 +55,6 @@ pub(crate) struct Heir {
 /// What the main loop wants of the pump.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// A line for the main log, complete with its newline.
-    Line(String),
     /// Make ready for a child: open its files. Answered by `Notice::Opened`.
     Open { child: ChildId, process: ProcessId, sinks: Vec<(Output, Destination)> },
     /// The child runs; without a file its output is read and dropped.
@@ -74,8 +73,8 @@ pub(crate) enum Order {
     Record(Change),
     /// Open every file anew by its name.
     Reopen,
-    /// Write what is queued and end.
-    Quit,
+    /// Write what is queued, these lines for the main log last, and end.
+    Quit(Vec<u8>),
 }
 
 /// What the pump tells the main loop.
@@ -94,29 +93,27 @@ pub(crate) enum Notice {
 /// The running thread.
 #[derive(Debug)]
 pub(crate) struct Pump {
-    pub(crate) orders: Arc<Post<Order>>,
-    /// Lines of the main log that are not written yet.
-    pub(crate) waiting: Arc<AtomicUsize>,
+    pub(crate) orders: Post<Order>,
     thread: JoinHandle<()>,
     ended: Receiver<Infallible>,
 }
 
 impl Pump {
-    /// Starts the thread. The main log goes to `main_log`, and to standard output if `copy`. Without a journal what is on
-    /// its way when the brain dies is lost.
+    /// Starts the thread. What comes through the pipe goes to the main log, and to standard output if `copy`. Without a
+    /// journal what is on its way when the brain dies is lost.
     pub(crate) fn start(
-        main_log: MainFile,
+        (pipe, main_log): (OwnedFd, MainFile),
         copy: bool,
         journal: io::Result<Journal>,
         notices: Post<Notice>,
     ) -> io::Result<Pump> {
         let bell = Bell::new()?;
         let (orders, queue) = Post::new(&bell);
-        let waiting = Arc::new(AtomicUsize::new(0));
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&poll, &bell, epoll::EventData::new_u64(BELL), epoll::EventFlags::IN)?;
         let (alive, ended) = channel();
-        let mut main_log = MainSink::new(main_log, copy, Arc::clone(&waiting));
+        epoll::add(&poll, &pipe, epoll::EventData::new_u64(MAIN_LOG), epoll::EventFlags::IN)?;
+        let mut main_log = MainSink::new(pipe, main_log, copy);
         let journal = journal.inspect_err(|e| main_log.trouble(&no_journal(e))).ok();
         let worker = Worker {
             poll,
@@ -129,24 +126,24 @@ impl Pump {
             sources: BTreeMap::new(),
             children: BTreeMap::new(),
             lingering: BTreeMap::new(),
-            next_token: BELL + 1,
+            next_token: MAIN_LOG + 1,
             record_is_troubled: false,
             _alive: alive,
         };
         let thread = std::thread::Builder::new().name("pump".into()).spawn(move || worker.run())?;
-        Ok(Pump { orders: Arc::new(orders), waiting, thread, ended })
+        Ok(Pump { orders, thread, ended })
     }
 
-    /// Ends the thread after everything queued has been written.
-    pub(crate) fn stop(self) {
-        self.orders.send(Order::Quit);
+    /// Ends the thread after everything queued has been written, and everything that the log has to say.
+    pub(crate) fn stop(self, log: MainLog) {
+        self.orders.send(Order::Quit(log.into_waiting()));
         // A panic there has been printed by its own thread; there is nothing to add.
         let _ = self.thread.join();
     }
 
     /// The same, but a disk that does not answer is not waited for.
-    pub(crate) fn stop_soon(self) {
-        self.orders.send(Order::Quit);
+    pub(crate) fn stop_soon(self, log: MainLog) {
+        self.orders.send(Order::Quit(log.into_waiting()));
         // Ends with the thread, which never sends anything.
         let _ = self.ended.recv_timeout(SOON);
     }
@@ -217,6 +214,7 @@ impl Worker {
                             return;
                         }
                     }
+                    MAIN_LOG => drop(self.main_log.carry(&mut self.carrier)),
                     token => self.flow(token),
                 }
             }
@@ -227,7 +225,11 @@ impl Worker {
     fn obey_all(&mut self) -> bool {
         loop {
             match self.queue.try_recv() {
-                Ok(Order::Quit) => return false,
+                Ok(Order::Quit(lines)) => {
+                    self.say_all();
+                    self.main_log.write(&lines);
+                    return false;
+                }
                 Ok(order) => self.obey(order),
                 Err(std::sync::mpsc::TryRecvError::Empty) => return true,
                 // The brain has ended without a word; so do we.
@@ -238,7 +240,6 @@ impl Worker {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Line(line) => self.main_log.write(&line),
             Order::Open { child, process, sinks } => {
                 let result = self.open(child, process, sinks);
                 self.notices.send(Notice::Opened { child, result });
@@ -285,9 +286,18 @@ impl Worker {
                 }
                 self.record_is_troubled = written.is_err();
             }
-            Order::Reopen => self.reopen(),
-            Order::Quit => {}
+            Order::Reopen => {
+                // What was said before belongs into the file of before.
+                self.say_all();
+                self.reopen();
+            }
+            Order::Quit(_) => {}
         }
+    }
+
+    /// Writes all that is in the main log's pipe.
+    fn say_all(&mut self) {
+        while let Flow::Some(_) = self.main_log.carry(&mut self.carrier) {}
     }
 
     // --- a child's life ---

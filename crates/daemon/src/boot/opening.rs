@@ -84,7 +84,7 @@ fn pipe(past: &mut Past, link: &mut Link) -> Result<(OwnedFd, OwnedFd), Refusal>
 fn journal(past: &mut Past, link: &mut Link) -> Result<io::Result<Journal>, Refusal> {
     if let Some(at) = past.held.iter().position(|(name, _)| name == journal::HELD_AS) {
         let (_, fd) = past.held.swap_remove(at);
-        // One that cannot be understood is replaced.
+        // One of another format is replaced: only a death leaves something in it, and what dies is mostly our own build.
         if let Ok(journal) = Journal::resume(fd) {
             return Ok(Ok(journal));
         }

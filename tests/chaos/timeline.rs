@@ -173,7 +173,12 @@ impl Life {
     fn wrong_pace(&self, wish: &Wish) -> Option<&'static str> {
         let took = wish.done_ns - wish.sent_ns;
         let stubborn = self.part.role == Role::Stubborn;
-        if stubborn && wish.fault.is_none() && took < STOPWAITSECS * 1_000_000_000 {
+        // One that was stopped before its first instruction was not stubborn yet.
+        let start =
+            self.wishes.iter().filter(|other| other.want == Want::Start && other.sent_ns <= wish.sent_ns);
+        let last_start = start.map(|start| start.sent_ns).max().unwrap_or(0);
+        let was_there = self.runs.iter().any(|run| (last_start..=wish.sent_ns).contains(&run.began_ns));
+        if stubborn && was_there && wish.fault.is_none() && took < STOPWAITSECS * 1_000_000_000 {
             return Some("too little patience");
         }
         (took > STOPWAITSECS * 1_000_000_000 + LONGEST_STOP_NS).then_some("too much patience")
@@ -308,6 +313,9 @@ mod tests {
     #[test]
     fn a_stop_that_is_too_quick_or_too_slow_is_seen() {
         life(Role::Stubborn).run(1, 10, None).wish(Want::Stop, 10, 10).shows("too little patience");
+        let unborn = life(Role::Stubborn).run(1, 10, None).wish(Want::Start, 20, 21);
+        let faults = unborn.wish(Want::Stop, 21, 21).faults();
+        assert!(!faults.iter().any(|fault| fault.contains("too little patience")), "{faults:?}");
         life(Role::Stubborn).run(1, 30, None).wish(Want::Stop, 9, 31).shows("too much patience");
     }
 }

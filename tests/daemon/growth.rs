@@ -71,9 +71,11 @@ fn nothing_runs_while_nothing_happens() {
     let before = measure();
     daemon.wait_for_hello("over");
     let after = measure();
-    assert_eq!((before.0.0, before.1.0), (after.0.0, after.1.0), "clock ticks of brain and keeper");
     let woken = after.0.1 + after.1.1 - before.0.1 - before.1.1;
     assert!(woken <= 4, "{woken} wake-ups in three idle seconds");
+    // The clock may tick in the very moment of one.
+    let ticks = after.0.0 + after.1.0 - before.0.0 - before.1.0;
+    assert!(ticks <= woken, "{ticks} clock ticks of brain and keeper, and {woken} wake-ups");
 }
 
 #[test]

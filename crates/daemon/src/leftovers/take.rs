@@ -94,7 +94,8 @@ mod tests {
     use super::*;
 
     fn writer() -> (Child, Entry) {
-        let script = "echo early; echo trouble >&2; exec sleep 1000";
+        // In a subshell: the shell itself would write to standard error by way of its standard output.
+        let script = "echo early; (echo trouble >&2); exec sleep 1000";
         let mut command = Command::new("sh");
         let child =
             command.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,5 +1,7 @@
 //! The brain dies, by SIGKILL and at the worst moments; nobody outside may notice.
 
+use std::process::Command;
+
 use provost_testkit::{
     DEADLINE, Daemon, Deadline, HEAD, Implementation, Lines, Process, Signal, send_signal, wait_until_gone,
 };
@@ -87,6 +89,22 @@ fn a_shutdown_in_progress_goes_on() {
     log.wait_for("asked");
     kill_brain(&mut daemon);
     assert!(daemon.process().ended_before(Deadline::after(DEADLINE / 2)), "the shutdown was forgotten");
+}
+
+#[test]
+fn a_daemon_that_cannot_even_make_a_process_for_a_brain_ends_on_sigterm() {
+    let mut daemon = start("[program:a]\ncommand={child} hello forever\n");
+    let a = daemon.wait_for_hello("a").pid;
+    daemon.wait_for_log_line("success: a");
+    let (old, keeper) = (freeze_brain(&daemon), daemon.pid().to_string());
+    // It has no number left for another descriptor.
+    let limited = Command::new("prlimit").args(["--nofile=4:4", "--pid", &keeper]).status().unwrap();
+    assert!(limited.success(), "cannot limit the keeper");
+    old.signal(Signal::KILL);
+    old.wait_until_gone();
+    send_signal(daemon.pid(), Signal::TERM);
+    assert!(daemon.process().ended_before(Deadline::after(DEADLINE / 2)), "SIGTERM is never answered");
+    wait_until_gone(a);
 }
 
 #[test]

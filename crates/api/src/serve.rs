@@ -83,12 +83,16 @@ impl Api {
     }
 }
 
-async fn serve_all(doors: Vec<Door>, shared: Arc<Shared>, phase: watch::Receiver<Phase>) {
+async fn serve_all(doors: Vec<Door>, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
     let mut serving = JoinSet::new();
     for door in doors {
         serving.spawn(serve_door(door, Arc::clone(&shared), phase.clone()));
     }
-    wait_for_stop(&mut phase.clone()).await;
+    tokio::select! {
+        () = wait_for_stop(&mut phase) => {}
+        // A door that has panicked would stay shut for ever. A new brain opens it.
+        Some(Err(_)) = serving.join_next() => std::process::abort(),
+    }
     while serving.join_next().await.is_some() {}
 }
 

@@ -22,6 +22,7 @@ mod memory;
 mod notes;
 mod perform;
 mod run;
+mod thread;
 mod unix_socket;
 mod upgrade;
 mod wake;

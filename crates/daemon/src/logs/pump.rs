@@ -27,6 +27,7 @@ use super::main_log::MainLog;
 use super::main_sink::{MainFile, MainSink};
 use super::sink::{self, Destination, Sink, Trouble};
 use crate::leftovers::Change;
+use crate::thread;
 use crate::wake::{Bell, Post};
 
 /// What a pipe holds, where it cannot be asked.
@@ -130,14 +131,14 @@ impl Pump {
             record_is_troubled: false,
             _alive: alive,
         };
-        let thread = std::thread::Builder::new().name("pump".into()).spawn(move || worker.run())?;
+        let thread = thread::start("pump", move || worker.run())?;
         Ok(Pump { orders, thread, ended })
     }
 
     /// Ends the thread after everything queued has been written, and everything that the log has to say.
     pub(crate) fn stop(self, log: MainLog) {
         self.orders.send(Order::Quit(log.into_waiting()));
-        // A panic there has been printed by its own thread; there is nothing to add.
+        // A panic there has ended all of us.
         let _ = self.thread.join();
     }
 

@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 
-use super::{Afterwards, Brain, Keeper, Peer, read_whole};
+use super::news::Peer;
+use super::requests::read_whole;
+use super::{Afterwards, Brain, Keeper};
 use crate::handover::{Who, variable};
 use crate::spawn::KeptPipes;
 use crate::state::{self, Facts, State};

@@ -15,8 +15,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{FdFlags, fcntl_setfd};
 
+use super::life::socket_pair;
+use super::news::{Past, Peer, Tell};
 use super::renew::{Image, Program};
-use super::{Keeper, Past, Peer, Tell, read_whole, socket_pair, until};
+use super::requests::read_whole;
+use super::{Keeper, until};
 use crate::handover::{Who, variable};
 use crate::link::{Link, receive_packet, send_packet};
 use crate::protocol::{

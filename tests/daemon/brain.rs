@@ -1,6 +1,6 @@
 //! The brain dies, by SIGKILL and at the worst moments; nobody outside may notice.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use provost_testkit::{
     DEADLINE, Daemon, Deadline, HEAD, Implementation, Lines, Process, Signal, send_signal, wait_until_gone,
@@ -334,4 +334,46 @@ fn processes_of_one_name_in_two_groups_keep_their_own_automatic_logs() {
     };
     let files = (file(&daemon, "x:00"), file(&daemon, "y:00"));
     assert!(x != y && files.0 != files.1, "both write to {}", files.0);
+}
+
+#[test]
+fn a_brain_that_dies_again_and_again_is_held_back_and_the_log_says_so() {
+    let mut daemon = start("[program:a]\ncommand={child} hello forever\n");
+    let a = daemon.wait_for_hello("a").pid;
+    daemon.wait_for_log_line("success: a");
+    for _ in 0..4 {
+        kill_brain(&mut daemon);
+        // It has come up.
+        assert_eq!(pid_of(&daemon, "a"), a);
+    }
+    let fifth = Process::new(brain(&daemon));
+    fifth.signal(Signal::KILL);
+    let line = daemon.wait_for_log_line(&format!("the brain (pid {}) has ended unexpectedly", fifth.pid()));
+    let said = "(terminated by SIGKILL, 5 times in a row); a new one goes on after a pause of 100 ms";
+    assert!(line.contains(said), "{line}");
+}
+
+#[test]
+fn a_file_that_was_searched_for_is_not_searched_for_again() {
+    let sandbox = provost_testkit::Sandbox::new();
+    let config = format!("{HEAD}[program:a]\ncommand={{child}} hello forever\n");
+    let config = config.replace("{dir}", sandbox.path().to_str().unwrap());
+    let config = config.replace("{child}", provost_testkit::provost_child().to_str().unwrap());
+    std::fs::create_dir(sandbox.file("etc")).unwrap();
+    std::fs::write(sandbox.file("etc/supervisord.conf"), config.replace(" hello", "")).unwrap();
+    let mut log = Lines::follow(&sandbox.file("main.log"));
+    let mut command = Command::new(&Implementation::ours().supervisord[0]);
+    command.arg("-n").current_dir(sandbox.path()).stdout(Stdio::null());
+    let mut daemon = command.spawn().unwrap();
+    log.wait_for("success: a");
+    // It is gone, and one that is found sooner is no configuration at all.
+    std::fs::remove_file(sandbox.file("etc/supervisord.conf")).unwrap();
+    std::fs::write(sandbox.file("supervisord.conf"), "nonsense").unwrap();
+    let keeper = daemon.id() as i32;
+    let comm = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let brain = provost_testkit::descendants(keeper).into_iter().find(|pid| comm(pid) == "provost-brain\n");
+    send_signal(brain.unwrap(), Signal::KILL);
+    log.wait_for("adopted: 'a'");
+    send_signal(keeper, Signal::TERM);
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
 }

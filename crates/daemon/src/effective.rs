@@ -11,10 +11,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use provost_config::{BadRecording, CliOverrides, Config, GroupConfig, Recorder, Recording, load};
@@ -26,6 +28,8 @@ use crate::kept::{self, StateError, Understood, Versions};
 const LIST: &str = "groups";
 const WHAT: &str = "the list of groups in force";
 const GENERATION: &str = "config:";
+/// Where the file was found: on a later search there may be another one, or none.
+const PATH: &str = "config-path";
 
 /// A reading, and the bytes by which it can be repeated.
 #[derive(Debug)]
@@ -71,8 +75,14 @@ pub(crate) struct Resumed {
 }
 
 impl Effective {
-    /// A fresh start with this reading.
-    pub(crate) fn begin(reading: &Reading, link: &mut Link) -> Result<Effective, EffectiveError> {
+    /// A fresh start with this reading of the file at `path`.
+    pub(crate) fn begin(
+        path: &Path,
+        reading: &Reading,
+        link: &mut Link,
+    ) -> Result<Effective, EffectiveError> {
+        let fd = kept::write(PATH, path.as_os_str().as_bytes())?;
+        link.send(ToKeeper::Hold { name: PATH.to_owned(), fd })?;
         let mut effective = Effective {
             first: 1,
             newest: 0,
@@ -83,6 +93,13 @@ impl Effective {
         };
         effective.reread(reading, link)?;
         Ok(effective)
+    }
+
+    /// Where an earlier brain has found the file.
+    pub(crate) fn path(held: &mut Vec<(String, OwnedFd)>) -> Option<PathBuf> {
+        let at = held.iter().position(|(name, _)| name == PATH)?;
+        let (name, fd) = held.swap_remove(at);
+        Some(OsString::from_vec(kept::read(fd, &name).ok()?).into())
     }
 
     /// From here on groups are added from this reading.

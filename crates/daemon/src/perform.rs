@@ -262,6 +262,9 @@ impl Hands {
 
     /// How an upgrade goes.
     pub(crate) fn upgrade_news(&mut self, news: provost_keeper::Upgrade) -> Option<Input> {
+        if let provost_keeper::Upgrade::Willing(_) = news {
+            self.pump.orders.send(Order::Call);
+        }
         let (ask, reason) = self.upgrade.hear(news)?;
         self.log
             .write(LogLevel::Critical, &format!("the upgrade has failed, everything is as it was: {reason}"));

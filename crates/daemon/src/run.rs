@@ -184,6 +184,10 @@ impl Loop {
                     self.hands.dry(child)?;
                     None
                 }
+                Notice::Free => {
+                    self.hands.upgrade.pump_is_free();
+                    None
+                }
                 Notice::Cleared { process, result } => Some(Input::LogsCleared { process, result }),
             };
             self.inputs.extend(input);

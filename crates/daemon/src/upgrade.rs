@@ -28,10 +28,11 @@ pub(crate) enum Progress {
     Trying {
         ask: AskId,
     },
-    /// The new brain is willing.
+    /// The new brain is willing. Until the pump is free, a log that nobody takes would keep us from letting go.
     Letting {
         hand_over: HandOver,
         until: Mono,
+        is_free: bool,
     },
 }
 
@@ -57,6 +58,7 @@ impl Progress {
 
     /// Takes the keeper's news; returns who is to be told that it has failed, and why.
     pub(crate) fn hear(&mut self, news: Upgrade) -> Option<(AskId, String)> {
+        let was_stuck = matches!(self, Progress::Letting { is_free: false, .. });
         let ask = match std::mem::take(self) {
             Progress::None => return None,
             Progress::Trying { ask } | Progress::Letting { hand_over: HandOver { ask, .. }, .. } => ask,
@@ -64,8 +66,12 @@ impl Progress {
         match news {
             Upgrade::Willing(to) => {
                 let until = clock::now().mono + QUIET_AT_THE_LATEST;
-                *self = Progress::Letting { hand_over: HandOver { ask, to }, until };
+                *self = Progress::Letting { hand_over: HandOver { ask, to }, until, is_free: false };
                 None
+            }
+            Upgrade::Failed(UpgradeFailure::Late) if was_stuck => {
+                let why = "a log is not taken by whoever reads it (a pipe, a terminal, a disk that hangs?)";
+                Some((ask, why.to_owned()))
             }
             Upgrade::Failed(failure) => Some((ask, reason(&failure))),
             // Told to one that has handed over, which does not ask here.
@@ -73,10 +79,19 @@ impl Progress {
         }
     }
 
+    /// The pump has answered a call.
+    pub(crate) fn pump_is_free(&mut self) {
+        if let Progress::Letting { is_free, .. } = self {
+            *is_free = true;
+        }
+    }
+
     /// Whether it is time to let go.
     pub(crate) fn is_due(&mut self, is_quiet: bool) -> Option<HandOver> {
         match std::mem::take(self) {
-            Progress::Letting { hand_over, until } if is_quiet || clock::now().mono >= until => {
+            Progress::Letting { hand_over, until, is_free: true }
+                if is_quiet || clock::now().mono >= until =>
+            {
                 Some(hand_over)
             }
             other => {
@@ -88,8 +103,8 @@ impl Progress {
 
     pub(crate) fn deadline(&self) -> Option<Mono> {
         match self {
-            Progress::Letting { until, .. } => Some(*until),
-            Progress::None | Progress::Trying { .. } => None,
+            Progress::Letting { until, is_free: true, .. } => Some(*until),
+            Progress::Letting { .. } | Progress::None | Progress::Trying { .. } => None,
         }
     }
 }

@@ -11,7 +11,7 @@
 //!   waits, as it would for any slow reader.
 //! - **The brain may die at any moment.** A new one is forked, and is told everything again: each child with its pipes, each
 //!   end that nobody has dealt with, each descriptor that an earlier brain asked it to hold, each signal whose consequences
-//!   no brain has acknowledged. A brain that keeps dying is held back, longer each time and ten seconds at most;
+//!   no brain has acknowledged. A brain that keeps dying is held back, ten seconds at most;
 //!   meanwhile the keeper goes on reaping and relaunching.
 //! - **It does not end before its programs** but on a brain's word (`Finish`), or where a person asks it to and no brain can be
 //!   had: then every program is signalled, waited for, and killed.

@@ -100,12 +100,18 @@ impl Link {
 
     /// The next message, or `None` where none is waiting.
     pub fn receive(&mut self) -> Result<Option<FromKeeper>, LinkError> {
-        match receive_packet(&self.socket, &mut self.packet) {
-            Ok(Some((0, _))) => Err(LinkError::Closed),
-            Ok(Some((n, fds))) => Ok(Some(decode(&self.packet[..n], fds)?)),
-            Ok(None) => Ok(None),
-            Err(Errno::CONNRESET) => Err(LinkError::Closed),
-            Err(e) => Err(LinkError::Io(e.into())),
+        loop {
+            let (n, fds) = match receive_packet(&self.socket, &mut self.packet) {
+                Ok(Some((0, _))) => return Err(LinkError::Closed),
+                Ok(Some(received)) => received,
+                Ok(None) => return Ok(None),
+                Err(e) => return Err(LinkError::Io(e.into())),
+            };
+            match decode(&self.packet[..n], fds) {
+                // News of a kind that a keeper of a later build knows.
+                Err(BadMessage::Kind(_)) => {}
+                decoded => return Ok(Some(decoded?)),
+            }
         }
     }
 }
@@ -281,7 +287,9 @@ pub(crate) fn receive_packet(
     let received = loop {
         match recvmsg(socket, &mut [IoSliceMut::new(packet)], &mut control, flags) {
             Ok(received) => break received,
-            Err(Errno::INTR) => continue,
+            // The other end has closed without having read all that we told. The kernel says so once, and then hands out
+            // what that end had told us before.
+            Err(Errno::INTR | Errno::CONNRESET) => continue,
             Err(Errno::AGAIN) => return Ok(None),
             Err(e) => return Err(e),
         }
@@ -296,3 +304,27 @@ pub(crate) fn receive_packet(
 }
 
 const _: () = assert!(INLINE_PLAN < MAX_MESSAGE);
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    #[test]
+    fn the_last_words_of_one_who_has_not_listened_are_heard() {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+        send_packet(&ours, b"unread", &[]).unwrap();
+        for word in [b"one", b"two"] {
+            send_packet(&theirs, word, &[]).unwrap();
+        }
+        drop(theirs);
+        let mut packet = [0; 16];
+        for word in [b"one", b"two"] {
+            let (n, _) = receive_packet(&ours, &mut packet).unwrap().unwrap();
+            assert_eq!(&packet[..n], word);
+        }
+        assert_eq!(receive_packet(&ours, &mut packet).unwrap().unwrap().0, 0);
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! One packet is one message: a byte of version, a byte of kind, then fields in little-endian
 //! order; descriptors travel beside it by `SCM_RIGHTS`. Both ends are in this crate, but after an upgrade
-//! they may be two builds: the version is checked, and a field is only ever added at the end.
+//! they may be two builds: the version is checked, a number is only ever added behind the others of a message, and what ends in a
+//! text gets a kind of its own instead. A brain passes over kinds that it does not know, a keeper drops them.
 
 use std::os::fd::OwnedFd;
 
@@ -415,6 +416,12 @@ impl<'a> Writer<'a> {
         self.0.extend(at.wall_ms.to_le_bytes());
         self
     }
+    /// Bytes with their number before them, so that a field can be added behind.
+    pub(crate) fn text(self, bytes: &[u8]) -> Self {
+        self.0.extend((bytes.len() as u32).to_le_bytes());
+        self.0.extend(bytes);
+        self
+    }
     /// Bytes up to the end of the packet.
     pub(crate) fn rest(self, bytes: &[u8]) {
         self.0.extend(bytes);
@@ -453,6 +460,13 @@ impl<'a> Reader<'a> {
     }
     pub(crate) fn stamp(&mut self) -> Result<Stamp, BadMessage> {
         Ok(Stamp { mono_ns: self.u64()?, wall_ms: i64::from_le_bytes(self.take()?) })
+    }
+    /// Bytes with their number before them.
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], BadMessage> {
+        let length = self.u32()? as usize;
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or(BadMessage::Short)?;
+        self.0 = rest;
+        Ok(bytes)
     }
     pub(crate) fn rest(self) -> &'a [u8] {
         self.0

@@ -155,13 +155,13 @@ impl State {
             }
         }
         for (fd, name) in &self.held {
-            record(tag::HELD, &|to| to.i32(*fd).rest(name));
+            record(tag::HELD, &|to| to.i32(*fd).text(name).rest(&[]));
         }
         for child in &self.children {
             record(tag::CHILD, &|to| child.write(to));
         }
         for Lingering { id, pipes, label } in &self.lingering {
-            record(tag::LINGERING, &|to| pipes.write(to.u32(*id)).rest(label));
+            record(tag::LINGERING, &|to| pipes.write(to.u32(*id)).text(label).rest(&[]));
         }
         for Stranger { id, pid, started, pidfd } in &self.strangers {
             record(tag::STRANGER, &|to| to.u32(*id).i32(*pid).u64(*started).i32(*pidfd).rest(&[]));
@@ -193,11 +193,11 @@ impl State {
             tag::DISCARDED => self.discarded.push(from.i32()?),
             tag::BRAIN => self.brain = Some(Peer::read(from)?),
             tag::MESSENGER => self.messenger = Some(Peer::read(from)?),
-            tag::HELD => self.held.push((from.i32()?, from.rest().to_vec())),
+            tag::HELD => self.held.push((from.i32()?, from.bytes()?.to_vec())),
             tag::CHILD => self.children.push(Child::read(from)?),
             tag::LINGERING => {
                 let (id, pipes) = (from.u32()?, Pipes::read(&mut from)?);
-                self.lingering.push(Lingering { id, pipes, label: from.rest().to_vec() });
+                self.lingering.push(Lingering { id, pipes, label: from.bytes()?.to_vec() });
             }
             tag::STRANGER => {
                 let (id, pid, started, pidfd) = (from.u32()?, from.i32()?, from.u64()?, from.i32()?);
@@ -272,8 +272,7 @@ impl Child {
         let no_end = End { status: WaitStatus(0), at: Stamp { mono_ns: 0, wall_ms: 0 }, next: None };
         let end = self.end.unwrap_or(no_end);
         let to = to.u32(self.end.is_some().into()).i32(end.status.0).stamp(end.at).u32(end.next.unwrap_or(0));
-        // With its length, so that a field can be added behind it.
-        to.u32(self.plan.len() as u32).rest(&self.plan);
+        to.text(&self.plan).rest(&[]);
     }
 
     fn read(mut from: Reader<'_>) -> Result<Child, BadMessage> {
@@ -289,8 +288,7 @@ impl Child {
         let on = Ends { codes, signals: from.u32()? != 0 };
         let has_ended = from.u32()? != 0;
         let (status, at, heir) = (WaitStatus(from.i32()?), from.stamp()?, from.u32()?);
-        let length = from.u32()? as usize;
-        let plan = from.rest().get(..length).ok_or(BadMessage::Short)?.to_vec();
+        let plan = from.bytes()?.to_vec();
         Ok(Child {
             id,
             pid,

@@ -98,8 +98,14 @@ fn live(mut link: Link, argv: &[String], build: &Build) -> Result<u8, Refusal> {
     {
         complain(&warning);
     }
-    let path = find_config(options.configuration.as_deref(), argv0, &host).map_err(Refusal::usage)?;
-    let source = Source { path: host.cwd().join(path), overrides: options.overrides, host };
+    let path = match Effective::path(&mut past.held) {
+        Some(path) => path,
+        None => {
+            let found = find_config(options.configuration.as_deref(), argv0, &host);
+            host.cwd().join(found.map_err(Refusal::usage)?)
+        }
+    };
+    let source = Source { path, overrides: options.overrides, host };
     if past.hello.on_trial {
         trial::stand(&mut link, past, &source, build)?;
         // Its turn, or its end.

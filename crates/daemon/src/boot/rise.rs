@@ -79,7 +79,9 @@ impl Brain {
         let launcher = launcher(&config, &past);
         let memory = Memory::new(&Versions::OURS.memory).map_err(no_memory)?;
         let (effective, resumed) = match start {
-            Start::Fresh { reading, .. } => (Effective::begin(&reading, &mut link).map_err(not_kept)?, None),
+            Start::Fresh { reading, .. } => {
+                (Effective::begin(&source.path, &reading, &mut link).map_err(not_kept)?, None)
+            }
             Start::Resumed(resumed) => (resumed.effective.clone(), Some(resumed)),
         };
         let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, (memory, effective));

@@ -74,6 +74,8 @@ pub(crate) enum Order {
     Record(Change),
     /// Open every file anew by its name.
     Reopen,
+    /// Say that it is your turn: answered by `Notice::Free`.
+    Call,
     /// Write what is queued, these lines for the main log last, and end.
     Quit(Vec<u8>),
 }
@@ -87,6 +89,8 @@ pub(crate) enum Notice {
     Drained { child: ChildId, lingers: bool },
     /// Nobody holds the output of a child open any more that had ended before.
     Dry { child: ChildId },
+    /// Nothing keeps the pump from its work: whatever it was writing to has taken it.
+    Free,
     /// With the text of what prevented it.
     Cleared { process: ProcessId, result: Result<(), String> },
 }
@@ -292,6 +296,7 @@ impl Worker {
                 self.say_all();
                 self.reopen();
             }
+            Order::Call => drop(self.notices.send(Notice::Free)),
             Order::Quit(_) => {}
         }
     }

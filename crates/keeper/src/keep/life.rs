@@ -24,6 +24,8 @@ const SOON: u32 = 300;
 /// Doubled for each further death, and for each brain in a row that does not even come up.
 const FIRST_PAUSE_NS: u64 = 100_000_000;
 const LONGEST_PAUSE_NS: u64 = 10_000_000_000;
+/// When somebody wants us to end, so many brains in a row that do not come up are enough.
+const NONE_TO_BE_HAD: u32 = 3;
 /// The patience with programs where no brain knows a better one.
 const ALONE_NS: u64 = 10_000_000_000;
 
@@ -77,6 +79,7 @@ impl Keeper {
             return Ok(Next::GoOn);
         };
         self.upgrade_has_lost_its_brain(status);
+        self.stillborn = if brain.ready { 0 } else { self.stillborn.saturating_add(1) };
         match brain.afterwards {
             Afterwards::Finish(code) => Ok(self.end(code)),
             Afterwards::Detach => self.detach(),
@@ -92,12 +95,14 @@ impl Keeper {
                 // Start-up failed, and it has said why: nothing runs that would need us.
                 Ok(self.end(status.code().map_or(1, |code| code as u8)))
             }
-            Afterwards::Restart if self.asked_to_end.is_some() && !brain.ready => self.end_alone(),
+            // One may have been killed. So many in a row mean that there is none to be had.
+            Afterwards::Restart if self.asked_to_end.is_some() && self.stillborn >= NONE_TO_BE_HAD => {
+                self.end_alone()
+            }
             Afterwards::Restart => {
                 let now = sys::now().mono_ns;
                 let was_well = now.saturating_sub(brain.since_ns) >= WELL_AFTER_NS;
                 let before = if was_well { 0 } else { self.previous.map_or(0, |p| p.in_a_row) };
-                self.stillborn = if brain.ready { 0 } else { self.stillborn + 1 };
                 let pause = pause_after(before + 1, self.stillborn);
                 let held_back_ms = (pause / 1_000_000) as u32;
                 self.previous =

@@ -133,6 +133,7 @@ impl<'a> Past<'a> {
                     .u32(previous.in_a_row)
                     .u32(greeting.on_trial.into())
                     .u32(greeting.takes_over.into())
+                    .u32(previous.held_back_ms)
                     .rest(&[]);
             }
             Tell::Held(number) => {

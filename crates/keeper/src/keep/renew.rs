@@ -86,19 +86,17 @@ fn image(path: &Path) -> Result<Image, i32> {
 }
 
 impl Keeper {
-    /// Executes the file that the brain is of, if it is time for that. Where that succeeds it does not return.
-    pub(super) fn renew_when_idle(&mut self) {
-        let Some(image) = self.upgrade.renewal else { return };
-        let told = self.brain.as_ref().is_some_and(|brain| brain.ready && brain.peer.untold.is_empty());
-        if !told || self.spawner.busy() > 0 || self.launcher.is_some() {
-            return;
-        }
-        let errno = self.renew(image);
-        self.upgrade.renewal = None;
-        self.upgrade_is_done(Err(errno));
+    /// Whether nothing is on its way that an exec would cut off: no child that shares our memory, no word to the brain or
+    /// of it about what comes afterwards.
+    pub(super) fn may_renew(&self) -> bool {
+        let settled = |brain: &Brain| {
+            brain.ready && brain.peer.untold.is_empty() && matches!(brain.afterwards, Afterwards::Restart)
+        };
+        self.brain.as_ref().is_some_and(settled) && self.spawner.busy() == 0 && self.launcher.is_none()
     }
 
-    fn renew(&mut self, image: Image) -> i32 {
+    /// Executes the file that the brain is of. Returns the errno where that fails.
+    pub(super) fn renew(&mut self, image: Image) -> i32 {
         let Some(program) = &self.upgrade.program else { return libc::ENOENT };
         match program.image() {
             // Replaced once more meanwhile: that file has proved nothing.
@@ -218,10 +216,8 @@ impl Keeper {
             keeper.upgrade.resume_messenger(peer);
         }
         keeper.upgrade_is_done(Ok(()));
-        // Whoever ended meanwhile may have been told to the keeper before.
-        if let Some(status) = keeper.reap() {
-            keeper.brain_ended(status)?;
-        }
+        // Whoever ended meanwhile may have been told to the keeper before: it is to look once more.
+        let _ = sys::kill(std::process::id() as i32, libc::SIGCHLD);
         Ok(keeper)
     }
 }

@@ -46,8 +46,8 @@ pub(super) struct Progress {
     messenger: Option<Messenger>,
     /// The brain that has taken over is not up yet.
     probation: Option<Probation>,
-    /// The brain is of this image, and the keeper is to be.
-    pub(super) renewal: Option<Image>,
+    /// The brain is of another image, and the keeper is to follow it.
+    renewal: Option<Renewal>,
     /// Processes that are to be reaped without a word.
     leaving: Vec<Leaving>,
 }
@@ -75,8 +75,16 @@ struct Messenger {
     ends_ns: u64,
 }
 
+/// What the keeper is to become, as long as a brain of it lives, and until when that must have been possible.
+#[derive(Clone, Copy)]
+struct Renewal {
+    image: Image,
+    ends_ns: u64,
+}
+
 struct Probation {
     image: Image,
+    patience_ns: u64,
     ends_ns: u64,
     late: bool,
 }
@@ -202,7 +210,7 @@ impl Keeper {
             peer.untold.push_back(Tell::Upgrade(Upgrade::Failed(UpgradeFailure::Late)));
         }
         let patience_ns = trial.as_ref().map_or(FIRST_WORD_NS, |trial| trial.patience_ns);
-        let (is_told, ends_ns) = (!peer.untold.is_empty(), now.saturating_add(patience_ns.saturating_mul(2)));
+        let (is_told, ends_ns) = (!peer.untold.is_empty(), now.saturating_add(patience_ns.saturating_mul(3)));
         self.upgrade.messenger = Some(Messenger { peer, is_told, ends_ns });
         // Without one on trial the loop forks a brain, as after a death.
         if let Some(Trial { peer, image, report, .. }) = trial {
@@ -210,7 +218,7 @@ impl Keeper {
             // What there was to say of earlier deaths has been said.
             self.previous = None;
             self.upgrade.probation =
-                Some(Probation { image, ends_ns: now.saturating_add(patience_ns), late: false });
+                Some(Probation { image, patience_ns, ends_ns: now.saturating_add(patience_ns), late: false });
             self.install(peer, true);
         }
     }
@@ -218,7 +226,8 @@ impl Keeper {
     /// The brain is ready: if it has taken over, the keeper follows it.
     pub(super) fn upgrade_is_up(&mut self) {
         if let Some(probation) = self.upgrade.probation.take() {
-            self.upgrade.renewal = Some(probation.image);
+            let ends_ns = sys::now().mono_ns.saturating_add(probation.patience_ns);
+            self.upgrade.renewal = Some(Renewal { image: probation.image, ends_ns });
         }
     }
 
@@ -237,8 +246,11 @@ impl Keeper {
             self.table.return_report(trial.report);
             self.upgrade.discard(trial.peer.pid);
         }
-        if let Some(probation) = self.upgrade.probation.take() {
-            let failure = if probation.late { UpgradeFailure::Late } else { UpgradeFailure::Ended(status) };
+        let late = self.upgrade.probation.take().map(|probation| probation.late);
+        // Up, and dead before the keeper has followed it: the next one is of the keeper's own file.
+        let unfollowed = self.upgrade.renewal.take().map(|_| false);
+        if let Some(late) = late.or(unfollowed) {
+            let failure = if late { UpgradeFailure::Late } else { UpgradeFailure::Ended(status) };
             self.upgrade.tell_messenger(Upgrade::Failed(failure));
         }
     }
@@ -273,13 +285,14 @@ impl Keeper {
 
     /// When to call [`Keeper::go_on_upgrading`] at the latest.
     pub(super) fn upgrade_ends_ns(&self) -> Option<u64> {
-        let Progress { trial, messenger, probation, .. } = &self.upgrade;
+        let Progress { trial, messenger, probation, renewal, .. } = &self.upgrade;
         let probation = probation.as_ref().filter(|probation| !probation.late);
         [
             trial.as_ref().map(|trial| trial.ends_ns),
             messenger.as_ref().map(|messenger| messenger.ends_ns),
             self.upgrade.leaving.iter().map(|leaving| leaving.ends_ns).filter(|at| *at < u64::MAX).min(),
             probation.map(|probation| probation.ends_ns),
+            renewal.as_ref().map(|renewal| renewal.ends_ns),
         ]
         .into_iter()
         .flatten()
@@ -312,7 +325,21 @@ impl Keeper {
         if let Some(messenger) = self.upgrade.messenger.take_if(|messenger| messenger.ends_ns <= now) {
             self.upgrade.discard(messenger.peer.pid);
         }
-        self.renew_when_idle();
+        if let Some(Renewal { image, ends_ns }) = self.upgrade.renewal {
+            if self.may_renew() {
+                // Where that succeeds it does not come back.
+                let errno = self.renew(image);
+                self.give_up_renewal(errno);
+            } else if ends_ns <= now {
+                // A program on its way that does not arrive, on a disk that does not answer.
+                self.give_up_renewal(libc::EBUSY);
+            }
+        }
+    }
+
+    fn give_up_renewal(&mut self, errno: i32) {
+        self.upgrade.renewal = None;
+        self.upgrade_is_done(Err(errno));
     }
 
     /// What the brain on trial has to say: one word.

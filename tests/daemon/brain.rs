@@ -377,3 +377,27 @@ fn a_file_that_was_searched_for_is_not_searched_for_again() {
     send_signal(keeper, Signal::TERM);
     assert_eq!(daemon.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_log_whose_reader_has_gone_does_not_keep_the_next_brain_from_its_work() {
+    let sandbox = provost_testkit::Sandbox::new();
+    let fifo = sandbox.file("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let reader = std::fs::File::options().read(true).write(true).open(&fifo).unwrap();
+    let config = format!(
+        "{HEAD}[program:a]\ncommand={{child}} on:TERM:exit:7 hello:a forever\nautorestart=false\nstdout_logfile={{dir}}/fifo\n\
+         [program:b]\ncommand={{child}} on:USR1:say:here hello:b forever\nstdout_logfile={{dir}}/b.log\n"
+    );
+    let mut daemon = Daemon::start_in(sandbox, &Implementation::ours(), &config);
+    let (a, b) = (daemon.wait_for_hello("a").pid, daemon.wait_for_hello("b").pid);
+    daemon.log().wait_for_all(&["success: a", "success: b"]);
+    drop(reader);
+    kill_brain(&mut daemon);
+    assert_eq!((pid_of(&daemon, "a"), pid_of(&daemon, "b")), (a, b));
+    let mut log = Lines::follow(&daemon.sandbox().file("b.log"));
+    send_signal(b, Signal::USR1);
+    log.wait_for("here");
+    send_signal(a, Signal::TERM);
+    daemon.wait_for_log_line("exited: a (exit status 7; not expected)");
+    end_well(daemon);
+}

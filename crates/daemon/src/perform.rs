@@ -384,7 +384,7 @@ impl Hands {
                 lingers: false,
             },
         );
-        self.pump.orders.send(Order::Open { child, process, sinks });
+        self.pump.orders.send(Order::Open { child, process, sinks, runs: false });
         Ok(None)
     }
 
@@ -611,7 +611,7 @@ impl Hands {
             lingers: false,
         };
         self.children.insert(child, entry);
-        self.pump.orders.send(Order::Open { child, process, sinks });
+        self.pump.orders.send(Order::Open { child, process, sinks, runs: true });
         let pipes = self.adoptable.remove(&child).and_then(|old| old.pipes);
         self.watch(child, pipes);
     }

@@ -48,7 +48,8 @@ fn open_file(config: &Config, past: &Past) -> Result<MainFile, Refusal> {
         maxbytes: settings.logfile_maxbytes,
         backups: settings.logfile_backups,
     };
-    match Sink::open(to.clone()) {
+    let open = if past.resumes() { Sink::open_at_once } else { Sink::open };
+    match open(to.clone()) {
         Ok(sink) => Ok(MainFile::Open(sink)),
         Err(e) => {
             let text = format!("cannot open the log file {}: {e}", path.display());

@@ -125,7 +125,7 @@ impl MainSink {
     fn find(&mut self) -> std::io::Result<()> {
         let MainFile::Missing(to) = &self.file else { return Ok(()) };
         self.next_try = clock::now().mono + PATIENCE;
-        self.file = MainFile::Open(Sink::open(to.clone())?);
+        self.file = MainFile::Open(Sink::open_at_once(to.clone())?);
         let lost = std::mem::take(&mut self.lost);
         self.trouble(&format!("this log could not be opened until now; {lost} lines were lost"));
         Ok(())

@@ -56,8 +56,8 @@ pub(crate) struct Heir {
 /// What the main loop wants of the pump.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Make ready for a child: open its files. Answered by `Notice::Opened`.
-    Open { child: ChildId, process: ProcessId, sinks: Vec<(Output, Destination)> },
+    /// Make ready for a child: open its files. Answered by `Notice::Opened`. For one that `runs` already nobody is waited for.
+    Open { child: ChildId, process: ProcessId, sinks: Vec<(Output, Destination)>, runs: bool },
     /// The child runs; without a file its output is read and dropped.
     Watch { child: ChildId, stdout: OwnedFd, stderr: Option<OwnedFd> },
     /// The child never came to be.
@@ -155,6 +155,7 @@ impl Pump {
 }
 
 type SinkKey = (ProcessId, Output);
+type OpenSink = fn(Destination) -> io::Result<Sink>;
 
 /// A file that one or more sources write to.
 #[derive(Debug)]
@@ -245,8 +246,9 @@ impl Worker {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Open { child, process, sinks } => {
-                let result = self.open(child, process, sinks);
+            Order::Open { child, process, sinks, runs } => {
+                let open = if runs { Sink::open_at_once } else { Sink::open };
+                let result = self.open(child, process, sinks, open);
                 self.notices.send(Notice::Opened { child, result });
             }
             Order::Watch { child, stdout, stderr } => {
@@ -313,8 +315,9 @@ impl Worker {
         child: ChildId,
         process: ProcessId,
         wanted: Vec<(Output, Destination)>,
+        open: OpenSink,
     ) -> Result<(), i32> {
-        let sinks = self.open_sinks(process, wanted)?;
+        let sinks = self.open_sinks(process, wanted, open)?;
         self.children.insert(child, Child { sinks, sources: Vec::new() });
         Ok(())
     }
@@ -324,7 +327,7 @@ impl Worker {
         let mut opened = Vec::with_capacity(sinks.len());
         for (output, destination) in sinks {
             let path = destination.path.clone();
-            match self.open_sinks(process, vec![(output, destination)]) {
+            match self.open_sinks(process, vec![(output, destination)], Sink::open_at_once) {
                 Ok(keys) => opened.extend(keys),
                 Err(errno) => {
                     let why = io::Error::from_raw_os_error(errno);
@@ -340,13 +343,14 @@ impl Worker {
         &mut self,
         process: ProcessId,
         wanted: Vec<(Output, Destination)>,
+        open: OpenSink,
     ) -> Result<Vec<SinkKey>, i32> {
         let mut opened = Vec::with_capacity(wanted.len());
         for (output, destination) in wanted {
             let key = (process, output);
             // The last child's file may still be open: a grandchild of it writes there.
             if let Entry::Vacant(place) = self.sinks.entry(key) {
-                match Sink::open(destination) {
+                match open(destination) {
                     Ok(sink) => drop(place.insert(Shared { sink, users: 0, troubled: false })),
                     Err(e) => {
                         self.release(&opened);

@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{OFlags, SeekFrom, seek};
+use rustix::fs::{OFlags, SeekFrom, fcntl_getfl, fcntl_setfl, seek};
 use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 
 use super::rotation;
@@ -70,7 +70,16 @@ pub(crate) enum Trouble {
 
 impl Sink {
     pub(crate) fn open(to: Destination) -> io::Result<Sink> {
-        let (open, meta) = Open::named(&to.path)?;
+        Sink::with(to, Open::named)
+    }
+
+    /// The same, for what runs already: a FIFO that nobody reads is an error (ENXIO), and not waited for.
+    pub(crate) fn open_at_once(to: Destination) -> io::Result<Sink> {
+        Sink::with(to, Open::at_once)
+    }
+
+    fn with(to: Destination, open: fn(&Path) -> io::Result<(Open, Metadata)>) -> io::Result<Sink> {
+        let (open, meta) = open(&to.path)?;
         let is_device = to.path.starts_with("/dev") || to.path.starts_with("/proc");
         let rotates = to.maxbytes > 0 && meta.is_file() && !is_device;
         Ok(Sink { to, open, size: meta.len(), rotates })
@@ -102,7 +111,7 @@ impl Sink {
 
     /// Opens the file of this name anew: it may have been moved away.
     pub(crate) fn reopen(&mut self) -> io::Result<()> {
-        let (open, meta) = Open::named(&self.to.path)?;
+        let (open, meta) = Open::at_once(&self.to.path)?;
         (self.open, self.size) = (open, meta.len());
         Ok(())
     }
@@ -146,6 +155,18 @@ impl Open {
         if open.kind == Kind::Pipe {
             make_room(&open.file);
         }
+        Ok((open, meta))
+    }
+
+    /// Does not wait for a reader.
+    pub(super) fn at_once(path: &Path) -> io::Result<(Open, Metadata)> {
+        if !path.metadata().is_ok_and(|meta| meta.file_type().is_fifo()) {
+            return Open::named(path);
+        }
+        let flags = OFlags::NOCTTY | OFlags::NONBLOCK;
+        let (open, meta) = Open::with(path, OpenOptions::new().append(true), flags)?;
+        fcntl_setfl(&open.file, fcntl_getfl(&open.file)?.difference(OFlags::NONBLOCK))?;
+        make_room(&open.file);
         Ok((open, meta))
     }
 

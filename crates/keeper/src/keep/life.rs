@@ -52,7 +52,8 @@ impl Keeper {
         match sys::fork()? {
             Fork::Child => Ok(Next::BeBrain(Link::new(theirs))),
             Fork::Parent(pid) => {
-                self.install(Peer::new(pid, ours), false);
+                // Whether one died before it or has handed over to nobody: what runs is not begun anew.
+                self.install(Peer::new(pid, ours), self.needed);
                 Ok(Next::GoOn)
             }
         }

@@ -212,11 +212,11 @@ impl Keeper {
         let patience_ns = trial.as_ref().map_or(FIRST_WORD_NS, |trial| trial.patience_ns);
         let (is_told, ends_ns) = (!peer.untold.is_empty(), now.saturating_add(patience_ns.saturating_mul(3)));
         self.upgrade.messenger = Some(Messenger { peer, is_told, ends_ns });
+        // What there was to say of earlier deaths has been said.
+        self.previous = None;
         // Without one on trial the loop forks a brain, as after a death.
         if let Some(Trial { peer, image, report, .. }) = trial {
             self.table.return_report(report);
-            // What there was to say of earlier deaths has been said.
-            self.previous = None;
             self.upgrade.probation =
                 Some(Probation { image, patience_ns, ends_ns: now.saturating_add(patience_ns), late: false });
             self.install(peer, true);

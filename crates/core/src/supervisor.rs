@@ -72,22 +72,12 @@ impl Supervisor {
     /// the groups; nothing starts before [`Input::Begin`].
     pub fn new(config: Arc<Config>, first_child: ChildId, seed: u64) -> (Self, Vec<Action>) {
         let exit_on = config.supervisord.exit_on;
-        Supervisor::at_rest(Arc::clone(&config), exit_on, &config.groups, first_child, seed)
+        Supervisor::resume(Arc::clone(&config), exit_on, &config.groups, first_child, seed)
     }
 
     /// One that goes on where an earlier brain ended: with these groups, in the order of their addition, whatever is
     /// available by now.
     pub fn resume(
-        available: Arc<Config>,
-        exit_on: ExitOn,
-        groups: &[GroupConfig],
-        first_child: ChildId,
-        seed: u64,
-    ) -> (Self, Vec<Action>) {
-        Supervisor::at_rest(available, exit_on, groups, first_child, seed)
-    }
-
-    fn at_rest(
         available: Arc<Config>,
         exit_on: ExitOn,
         groups: &[GroupConfig],

@@ -97,9 +97,7 @@ impl Effective {
 
     /// Where an earlier brain has found the file.
     pub(crate) fn path(held: &mut Vec<(String, OwnedFd)>) -> Option<PathBuf> {
-        let at = held.iter().position(|(name, _)| name == PATH)?;
-        let (name, fd) = held.swap_remove(at);
-        Some(OsString::from_vec(kept::read(fd, &name).ok()?).into())
+        Some(OsString::from_vec(kept::read(kept::take(held, PATH)?, PATH).ok()?).into())
     }
 
     /// From here on groups are added from this reading.

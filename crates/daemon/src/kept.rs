@@ -87,6 +87,12 @@ pub(crate) fn split_header<'a>(kind: &str, bytes: &'a [u8]) -> Option<(u32, &'a 
     Some((std::str::from_utf8(&rest[..end]).ok()?.parse().ok()?, &rest[end + 1..]))
 }
 
+/// Takes what the keeper holds under this name.
+pub(crate) fn take(held: &mut Vec<(String, OwnedFd)>, name: &str) -> Option<OwnedFd> {
+    let at = held.iter().position(|(held, _)| held == name)?;
+    Some(held.swap_remove(at).1)
+}
+
 pub(crate) fn write(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     let mut file = File::from(memfd_create(name, MemfdFlags::CLOEXEC)?);
     file.write_all(bytes)?;

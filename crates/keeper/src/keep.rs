@@ -96,8 +96,6 @@ struct Brain {
     afterwards: Afterwards,
     /// It has come up.
     ready: bool,
-    /// How it is to be greeted.
-    takes_over: bool,
 }
 
 struct Keeper {

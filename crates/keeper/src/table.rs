@@ -28,8 +28,8 @@ pub(crate) struct Slot {
     /// What to do when it ends.
     pub(crate) relaunch: Option<Relaunch>,
     pub(crate) end: Option<End>,
-    /// Absent for one that we have not made.
-    report: Option<&'static Report>,
+    /// Absent for one that this process has not made.
+    pub(crate) report: Option<&'static Report>,
 }
 
 impl Slot {
@@ -57,19 +57,6 @@ impl Slot {
         let wanted = end.failure.is_none() && lived >= relaunch.after_ns && relaunch.on.contains(end.status);
         wanted.then_some(relaunch)
     }
-}
-
-/// A slot as it was before the keeper became another program file: only what is shared with a child is missing.
-#[derive(Debug)]
-pub(crate) struct ResumedSlot {
-    pub(crate) pid: i32,
-    pub(crate) started: Stamp,
-    pub(crate) pipes: KeptPipes,
-    pub(crate) plan: Arc<[u8]>,
-    pub(crate) socket: Option<OwnedFd>,
-    pub(crate) relaunch: Option<Relaunch>,
-    pub(crate) end: Option<End>,
-    pub(crate) failure: Option<(Stage, i32)>,
 }
 
 /// How a child ended.
@@ -154,21 +141,19 @@ impl Table {
         }
     }
 
-    /// Goes on with a child of the keeper that we were before.
-    pub(crate) fn resume(&mut self, id: u32, slot: ResumedSlot) -> io::Result<()> {
+    /// Goes on with a child of the keeper that we were before, and why that has not become its program, if it has not.
+    pub(crate) fn resume(&mut self, id: u32, slot: Slot, failure: Option<(Stage, i32)>) -> io::Result<()> {
         let report = self.report()?;
-        let ResumedSlot { pid, started, pipes, plan, socket, relaunch, end, failure } = slot;
         if let Some((stage, errno)) = failure {
             report.failed(stage, errno);
         }
-        if end.is_none() {
-            self.by_pid.insert(pid, id);
+        if slot.end.is_none() {
+            self.by_pid.insert(slot.pid, id);
         }
-        if let Some(next) = end.and_then(|end| end.next) {
+        if let Some(next) = slot.end.and_then(|end| end.next) {
             self.predecessors.insert(next, id);
         }
-        self.slots
-            .insert(id, Slot { pid, started, pipes, plan, socket, relaunch, end, report: Some(report) });
+        self.slots.insert(id, Slot { report: Some(report), ..slot });
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use super::Refusal;
 use super::past::Past;
 use crate::console::complain;
-use crate::kept::Versions;
+use crate::kept::{self, Versions};
 use crate::logs::auto::AutoLogs;
 use crate::logs::{Destination, Journal, MainFile, MainLog, Notice, Pump, Sink, journal};
 use crate::wake::Post;
@@ -64,11 +64,8 @@ fn open_file(config: &Config, past: &Past) -> Result<MainFile, Refusal> {
 
 /// The pipe through which our own lines go to the log: that of the dead brain, with what it still had to say, or a new one.
 fn pipe(past: &mut Past, link: &mut Link) -> Result<(OwnedFd, OwnedFd), Refusal> {
-    let mut held = |name: &str| {
-        let at = past.held.iter().position(|(held, _)| held == name)?;
-        Some(past.held.swap_remove(at).1)
-    };
-    if let (Some(read), Some(write)) = (held(LINES_OUT), held(LINES_IN)) {
+    let (out, into) = (kept::take(&mut past.held, LINES_OUT), kept::take(&mut past.held, LINES_IN));
+    if let (Some(read), Some(write)) = (out, into) {
         return Ok((read, write));
     }
     let cannot = |e: io::Error| Refusal::system(format!("cannot make a pipe for the log: {e}"));
@@ -83,8 +80,7 @@ fn pipe(past: &mut Past, link: &mut Link) -> Result<(OwnedFd, OwnedFd), Refusal>
 
 /// That of the dead brain, or a new one, which the keeper holds before there is any output to put into it.
 fn journal(past: &mut Past, link: &mut Link) -> Result<io::Result<Journal>, Refusal> {
-    if let Some(at) = past.held.iter().position(|(name, _)| name == journal::HELD_AS) {
-        let (_, fd) = past.held.swap_remove(at);
+    if let Some(fd) = kept::take(&mut past.held, journal::HELD_AS) {
         // One of another format is replaced: only a death leaves something in it, and what dies is mostly our own build.
         if let Ok(journal) = Journal::resume(fd) {
             return Ok(Ok(journal));

@@ -119,11 +119,8 @@ impl Past {
         auto_logs: &mut AutoLogs,
         understood: &Understood,
     ) -> Result<(), StateError> {
-        let Some(at) = self.held.iter().position(|(name, _)| name == AutoLogs::HELD_AS) else {
-            return Ok(());
-        };
-        let (name, fd) = self.held.swap_remove(at);
-        auto_logs.resume(&kept::read(fd, &name)?, understood)
+        let Some(fd) = kept::take(&mut self.held, AutoLogs::HELD_AS) else { return Ok(()) };
+        auto_logs.resume(&kept::read(fd, AutoLogs::HELD_AS)?, understood)
     }
 
     /// Something of what an earlier brain has kept is of no use.

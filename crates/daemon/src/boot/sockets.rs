@@ -16,6 +16,7 @@ use provost_keeper::{Link, ToKeeper};
 
 use super::Refusal;
 use crate::console::complain;
+use crate::kept;
 use crate::launch::errno_name;
 use crate::logs::MainLog;
 use crate::unix_socket;
@@ -40,8 +41,7 @@ impl Sockets {
         let mut doors = Vec::new();
         for server in &config.servers {
             let name = held_name(&server.address);
-            let taken_over = held.iter().position(|(held, _)| *held == name).map(|at| held.swap_remove(at).1);
-            let listener = match taken_over {
+            let listener = match kept::take(&mut held, &name) {
                 Some(fd) => listener_of(fd, &server.address),
                 None => {
                     // What was opened so far must not stay behind as a stale file.

@@ -52,15 +52,14 @@ impl Keeper {
         match sys::fork()? {
             Fork::Child => Ok(Next::BeBrain(Link::new(theirs))),
             Fork::Parent(pid) => {
-                // Whether one died before it or has handed over to nobody: what runs is not begun anew.
-                self.install(Peer::new(pid, ours), self.needed);
+                self.install(Peer::new(pid, ours));
                 Ok(Next::GoOn)
             }
         }
     }
 
     /// This process is the brain from here on, and hears the whole past.
-    pub(super) fn install(&mut self, mut peer: Peer, takes_over: bool) {
+    pub(super) fn install(&mut self, mut peer: Peer) {
         peer.untold = self.past();
         let ended = self.table.ids().filter(|id| self.table.get(*id).is_some_and(|slot| slot.end.is_some()));
         peer.untold.extend(ended.map(Tell::Exited));
@@ -69,8 +68,7 @@ impl Keeper {
         let others = self.unheard.iter().copied().filter(|signal| Some(*signal) != to_end);
         peer.untold.extend(to_end.into_iter().chain(others).map(Tell::Signal));
         let since_ns = sys::now().mono_ns;
-        self.brain =
-            Some(Brain { peer, since_ns, afterwards: Afterwards::Restart, ready: false, takes_over });
+        self.brain = Some(Brain { peer, since_ns, afterwards: Afterwards::Restart, ready: false });
     }
 
     /// The brain has been reaped: hear its last words, then do as it wished.

@@ -72,7 +72,9 @@ impl Keeper {
                 seasoned: self.seasoned,
                 previous: self.previous,
                 on_trial: false,
-                takes_over: self.brain.as_ref().is_some_and(|brain| brain.takes_over),
+                // Whether one died before it or has handed over, and to whom: what runs is not begun anew. The first brain
+                // is greeted before it can be up.
+                takes_over: self.needed,
             },
         };
         if let Some(brain) = &mut self.brain {

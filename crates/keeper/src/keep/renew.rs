@@ -21,7 +21,7 @@ use crate::handover::{Who, variable};
 use crate::spawn::KeptPipes;
 use crate::state::{self, Facts, State};
 use crate::sys;
-use crate::table::{End, Lingering, ResumedSlot, Slot};
+use crate::table::{End, Lingering, Slot};
 
 /// The file that we were started from, and how.
 #[derive(Debug)]
@@ -194,8 +194,8 @@ impl Keeper {
             keeper.hold(name, open(fd)?);
         }
         for child in state.children {
-            let id = child.id;
-            keeper.table.resume(id, resumed(child)?)?;
+            let (id, failure) = (child.id, child.failure);
+            keeper.table.resume(id, resumed(child)?, failure)?;
         }
         for state::Lingering { id, pipes, label } in state.lingering {
             let label = String::from_utf8_lossy(&label).into_owned().into();
@@ -208,8 +208,8 @@ impl Keeper {
         if let Some(state::Peer { pid, socket, since_ns }) = state.brain {
             let peer = Peer::new(pid, open(socket)?);
             // Only a brain that is up, and has heard everything, is left behind.
-            let (afterwards, ready, takes_over) = (Afterwards::Restart, true, false);
-            keeper.brain = Some(Brain { peer, since_ns, afterwards, ready, takes_over });
+            let (afterwards, ready) = (Afterwards::Restart, true);
+            keeper.brain = Some(Brain { peer, since_ns, afterwards, ready });
         }
         if let Some(state::Peer { pid, socket, .. }) = state.messenger {
             let peer = Peer::new(pid, open(socket)?);
@@ -258,10 +258,10 @@ fn descriptors(pipes: &KeptPipes) -> impl Iterator<Item = BorrowedFd<'_>> {
     [pipes.stdin.as_ref(), Some(&pipes.stdout), pipes.stderr.as_ref()].into_iter().flatten().map(AsFd::as_fd)
 }
 
-fn resumed(child: state::Child) -> io::Result<ResumedSlot> {
+fn resumed(child: state::Child) -> io::Result<Slot> {
     let state::Child { id: _, pid, started, pipes, plan, socket, relaunch, end, failure } = child;
     let end = end.map(|state::End { status, at, next }| End { status, at, next, failure });
-    Ok(ResumedSlot {
+    Ok(Slot {
         pid,
         started,
         pipes: kept(pipes)?,
@@ -269,7 +269,7 @@ fn resumed(child: state::Child) -> io::Result<ResumedSlot> {
         socket: socket.map(open).transpose()?,
         relaunch,
         end,
-        failure,
+        report: None,
     })
 }
 

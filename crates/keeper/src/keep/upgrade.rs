@@ -219,7 +219,7 @@ impl Keeper {
             self.table.return_report(report);
             self.upgrade.probation =
                 Some(Probation { image, patience_ns, ends_ns: now.saturating_add(patience_ns), late: false });
-            self.install(peer, true);
+            self.install(peer);
         }
     }
 
@@ -241,11 +241,8 @@ impl Keeper {
 
     /// The brain has ended, as brains do, and it may have been in the midst of an upgrade.
     pub(super) fn upgrade_has_lost_its_brain(&mut self, status: WaitStatus) {
-        if let Some(trial) = self.upgrade.trial.take() {
-            // Nobody is left who would hand over.
-            self.table.return_report(trial.report);
-            self.upgrade.discard(trial.peer.pid);
-        }
+        // Nobody is left who would hand over.
+        self.give_up_trial();
         let late = self.upgrade.probation.take().map(|probation| probation.late);
         // Up, and dead before the keeper has followed it: the next one is of the keeper's own file.
         let unfollowed = self.upgrade.renewal.take().map(|_| false);
@@ -276,11 +273,17 @@ impl Keeper {
     }
 
     fn trial_fails(&mut self, failure: UpgradeFailure) {
-        if let Some(trial) = self.upgrade.trial.take() {
-            self.table.return_report(trial.report);
-            self.upgrade.discard(trial.peer.pid);
+        if self.give_up_trial() {
             self.news(Tell::Upgrade(Upgrade::Failed(failure)));
         }
+    }
+
+    /// Ends the brain on trial; whether there was one.
+    fn give_up_trial(&mut self) -> bool {
+        let Some(trial) = self.upgrade.trial.take() else { return false };
+        self.table.return_report(trial.report);
+        self.upgrade.discard(trial.peer.pid);
+        true
     }
 
     /// When to call [`Keeper::go_on_upgrading`] at the latest.

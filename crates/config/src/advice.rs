@@ -5,6 +5,7 @@ use crate::ini::SuspicionKind;
 use crate::options::{DefaultValue, OPTIONS, SectionKind, ValueKind, row, section_kind};
 use crate::reading::Reading;
 use crate::section::Section;
+use crate::{Compress, Overflow, SyslogTo};
 
 pub(crate) fn advise(reading: &Reading<'_>) {
     unknown_sections_and_keys(reading);
@@ -43,6 +44,24 @@ pub(crate) fn near_value(kind: ValueKind, text: &str) -> Option<String> {
         ValueKind::ProgramType => among(&["simple", "oneshot"]),
         ValueKind::ExitOn => among(&["none", "fatal", "exited", "all_exited"]),
         ValueKind::Leftovers => among(&["start", "refuse", "adopt", "stop"]),
+        ValueKind::Overflow => among(&Overflow::ALL.map(Overflow::name)),
+        ValueKind::LogPrefix => among(&["name", "none"]),
+        ValueKind::Compress => match lower.as_str() {
+            "gz" => Some("gzip".to_owned()),
+            "zst" => Some("zstd".to_owned()),
+            _ => among(&Compress::ALL.map(Compress::name)),
+        },
+        ValueKind::LogFormat if text.contains("%%(") => Some(text.replace("%%(", "%(")),
+        ValueKind::LogFormat if !text.contains('%') => among(&["text", "json"]),
+        ValueKind::SyslogAddress if lower.starts_with("tcp:") || lower.starts_with("udp:") => {
+            Some(format!("@{}", lower.replacen("//", "", 1)))
+        }
+        ValueKind::SyslogAddress => among(&["local"]),
+        ValueKind::SyslogFacility => among(&SyslogTo::FACILITIES.map(|(name, _)| name)),
+        ValueKind::SyslogSeverity => match lower.parse::<usize>() {
+            Ok(number) => SyslogTo::SEVERITIES.get(number).map(|name| (*name).to_owned()),
+            Err(_) => among(&SyslogTo::SEVERITIES),
+        },
         ValueKind::LogLevel if lower == "warning" => Some("warn".to_owned()),
         ValueKind::LogLevel => among(&["critical", "error", "warn", "info", "debug", "trace", "blather"]),
         ValueKind::Signal => {

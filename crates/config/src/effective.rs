@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::json::Json;
 use crate::{
-    Address, Advice, AutoRestart, Channel, Config, CtlConfig, Error, Errors, GroupConfig, GroupKind, LogFile,
-    LogLevel, MainLog, ProcessConfig, ProcessKind, ProgramType, RpcInterface, Server, SocketConfig,
-    StartLimit, Supervisord, User,
+    Address, Advice, AutoRestart, Channel, Config, CtlConfig, Error, Errors, GroupConfig, GroupKind,
+    LogExtras, LogFile, LogLevel, MainLog, ProcessConfig, ProcessKind, ProgramType, RpcInterface, Server,
+    SocketConfig, StartLimit, Supervisord, User,
 };
 
 /// The whole document, of a file that is accepted or of one that is not.
@@ -97,6 +97,7 @@ fn supervisord(config: &Config) -> Json {
         ("childlogdir", path(&s.childlogdir).into()),
         ("nocleanup", s.nocleanup.into()),
         ("strip_ansi", s.strip_ansi.into()),
+        ("log_overflow", s.log_overflow.name().into()),
         ("environment", (&s.environment).into()),
         ("serverurl", config.child_serverurl().into()),
         ("exit_on", s.exit_on.name().into()),
@@ -226,10 +227,13 @@ fn process(p: &ProcessConfig) -> Json {
         ("umask", p.umask.into()),
         ("uid", p.user.as_ref().map_or(Json::Null, |user| id(user.uid))),
         ("redirect_stderr", p.redirect_stderr.into()),
+        ("log_overflow", p.stdout.overflow.name().into()),
+        ("logfile_mkdir", p.stdout.extras.as_ref().is_some_and(|extras| extras.mkdir).into()),
         ("serverurl", p.serverurl.as_deref().into()),
     ];
     let channels = [("stdout", &p.stdout), ("stderr", &p.stderr)].into_iter().flat_map(|(name, channel)| {
-        channel_members(channel).map(|(key, value)| (format!("{name}_{key}"), value))
+        let members = channel_members(channel).into_iter().chain(extra_members(channel));
+        members.map(move |(key, value)| (format!("{name}_{key}"), value))
     });
     Json::object(own.map(|(key, value)| (key.to_owned(), value)).into_iter().chain(channels))
 }
@@ -255,6 +259,25 @@ fn channel_members(channel: &Channel) -> [(&'static str, Json); 6] {
         ("capture_maxbytes", channel.capture_maxbytes.into()),
         ("events_enabled", channel.events_enabled.into()),
         ("syslog", channel.syslog.into()),
+    ]
+}
+
+/// What Supervisor does not have.
+fn extra_members(channel: &Channel) -> [(&'static str, Json); 10] {
+    let usual = LogExtras::default();
+    let extras = channel.extras.as_deref().unwrap_or(&usual);
+    let syslog = &extras.syslog;
+    [
+        ("logfile_more", Json::list(extras.more.iter().map(|file| path(file)))),
+        ("logfile_format", extras.format.to_string().into()),
+        ("logfile_compress", extras.compress.name().into()),
+        ("logfile_owner", extras.owner.map_or(Json::Null, owner)),
+        ("logfile_mode", extras.mode.into()),
+        ("syslog_address", syslog.address.to_string().into()),
+        ("syslog_facility", syslog.facility_name().into()),
+        ("syslog_severity", syslog.severity_name().into()),
+        ("syslog_tag", syslog.tag.as_deref().into()),
+        ("journald", extras.journald.into()),
     ]
 }
 

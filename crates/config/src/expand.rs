@@ -50,16 +50,16 @@ impl<'a> Scope<'a> {
 
     /// All names, sorted. Environment variables are counted, not listed: the
     /// list would fill the screen and end up in bug reports.
-    fn available(&self) -> String {
-        let mut names = std::collections::BTreeSet::new();
+    fn available(&self, later: &[&str]) -> String {
+        let mut names: std::collections::BTreeSet<&str> = later.iter().copied().collect();
         let mut scope = Some(self);
         while let Some(this) = scope {
-            names.extend(this.names.keys());
+            names.extend(this.names.keys().map(String::as_str));
             scope = this.outer;
         }
         let variables = names.iter().filter(|name| name.starts_with("ENV_")).count();
         let mut told: Vec<String> =
-            names.into_iter().filter(|name| !name.starts_with("ENV_")).cloned().collect();
+            names.into_iter().filter(|name| !name.starts_with("ENV_")).map(str::to_owned).collect();
         if variables > 0 {
             told.push(format!("ENV_* for {variables} environment variables"));
         }
@@ -72,13 +72,36 @@ pub fn expand(text: &str, scope: &Scope<'_>, what: &str) -> Result<String, Strin
     if !text.contains('%') {
         return Ok(text.to_owned());
     }
-    format(text, scope).map_err(|failure| {
+    let mut parts = expand_but(&[], text, scope, what)?;
+    match parts.pop() {
+        Some(Part::Text(text)) => Ok(text),
+        Some(Part::Later(_)) | None => Ok(String::new()),
+    }
+}
+
+/// A part of a text in which some names are left for later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part<'a> {
+    Text(String),
+    /// The name of one that is plainly `%(name)s`.
+    Later(&'a str),
+}
+
+/// Like [`expand`], but `%(name)s` stays what it is for the names in `later`. Of those the scope may know some, which
+/// can then also be written with a width and the like. Texts lie between names, and are not empty.
+pub(crate) fn expand_but<'a>(
+    later: &[&'a str],
+    text: &str,
+    scope: &Scope<'_>,
+    what: &str,
+) -> Result<Vec<Part<'a>>, String> {
+    parts(later, text, scope).map_err(|failure| {
         let start = format!("Format string {} for {}", repr(text), repr(what));
         match failure {
             Failure::Unknown(name) => format!(
                 "{start} contains names ({}) which cannot be expanded. Available names: {}",
                 repr(&name),
-                scope.available()
+                scope.available(later)
             ),
             Failure::Bad(reason) => format!("{start} is badly formatted: {reason}"),
         }
@@ -90,8 +113,9 @@ enum Failure {
     Bad(String),
 }
 
-fn format(text: &str, scope: &Scope<'_>) -> Result<String, Failure> {
+fn parts<'a>(later: &[&'a str], text: &str, scope: &Scope<'_>) -> Result<Vec<Part<'a>>, Failure> {
     let letters: Vec<char> = text.chars().collect();
+    let mut parts = Vec::new();
     let mut done = String::with_capacity(text.len());
     let mut at = 0;
     while at < letters.len() {
@@ -103,18 +127,33 @@ fn format(text: &str, scope: &Scope<'_>) -> Result<String, Failure> {
             at += 2;
         } else {
             let (spec, next) = Spec::read(&letters, at + 1).map_err(Failure::Bad)?;
+            at = next;
+            let left = later.iter().copied().find(|name| spec.name.as_deref() == Some(name));
+            if let Some(name) = left.filter(|name| spec.is_plain() || scope.get(name).is_none()) {
+                if !spec.is_plain() {
+                    let text = format!("{name} is not known before a line is written, so it is %({name})s");
+                    return Err(Failure::Bad(text));
+                }
+                if !done.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut done)));
+                }
+                parts.push(Part::Later(name));
+                continue;
+            }
             let item = match &spec.name {
                 Some(name) => scope.get(name).ok_or_else(|| Failure::Unknown(name.clone()))?,
                 None => return Err(Failure::Bad(spec.without_a_name())),
             };
             done.push_str(&spec.apply(item).map_err(Failure::Bad)?);
-            at = next;
             if done.len() > LONGEST {
                 return Err(Failure::Bad(format!("the result is longer than {LONGEST} bytes")));
             }
         }
     }
-    Ok(done)
+    if !done.is_empty() {
+        parts.push(Part::Text(done));
+    }
+    Ok(parts)
 }
 
 /// One `%(name)-05.3d`.
@@ -170,6 +209,12 @@ impl Spec {
             conversion,
         };
         Ok((spec, at + 1))
+    }
+
+    /// `%(name)s` and no more.
+    fn is_plain(&self) -> bool {
+        let flags = self.left || self.zero || self.plus || self.blank || self.alternate;
+        self.conversion == 's' && !flags && self.width == 0 && self.precision.is_none()
     }
 
     fn apply(&self, item: &Item) -> Result<String, String> {

@@ -124,13 +124,13 @@ pub struct MemoryFiles {
 }
 
 impl Default for MemoryFiles {
-    /// `/`, `/tmp`, `/etc` and an empty `/home/me`; the users `root`, `me` (1000)
+    /// `/`, `/dev`, `/tmp`, `/etc` and an empty `/home/me`; the users `root`, `me` (1000)
     /// and `web` (33); we are `me`, in `/home/me`.
     fn default() -> Self {
         let user = |name: &str, id| User { name: name.to_owned(), uid: id, gid: id };
         MemoryFiles {
             files: BTreeMap::new(),
-            dirs: ["/", "/tmp", "/etc", "/home", "/home/me"].iter().map(PathBuf::from).collect(),
+            dirs: ["/", "/dev", "/tmp", "/etc", "/home", "/home/me"].iter().map(PathBuf::from).collect(),
             users: vec![user("root", 0), user("me", 1000), user("web", 33)],
             groups: [("root", 0), ("me", 1000), ("web", 33), ("adm", 4)]
                 .map(|(name, gid)| (name.to_owned(), gid))

@@ -5,8 +5,10 @@
 //! (text to type), led by the table in [`options`] through `section`. The machine
 //! outside is asked through [`Files`] only.
 mod advice;
+mod channel;
 pub mod cli;
 mod ctl;
+mod destinations;
 pub mod diff;
 mod effective;
 pub mod environment;
@@ -20,8 +22,10 @@ pub mod ini;
 pub mod json;
 mod leftovers;
 mod lenient;
+mod line_format;
 mod listener;
 mod load;
+mod logging;
 mod model;
 pub mod options;
 mod paths;
@@ -35,6 +39,7 @@ mod section;
 mod servers;
 mod signals;
 mod supervisord;
+mod syslog;
 mod values;
 pub mod words;
 
@@ -47,6 +52,7 @@ pub use leftovers::Leftovers;
 pub use lenient::Lenient;
 pub use listener::EVENT_TYPES;
 pub use load::load;
+pub use logging::*;
 pub use model::*;
 pub use policy::{Backoff, Curve, ExitOn, Jitter, ProgramType, Retries, StartLimit};
 pub use record::{BadRecording, Recorder, Recording};

@@ -25,7 +25,12 @@ pub fn load(path: &Path, cli: &CliOverrides, files: &dyn Files) -> Result<Config
     let env = Scope::within(&env).env(&daemon.environment);
     let scope = Scope::within(&env).text("here", &reading.here);
     let rpcinterfaces = plugins::rpcinterfaces(&reading, &env);
-    let common = Common { reading: &reading, scope: &scope, environment: &daemon.environment };
+    let common = Common {
+        reading: &reading,
+        scope: &scope,
+        environment: &daemon.environment,
+        overflow: daemon.log_overflow,
+    };
     let groups = groups::groups(&common);
     let servers = servers::servers(&reading, &env);
     daemon.user = user.and_then(|name| supervisord::user(&reading, &name));
@@ -94,6 +99,15 @@ mod tests {
             ValueKind::User | ValueKind::UserGroup => "web",
             ValueKind::Path | ValueKind::PathInDirectory | ValueKind::MainLog => "/tmp/other",
             ValueKind::ChildLog => "/tmp/other",
+            ValueKind::Overflow => "drop",
+            ValueKind::LogFormat => "json",
+            ValueKind::LogPrefix => "name",
+            ValueKind::Compress => "zstd",
+            ValueKind::LogOwner => "web",
+            ValueKind::SyslogAddress => "@udp:other",
+            ValueKind::SyslogFacility => "local0",
+            ValueKind::SyslogSeverity => "notice",
+            ValueKind::SyslogTag => "other",
             ValueKind::ExistingDirectory => "/etc",
             ValueKind::LogLevel => "debug",
             ValueKind::NamePattern => "other",
@@ -164,6 +178,13 @@ mod tests {
         );
         let told = read(&text).unwrap_err().to_string();
         assert!(told.contains("processes take more memory"), "{told}");
+        let pattern = "%(here)60000s%(message)s".repeat(9);
+        let told = read(
+            &text
+                .replace(&command, "x")
+                .replace("numprocs=", &format!("stdout_logfile_format={pattern}\nnumprocs=")),
+        );
+        assert!(told.unwrap_err().to_string().contains("processes take more memory"));
         let told = read(&format!("[supervisord]\nidentifier={}\n", "%(here)60000s".repeat(100)));
         assert!(told.unwrap_err().to_string().ends_with("the result is longer than 1048576 bytes"));
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Backoff, ExitOn, Leftovers, ProgramType, Retries, StartLimit};
+use crate::{Backoff, ExitOn, Leftovers, LogExtras, Overflow, ProgramType, Retries, StartLimit};
 
 /// A whole configuration: what `supervisord -c FILE` would run.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,8 @@ pub struct Supervisord {
     pub silent: bool,
     pub nocleanup: bool,
     pub strip_ansi: bool,
+    /// For programs that do not say it themselves.
+    pub log_overflow: Overflow,
     pub identifier: String,
     pub childlogdir: PathBuf,
     pub minfds: u64,
@@ -273,6 +275,7 @@ pub enum AutoRestart {
 /// Where one output of a process goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
+    /// The first of its files, which is the one that clients are shown.
     pub logfile: LogFile,
     /// Bytes; 0 means never rotate.
     pub maxbytes: u64,
@@ -281,6 +284,9 @@ pub struct Channel {
     pub capture_maxbytes: u64,
     pub events_enabled: bool,
     pub syslog: bool,
+    pub overflow: Overflow,
+    /// `None` where all of it is off, which is nearly everywhere.
+    pub extras: Option<Box<LogExtras>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,14 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::channel::{self, Both, Output};
 use crate::environment;
 use crate::expand::{Scope, expand};
 use crate::options::ValueKind;
 use crate::policy::{self, Policies};
 use crate::reading::Reading;
 use crate::section::Section;
-use crate::values::{self, ChildLog};
-use crate::{AutoRestart, Channel, LogFile, LogLevel, ProcessConfig, ProcessKind, signal_number};
+use crate::values;
+use crate::{AutoRestart, LogFile, LogLevel, Overflow, ProcessConfig, ProcessKind, signal_number};
 
 /// What all programs of a configuration share.
 pub(crate) struct Common<'a> {
@@ -22,6 +23,8 @@ pub(crate) struct Common<'a> {
     pub(crate) scope: &'a Scope<'a>,
     /// `[supervisord] environment`.
     pub(crate) environment: &'a BTreeMap<String, String>,
+    /// `[supervisord] log_overflow`.
+    pub(crate) overflow: Overflow,
 }
 
 /// The processes of a section, sorted by name.
@@ -41,7 +44,7 @@ pub(crate) fn processes(
         .text("program_name", &program_name)
         .text("group_name", group_name)
         .text("host_node_name", &common.reading.files.hostname());
-    let shared = Shared::read(&section, &scope, kind);
+    let shared = Shared::read(&section, &scope, kind, common.overflow);
     let mut processes = Vec::new();
     let errors_before = common.reading.error_count();
     for number in shared.numbers() {
@@ -64,7 +67,12 @@ pub(crate) fn processes(
 /// The bytes that a process takes, as far as they depend on its file.
 fn size_of(process: &ProcessConfig) -> usize {
     let pairs = process.environment.iter().map(|(key, value)| key.len() + value.len() + 64);
-    std::mem::size_of::<ProcessConfig>() + process.command.len() + process.name.len() + pairs.sum::<usize>()
+    let outputs = channel::size_of(&process.stdout) + channel::size_of(&process.stderr);
+    std::mem::size_of::<ProcessConfig>()
+        + process.command.len()
+        + process.name.len()
+        + pairs.sum::<usize>()
+        + outputs
 }
 
 /// The options that are read once for all processes of a program.
@@ -81,7 +89,7 @@ impl Shared {
         self.numprocs_start..self.numprocs_start.saturating_add(self.numprocs)
     }
 
-    fn read(section: &Section<'_>, scope: &Scope<'_>, kind: ProcessKind) -> Shared {
+    fn read(section: &Section<'_>, scope: &Scope<'_>, kind: ProcessKind, overflow: Overflow) -> Shared {
         let priority = section.integer("priority", scope);
         let autostart = section.boolean("autostart", scope);
         let autorestart: AutoRestart =
@@ -97,8 +105,8 @@ impl Shared {
         let redirect_stderr = section.boolean("redirect_stderr", scope);
         let numprocs = section.integer("numprocs", scope);
         let numprocs_start = section.integer("numprocs_start", scope);
-        let stdout = capture(section, scope, "stdout");
-        let stderr = capture(section, scope, "stderr");
+        let outputs = outputs(section, kind);
+        let [stdout, stderr] = outputs.map(|output| output.common(scope));
         let serverurl = section
             .text("serverurl", ValueKind::Text, scope)
             .filter(|url| !url.is_empty() && !url.trim().eq_ignore_ascii_case("auto"));
@@ -112,6 +120,9 @@ impl Shared {
         // What Supervisor does not know comes last, as its first error is to stay the first.
         let policies = Policies::read(section, scope, startretries);
         policies.advise(section, autorestart, autostart);
+        let both = Both::read(section, scope, overflow);
+        let stdout = outputs[0].extended(scope, both, stdout);
+        let stderr = outputs[1].extended(scope, both, stderr);
         let template = ProcessConfig {
             name: String::new(),
             kind,
@@ -145,16 +156,9 @@ impl Shared {
     }
 }
 
-/// A channel of which only the options read once are known.
-fn capture(section: &Section<'_>, scope: &Scope<'_>, channel: &str) -> Channel {
-    Channel {
-        logfile: LogFile::Auto,
-        maxbytes: 0,
-        backups: 0,
-        capture_maxbytes: section.byte_size(&format!("{channel}_capture_maxbytes"), scope),
-        events_enabled: section.boolean(&format!("{channel}_events_enabled"), scope),
-        syslog: false,
-    }
+/// Standard output and standard error.
+fn outputs<'a>(section: &'a Section<'a>, kind: ProcessKind) -> [Output<'a>; 2] {
+    ["stdout", "stderr"].map(|name| Output { section, name, kind })
 }
 
 /// The pattern of the processes' names, not yet expanded.
@@ -181,10 +185,11 @@ fn one_process(
     let scope = &Scope::within(scope).env(&own);
     let directory = section.text("directory", ValueKind::Text, scope);
     let mut process = shared.template.clone();
-    let stdout = channel(section, scope, "stdout", process.stdout);
-    let mut stderr = channel(section, scope, "stderr", process.stderr);
+    let outputs = outputs(section, process.kind);
+    let stdout = outputs[0].of_process(scope, process.stdout);
+    let mut stderr = outputs[1].of_process(scope, process.stderr);
     if process.redirect_stderr {
-        if let LogFile::Path(_) = stderr.logfile {
+        if channel::has_a_name(&stderr) {
             section.reading.say(
                 LogLevel::Warn,
                 format!(
@@ -213,8 +218,11 @@ fn one_process(
     process.directory = directory.map(Into::into);
     process.environment = outer.clone();
     process.environment.extend(own);
-    process.stdout = stdout;
-    process.stderr = stderr;
+    process.stdout = outputs[0].of_named_process(scope, &process.name, stdout);
+    process.stderr = outputs[1].of_named_process(scope, &process.name, stderr);
+    if process.redirect_stderr {
+        process.stderr.extras = None;
+    }
     Some(process)
 }
 
@@ -233,43 +241,4 @@ fn environment(section: &Section<'_>, scope: &Scope<'_>) -> BTreeMap<String, Str
             BTreeMap::new()
         }
     }
-}
-
-/// The log options of one channel, on top of what is known of it.
-fn channel(section: &Section<'_>, scope: &Scope<'_>, name: &str, known: Channel) -> Channel {
-    let key = format!("{name}_logfile");
-    let files = section.reading.files;
-    // Expanded for the second time, as Supervisor does it.
-    let log = section.defaulted(&key, ValueKind::ChildLog, scope, |text| {
-        values::child_log(&expand(text, scope, &key)?, files)
-    });
-    let backups = section.backups(&format!("{key}_backups"), scope);
-    let maxbytes = section.byte_size(&format!("{key}_maxbytes"), scope);
-    let mut syslog = section.boolean(&format!("{name}_syslog"), scope);
-    let logfile = match log {
-        ChildLog::To(logfile) => logfile,
-        ChildLog::Syslog => {
-            section.reading.say(
-                LogLevel::Warn,
-                format!(
-                    "For [{}], {key}=syslog but this is deprecated and will be removed.  Use \
-                     {name}_syslog=true to enable syslog instead.",
-                    section.name
-                ),
-            );
-            syslog = true;
-            LogFile::None
-        }
-    };
-    if logfile == LogFile::Auto && maxbytes == 0 {
-        section.reading.say(
-            LogLevel::Warn,
-            format!(
-                "For [{}], AUTO logging used for {key} without rollover, set maxbytes > 0 to \
-                 avoid filling up filesystem unintentionally",
-                section.name
-            ),
-        );
-    }
-    Channel { logfile, maxbytes, backups, syslog, ..known }
 }

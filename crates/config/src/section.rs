@@ -134,10 +134,14 @@ impl<'a> Section<'a> {
         let owner = self.parsed(key, ValueKind::UserGroup, scope, |text| {
             values::user_group(text, self.reading.files).ok_or_else(|| format!("{wrong} {text}"))
         })?;
+        self.advise_on_strange_owner(key, owner);
+        Some(owner)
+    }
+
+    pub(crate) fn advise_on_strange_owner(&self, key: &str, owner: Owner) {
         if owner.0 == Some(User::UNKNOWN) || owner.1 == Some(User::UNKNOWN) {
             self.advise(key, "there is no such account or group on this machine".to_owned());
         }
-        Some(owner)
     }
 
     pub(crate) fn existing_directory(&self, key: &str, scope: &Scope<'_>) -> Option<PathBuf> {

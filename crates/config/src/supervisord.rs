@@ -8,7 +8,8 @@ use crate::options::{SectionKind, ValueKind};
 use crate::reading::Reading;
 use crate::section::Section;
 use crate::{
-    Leftovers, LogLevel, MainLog, Supervisord, User, advice, environment, leftovers, paths, policy, values,
+    Leftovers, LogLevel, MainLog, Supervisord, User, advice, channel, environment, leftovers, paths, policy,
+    values,
 };
 
 /// Values given on the command line, which win over the file's, also when it is read again.
@@ -64,6 +65,7 @@ pub(crate) fn read(
     let environment = environment(&section, scope);
     let exit_on = section.defaulted("exit_on", ValueKind::ExitOn, scope, policy::exit_on);
     let leftovers = section.defaulted("leftovers", ValueKind::Leftovers, scope, leftovers::leftovers);
+    let log_overflow = section.defaulted("log_overflow", ValueKind::Overflow, scope, channel::overflow);
     if cli.nodaemon || nodaemon {
         advice::advise_on_foreground(&section);
     }
@@ -84,6 +86,7 @@ pub(crate) fn read(
         silent: cli.silent || silent,
         nocleanup: cli.nocleanup || nocleanup,
         strip_ansi: cli.strip_ansi || strip_ansi,
+        log_overflow,
         identifier: cli.identifier.clone().unwrap_or(identifier),
         childlogdir: cli.childlogdir.clone().unwrap_or(childlogdir),
         minfds: cli.minfds.unwrap_or(minfds),

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::python::{integer, number, repr, strip};
-use crate::{AutoRestart, Files, LogFile, LogLevel, User, paths};
+use crate::{AutoRestart, Files, LogLevel, User, paths};
 
 pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     truth(&text.to_lowercase()).ok_or_else(|| format!("not a valid boolean value: {}", repr(text)))
@@ -161,6 +161,23 @@ pub(crate) fn user_group(text: &str, files: &dyn Files) -> Option<(Option<u32>, 
     Some((Some(uid), gid))
 }
 
+/// `user`, `user:group` or `:group` of files; a number needs no account.
+pub(crate) fn log_owner(text: &str, files: &dyn Files) -> Result<(Option<u32>, Option<u32>), String> {
+    let (login, group_name) = match text.split_once(':') {
+        Some((login, group_name)) => (login, Some(group_name)),
+        None => (text, None),
+    };
+    let uid = match number(login, 10) {
+        _ if login.is_empty() && group_name.is_some() => None,
+        Some(uid) => {
+            let fits = u32::try_from(uid).ok().filter(|uid| *uid != User::UNKNOWN);
+            Some(fits.ok_or_else(|| format!("Invalid user id {login}"))?)
+        }
+        None => Some(files.user(login).ok_or_else(|| format!("Invalid user name {login}"))?.uid),
+    };
+    Ok((uid, group_name.map(|name| group_id(name, files)).transpose()?))
+}
+
 /// A directory that exists; `~` is expanded.
 pub(crate) fn existing_directory(text: &str, files: &dyn Files) -> Result<PathBuf, String> {
     let path = PathBuf::from(paths::expand_home(text, files));
@@ -175,28 +192,6 @@ pub(crate) fn path_in_directory(text: &str, files: &dyn Files) -> Result<PathBuf
         return Ok(PathBuf::from(path));
     }
     Err(format!("The directory named as part of the path {text} does not exist"))
-}
-
-/// What `stdout_logfile` and `stderr_logfile` say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ChildLog {
-    To(LogFile),
-    /// The deprecated way to say `stdout_syslog=true`.
-    Syslog,
-}
-
-pub(crate) fn child_log(text: &str, files: &dyn Files) -> Result<ChildLog, String> {
-    Ok(match text.to_lowercase().as_str() {
-        "none" | "off" => ChildLog::To(LogFile::None),
-        "auto" => ChildLog::To(LogFile::Auto),
-        "syslog" => ChildLog::Syslog,
-        _ => {
-            let path = path_in_directory(text, files)?;
-            // An empty name opens nothing, which has always meant no log.
-            let empty = path.as_os_str().is_empty();
-            ChildLog::To(if empty { LogFile::None } else { LogFile::Path(path) })
-        }
-    })
 }
 
 #[cfg(test)]
@@ -283,6 +278,18 @@ mod tests {
         assert_eq!(user_group("web", &files), Some((Some(33), None)));
         assert_eq!(user_group("web:adm", &files), Some((Some(33), Some(4))));
         assert_eq!(user_group("web:", &files), None);
+        for (text, ids) in [
+            ("web", Ok((Some(33), None))),
+            ("web:adm", Ok((Some(33), Some(4)))),
+            (":adm", Ok((None, Some(4)))),
+            ("4711:4712", Ok((Some(4711), Some(4712)))),
+            ("", Err("Invalid user name ")),
+            (":", Err("Invalid group name ")),
+            ("nosuch", Err("Invalid user name nosuch")),
+            ("4294967295", Err("Invalid user id 4294967295")),
+        ] {
+            assert_eq!(log_owner(text, &files), ids.map_err(str::to_owned), "{text}");
+        }
     }
 
     #[test]
@@ -295,9 +302,5 @@ mod tests {
             path_in_directory("/no/x.log", &files).unwrap_err(),
             "The directory named as part of the path /no/x.log does not exist"
         );
-        assert_eq!(child_log("Off", &files), Ok(ChildLog::To(LogFile::None)));
-        assert_eq!(child_log("", &files), Ok(ChildLog::To(LogFile::None)));
-        assert_eq!(child_log("Syslog", &files), Ok(ChildLog::Syslog));
-        assert_eq!(child_log("/tmp/x", &files), Ok(ChildLog::To(LogFile::Path("/tmp/x".into()))));
     }
 }

@@ -34,6 +34,14 @@ fn whole_files() {
         "startlimit=5/",
         "exit_on=all_exited\n",
         "leftovers=adopt\n",
+        "stdout_logfile=",
+        ", /dev/stdout",
+        ", @tcp:[",
+        ",syslog ",
+        "stderr_logfile_format=",
+        "%(message)s",
+        "stdout_syslog_address=@udp:",
+        "logfile_mkdir=true\n",
     ];
     mutate(&seeds, &words, 4000, bodies::parser);
 }

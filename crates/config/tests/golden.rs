@@ -34,7 +34,8 @@ fn every_case_means_what_was_written_down() {
 }
 
 /// Cases whose document of `--check --json` is written down too: each member of it is in one of them.
-const JSON: [&str; 5] = ["everything", "error-near", "policies", "real-fcgi-unix", "real-unknown-things"];
+const JSON: [&str; 6] =
+    ["everything", "error-near", "logging", "policies", "real-fcgi-unix", "real-unknown-things"];
 
 /// The files that may lie beside a case, and what should be in them.
 fn told(name: &str, machine: &MemoryFiles) -> [(&'static str, Option<String>); 4] {

@@ -194,8 +194,38 @@ fn kind_words(kind: ValueKind) -> (&'static str, &'static str) {
         ValueKind::ChildLog => (
             "child log",
             "a file, `AUTO`, or `NONE` (also `off`, or nothing at all), in any case. Expanded twice: one \
-             percent sign is written `%%%%`.",
+             percent sign is written `%%%%`. Or several of these between commas: files, of which all but \
+             the first begin with `/` or `~`, `AUTO` once, `syslog`, a syslog address such as \
+             `@udp:loghost:514`, and `journald`.",
         ),
+        ValueKind::Overflow => ("overflow", "`block` or `drop`, in any case."),
+        ValueKind::LogFormat => (
+            "format",
+            "`text`, `json`, or a pattern. In a pattern `%(asctime)s`, `%(message)s`, `%(process_name)s`, \
+             `%(group_name)s`, `%(program_name)s`, `%(pid)s`, `%(channel)s` and `%(hostname)s` stand for \
+             what they say of each line, the names that are expanded everywhere are expanded, and one percent \
+             sign is written `%%`.",
+        ),
+        ValueKind::LogPrefix => ("prefix", "`name` or `none`, in any case."),
+        ValueKind::Compress => ("compression", "`none`, `gzip` or `zstd`, in any case."),
+        ValueKind::LogOwner => ("owner", "`USER`, `USER:GROUP` or `:GROUP`; a number needs no account."),
+        ValueKind::SyslogAddress => (
+            "syslog address",
+            "`local`, `@udp:HOST:PORT` or `@tcp:HOST:PORT`; without `:PORT` it is 514, and an IPv6 address \
+             stands in brackets.",
+        ),
+        ValueKind::SyslogFacility => (
+            "facility",
+            "`kern`, `user`, `mail`, `daemon`, `auth`, `syslog`, `lpr`, `news`, `uucp`, `cron`, `authpriv`, \
+             `ftp` or `local0` to `local7`, in any case.",
+        ),
+        ValueKind::SyslogSeverity => (
+            "severity",
+            "`emerg`, `alert`, `crit`, `err`, `warning`, `notice`, `info` or `debug`, in any case.",
+        ),
+        ValueKind::SyslogTag => {
+            ("tag", "1 to 48 letters, digits and signs of ASCII, without blank, colon and bracket.")
+        }
         ValueKind::LogLevel => {
             ("level", "`critical`, `error`, `warn`, `info`, `debug`, `trace` or `blather`, in any case.")
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use provost_config::{
     Address, AutoRestart, Backoff, Channel, CliOverrides, Config, CtlConfig, Curve, Errors, ExitOn, Files,
-    GroupConfig, GroupKind, Leftovers, Lenient, LogFile, LogLevel, MainLog, MemoryFiles, ProcessConfig,
-    ProcessKind, ProgramType, Server, User, load, load_ctl,
+    GroupConfig, GroupKind, Leftovers, Lenient, LogExtras, LogFile, LogLevel, MainLog, MemoryFiles, Overflow,
+    ProcessConfig, ProcessKind, ProgramType, Server, SyslogTo, User, load, load_ctl,
 };
 
 pub(crate) fn cases_dir() -> PathBuf {
@@ -51,7 +51,7 @@ pub(crate) fn machine() -> MemoryFiles {
     let mut machine = MemoryFiles {
         cwd: PathBuf::from("/cases"),
         env: VARIABLES.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-        dirs: ["/", "/tmp", "/etc", "/home"].iter().map(PathBuf::from).collect(),
+        dirs: ["/", "/dev", "/tmp", "/etc", "/home"].iter().map(PathBuf::from).collect(),
         ..MemoryFiles::default()
     };
     for path in files_below(&cases_dir()) {
@@ -301,6 +301,35 @@ impl Dump {
         self.line(2, &format!("{name}_capture_maxbytes"), channel.capture_maxbytes);
         self.line(2, &format!("{name}_events_enabled"), yes(channel.events_enabled));
         self.line(2, &format!("{name}_syslog"), yes(channel.syslog));
+        self.extras(name, channel);
+    }
+
+    /// Supervisor has none of these; where they are off, there is nothing to tell.
+    fn extras(&mut self, name: &str, channel: &Channel) {
+        if channel.overflow == Overflow::Drop {
+            self.line(2, &format!("{name} overflow"), "drop");
+        }
+        let Some(extras) = &channel.extras else { return };
+        let usual = LogExtras::default();
+        assert_ne!(**extras, usual, "what is all off takes no memory");
+        let mut tell = |what: &str, is_told: bool, value: String| {
+            if is_told {
+                self.line(2, &format!("{name} {what}"), value);
+            }
+        };
+        let more: Vec<String> = extras.more.iter().map(|path| path.display().to_string()).collect();
+        tell("more", !more.is_empty(), list(&more));
+        tell("format", extras.format != usual.format, extras.format.to_string());
+        tell("compress", extras.compress != usual.compress, extras.compress.name().to_owned());
+        tell("owner", extras.owner.is_some(), extras.owner.map(owner).unwrap_or_default());
+        tell("mode", extras.mode.is_some(), extras.mode.map(octal).unwrap_or_default());
+        tell("mkdir", extras.mkdir, "yes".to_owned());
+        let SyslogTo { address, facility, severity, tag } = &extras.syslog;
+        tell("syslog address", *address != usual.syslog.address, address.to_string());
+        tell("syslog facility", *facility != usual.syslog.facility, facility.to_string());
+        tell("syslog severity", *severity != usual.syslog.severity, severity.to_string());
+        tell("syslog tag", tag.is_some(), tag.clone().unwrap_or_default());
+        tell("journald", extras.journald, "yes".to_owned());
     }
 }
 

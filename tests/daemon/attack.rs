@@ -209,8 +209,11 @@ impl Drop for Lease {
 fn children_that_are_slow_to_become_programs_disturb_nobody_however_they_end() {
     let mut daemon = start(
         "[program:slow]\ncommand={dir}/slow\nprocess_name=s%(process_num)02d\nnumprocs=40\nautostart=false\nautorestart=false\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n\
-         [program:a]\ncommand={child} hello forever\nautostart=false\nstartsecs=0\n",
+         [program:a]\ncommand={child} hello forever\nautostart=false\nstartsecs=0\n\
+         [program:silent]\ncommand={child} hello forever\nstdout_logfile=NONE\nstderr_logfile=NONE\n",
     );
+    // The lane for what needs no disk is there from now on.
+    daemon.wait_for_hello("silent");
     let slow = daemon.sandbox().file("slow");
     fs::copy(provost_testkit::provost_child(), &slow).unwrap();
     assert_eq!(state_of(&daemon, "a"), "STOPPED");

@@ -90,16 +90,25 @@ fn more_than_the_kernel_can_give_is_refused_to_root_too() {
 }
 
 #[test]
-fn a_limit_on_the_size_of_files_costs_output_and_never_the_brain() {
+fn a_limit_on_the_size_of_files_costs_output_or_time_and_never_the_brain() {
     let config = format!(
-        "{HEAD}[program:a]\ncommand=sh -c \"{{child}} print:20000; exec {{child}} hello forever\"\nstdout_logfile={{dir}}/a.out\nstdout_logfile_maxbytes=0\n"
+        "{HEAD}[program:a]\ncommand=sh -c \"{{child}} print:20000; exec {{child}} hello forever\"\nstdout_logfile={{dir}}/a.out\nstdout_logfile_maxbytes=0\nlog_overflow=drop\n\
+         [program:b]\ncommand={{child}} print:8000\nautorestart=false\nstartsecs=0\nstdout_logfile={{dir}}/b.out\nstdout_logfile_maxbytes=0\n"
     );
     // The limit of prlimit(1) is for the daemon; a program that is to write more raises its own.
     let mut daemon = Daemon::start(&started_by(&["prlimit", "--fsize=50000"]), &config);
     let mind = brain(&daemon);
     daemon.wait_for_hello("a");
-    daemon.wait_for_log_line("success: a");
+    daemon.log().wait_for_all(&[
+        "success: a",
+        "a.out: File too large (os error 27); output is being lost",
+        "b.out: File too large (os error 27); its output waits (log_overflow=block)",
+    ]);
     assert_eq!(brain(&daemon), mind, "the brain died of SIGXFSZ:\n{}", content(&daemon, "main.log"));
-    assert_eq!(content(&daemon, "a.out").len(), 50_000);
+    assert_eq!((content(&daemon, "a.out").len(), content(&daemon, "b.out").len()), (50_000, 50_000));
+    // What waits is written as soon as there is room.
+    daemon.ctl(&["clear", "b"]);
+    daemon.wait_for_log_line("b.out can be written again");
+    assert_eq!(content(&daemon, "b.out").len(), 78_893 - 50_000);
     end_well(daemon);
 }

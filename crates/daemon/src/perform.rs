@@ -25,7 +25,7 @@ use crate::kept;
 use crate::launch::{self, Launcher};
 use crate::leftovers::{Record, inodes};
 use crate::logs::auto::AutoLogs;
-use crate::logs::{self, Destination, MainLog, Order, Output, Pump};
+use crate::logs::{self, Destination, MainLog, Order, OutletPlan, Output, Pump};
 use crate::memory::Memory;
 use crate::notes;
 use crate::upgrade;
@@ -51,7 +51,7 @@ struct Child {
     process: ProcessId,
     stage: Stage,
     /// Where it writes, and where one that takes its place would.
-    sinks: Vec<(Output, Destination)>,
+    outlets: Vec<(Output, OutletPlan)>,
     heir: Option<Heir>,
     /// Somebody else still holds its output open.
     lingers: bool,
@@ -159,14 +159,14 @@ impl Hands {
                 Some(Input::LogsPrepared { process, paths })
             }
             Action::ClearLogs { process } => {
-                self.clear_logs(process);
+                self.clear_logs(process)?;
                 None
             }
             Action::Spawn { child, process, group, config } => {
                 self.begin_spawn(child, process, &group, &config)?
             }
             Action::Adopt { child, process, config } => {
-                self.adopt(child, process, &config);
+                self.adopt(child, process, &config)?;
                 None
             }
             Action::Relaunch { child, next, on, after } => {
@@ -224,7 +224,7 @@ impl Hands {
             }
             Action::ReopenLogs => {
                 self.log.write(LogLevel::Info, "supervisord logreopen");
-                self.pump.orders.send(Order::Reopen);
+                self.order(Order::Reopen)?;
                 None
             }
             // Nobody subscribes yet; what people look for in the log are notes of their own.
@@ -261,14 +261,14 @@ impl Hands {
     }
 
     /// How an upgrade goes.
-    pub(crate) fn upgrade_news(&mut self, news: provost_keeper::Upgrade) -> Option<Input> {
+    pub(crate) fn upgrade_news(&mut self, news: provost_keeper::Upgrade) -> Result<Option<Input>, LinkError> {
         if let provost_keeper::Upgrade::Willing(_) = news {
-            self.pump.orders.send(Order::Call);
+            self.order(Order::Call)?;
         }
-        let (ask, reason) = self.upgrade.hear(news)?;
+        let Some((ask, reason)) = self.upgrade.hear(news) else { return Ok(None) };
         self.log
             .write(LogLevel::Critical, &format!("the upgrade has failed, everything is as it was: {reason}"));
-        Some(Input::UpgradeFailed { ask, reason })
+        Ok(Some(Input::UpgradeFailed { ask, reason }))
     }
 
     pub(crate) fn keeper_renewed(&mut self, result: Result<(), i32>) {
@@ -297,6 +297,7 @@ impl Hands {
         let removed: Vec<ProcessId> = self.logs.iter().filter_map(of_group).collect();
         for process in removed {
             self.logs.remove(&process);
+            self.pump.forget(process);
             let written = self.memory.forget(process);
             self.note_memory(written);
         }
@@ -361,7 +362,7 @@ impl Hands {
             Ok(plan) => plan,
             Err(error) => return Ok(Some(Input::SpawnFailed { child, error })),
         };
-        let sinks = self.destinations(process, config);
+        let outlets = self.outlets(process, config);
         let stdin = match &config.socket {
             None => None,
             Some(socket) => match self.fcgi.lend(child, group, socket, &mut self.log, &mut self.link) {
@@ -379,30 +380,30 @@ impl Hands {
                 config: Arc::clone(config),
                 process,
                 stage,
-                sinks: sinks.clone(),
+                outlets: outlets.clone(),
                 heir: None,
                 lingers: false,
             },
         );
-        self.pump.orders.send(Order::Open { child, process, sinks, runs: false });
+        self.order(Order::Open { child, process, outlets, runs: false })?;
         Ok(None)
     }
 
-    fn destinations(&self, process: ProcessId, config: &ProcessConfig) -> Vec<(Output, Destination)> {
+    /// Whoever it is for, the keeper first where it is to hold something.
+    fn order(&mut self, order: Order) -> Result<(), LinkError> {
+        let link = &mut self.link;
+        self.pump.order(order, &mut |name, fd| link.send(ToKeeper::Hold { name, fd }))
+    }
+
+    /// Where the outputs of a process go.
+    fn outlets(&self, process: ProcessId, config: &ProcessConfig) -> Vec<(Output, OutletPlan)> {
         let Some(Logs { paths, .. }) = self.logs.get(&process) else { return Vec::new() };
-        let outputs = [
-            (Output::Stdout, &paths.stdout, &config.stdout),
-            (Output::Stderr, &paths.stderr, &config.stderr),
-        ];
-        let destination = |path: &Arc<Path>, channel: &Channel| Destination {
-            path: Arc::clone(path),
-            maxbytes: channel.maxbytes,
-            backups: channel.backups,
-        };
-        outputs
-            .into_iter()
-            .filter_map(|(output, path, channel)| Some((output, destination(path.as_ref()?, channel))))
-            .collect()
+        let copies = self.log.keeps(LogLevel::Debug);
+        let mut outlets = vec![(Output::Stdout, outlet(paths.stdout.as_ref(), &config.stdout, copies))];
+        if !config.redirect_stderr {
+            outlets.push((Output::Stderr, outlet(paths.stderr.as_ref(), &config.stderr, copies)));
+        }
+        outlets
     }
 
     /// The pump has opened a child's files, or could not.
@@ -430,7 +431,7 @@ impl Hands {
         }
         if let Some(text) = error {
             self.let_go(child)?;
-            self.pump.orders.send(Order::Cancel { child });
+            self.order(Order::Cancel { child })?;
             let error = SpawnError { kind: SpawnErrorKind::Resources, text };
             return Ok(Some(Input::SpawnFailed { child, error }));
         }
@@ -451,14 +452,15 @@ impl Hands {
     }
 
     /// The child runs: its output is the pump's from here on.
-    pub(crate) fn watch(&mut self, child: ChildId, pipes: Option<Pipes>) {
+    pub(crate) fn watch(&mut self, child: ChildId, pipes: Option<Pipes>) -> Result<(), LinkError> {
         let Some(pipes) = pipes else {
             let name = self.children.get(&child).map_or("", |entry| entry.config.name.as_str());
             let text = format!("too many open files: the output of '{name}' cannot be read");
-            return self.log.write(LogLevel::Critical, &text);
+            self.log.write(LogLevel::Critical, &text);
+            return Ok(());
         };
         let Pipes { stdout, stderr } = pipes;
-        self.pump.orders.send(Order::Watch { child, stdout, stderr });
+        self.order(Order::Watch { child, stdout, stderr })
     }
 
     pub(crate) fn spawn_failed(
@@ -468,7 +470,7 @@ impl Hands {
         errno: i32,
     ) -> Result<Option<Input>, LinkError> {
         let Some(entry) = self.let_go(child)? else { return Ok(None) };
-        self.pump.orders.send(Order::Cancel { child });
+        self.order(Order::Cancel { child })?;
         let error = launch::keeper_refused(&entry.config.name, stage, errno);
         Ok(Some(Input::SpawnFailed { child, error }))
     }
@@ -488,7 +490,7 @@ impl Hands {
         next: Option<ChildId>,
     ) -> Result<(), LinkError> {
         if let Some(order) = self.record.as_mut().and_then(|record| record.ended(child)) {
-            self.pump.orders.send(order);
+            self.order(order)?;
         }
         let Some(entry) = self.children.get_mut(&child) else {
             // Nobody here knows it: the core did not adopt it.
@@ -497,9 +499,9 @@ impl Hands {
         entry.stage = Stage::Draining { status, at, next };
         let last_words =
             failure.map(|(stage, errno)| self.launcher.child_failed(&entry.config, stage, errno));
-        let (process, config, sinks) = (entry.process, Arc::clone(&entry.config), entry.sinks.clone());
-        let heir = next.map(|child| logs::Heir { child, process, sinks: sinks.clone() });
-        self.pump.orders.send(Order::Finish { child, last_words, heir });
+        let (process, config, outlets) = (entry.process, Arc::clone(&entry.config), entry.outlets.clone());
+        let heir = next.map(|child| logs::Heir { child, process, outlets: outlets.clone() });
+        self.order(Order::Finish { child, last_words, heir })?;
         if let Some(next) = next {
             self.fcgi.pass_on(child, next);
             // It is made from the same plan. One that began without us has been told of before.
@@ -507,9 +509,9 @@ impl Hands {
             let heir = Heir { spawned: old.as_ref().map(|old| (old.pid, old.started)) };
             let stage = Stage::Running;
             self.children
-                .insert(next, Child { config, process, stage, sinks, heir: Some(heir), lingers: false });
+                .insert(next, Child { config, process, stage, outlets, heir: Some(heir), lingers: false });
             if let Some(old) = old {
-                self.watch(next, old.pipes);
+                self.watch(next, old.pipes)?;
             }
         }
         Ok(())
@@ -524,6 +526,15 @@ impl Hands {
         }
     }
 
+    /// A child has written something that somebody wants to know of.
+    pub(crate) fn said(&mut self, child: ChildId, output: Output, data: &[u8]) {
+        let Some(Child { config, .. }) = self.children.get(&child) else { return };
+        let channel = output.name();
+        self.log.write_with(LogLevel::Debug, || {
+            format!("'{}' {channel} output:\n{}", config.name, String::from_utf8_lossy(data))
+        });
+    }
+
     /// Nobody holds the output of a child open any more that has ended.
     pub(crate) fn dry(&mut self, child: ChildId) -> Result<(), LinkError> {
         match self.children.get_mut(&child) {
@@ -534,17 +545,17 @@ impl Hands {
     }
 
     /// The output of a child that ended under an earlier brain goes on, into the files of its process, if that is still there.
-    pub(crate) fn linger(&mut self, child: ChildId, label: &str, pipes: Pipes) {
+    pub(crate) fn linger(&mut self, child: ChildId, label: &str, pipes: Pipes) -> Result<(), LinkError> {
         let (group, name) = label.split_once(':').unwrap_or((label, ""));
         let mut known = self.logs.iter();
         let found = known.find(|(_, files)| *files.group == *group && files.config.name == name);
-        let (process, sinks) = match found {
-            Some((process, files)) => (*process, self.destinations(*process, &files.config)),
+        let (process, outlets) = match found {
+            Some((process, files)) => (*process, self.outlets(*process, &files.config)),
             // Nobody's any more: read, so that nobody waits, and dropped.
             None => (ProcessId(u32::MAX), Vec::new()),
         };
         let Pipes { stdout, stderr } = pipes;
-        self.pump.orders.send(Order::Linger { heir: logs::Heir { child, process, sinks }, stdout, stderr });
+        self.order(Order::Linger { heir: logs::Heir { child, process, outlets }, stdout, stderr })
     }
 
     /// The keeper's word that a child runs. That of one which has taken another's place waits until the core knows of it.
@@ -554,25 +565,28 @@ impl Hands {
         pid: i32,
         at: Now,
         pipes: Option<Pipes>,
-    ) -> Option<Input> {
-        self.write_down(child, pid, inodes(pipes.as_ref()));
-        self.watch(child, pipes);
-        match self.children.get_mut(&child).and_then(|entry| entry.heir.as_mut()) {
+    ) -> Result<Option<Input>, LinkError> {
+        self.write_down(child, pid, inodes(pipes.as_ref()))?;
+        self.watch(child, pipes)?;
+        Ok(match self.children.get_mut(&child).and_then(|entry| entry.heir.as_mut()) {
             Some(heir) => {
                 heir.spawned = Some((pid, at));
                 None
             }
             None => Some(Input::Spawned { child, pid, at }),
-        }
+        })
     }
 
     /// A child runs: should the keeper be killed, somebody has to find it.
-    fn write_down(&mut self, child: ChildId, pid: i32, outputs: [u64; 2]) {
-        let (Some(record), Some(entry)) = (&mut self.record, self.children.get(&child)) else { return };
-        let Some(Logs { group, .. }) = self.logs.get(&entry.process) else { return };
+    fn write_down(&mut self, child: ChildId, pid: i32, outputs: [u64; 2]) -> Result<(), LinkError> {
+        let (Some(record), Some(entry)) = (&mut self.record, self.children.get(&child)) else {
+            return Ok(());
+        };
+        let Some(Logs { group, .. }) = self.logs.get(&entry.process) else { return Ok(()) };
         if let Some(order) = record.started(child, (group, &entry.config.name), pid, outputs) {
-            self.pump.orders.send(order);
+            self.order(order)?;
         }
+        Ok(())
     }
 
     /// The core knows of a child that has taken another one's place.
@@ -596,24 +610,29 @@ impl Hands {
     }
 
     /// A child of an earlier brain, taken over: its files are opened again, its pipes watched.
-    fn adopt(&mut self, child: ChildId, process: ProcessId, config: &Arc<ProcessConfig>) {
+    fn adopt(
+        &mut self,
+        child: ChildId,
+        process: ProcessId,
+        config: &Arc<ProcessConfig>,
+    ) -> Result<(), LinkError> {
         if let (Some(socket), Some(Logs { group, .. })) = (&config.socket, self.logs.get(&process)) {
             self.fcgi.adopt(child, group, socket);
         }
-        let sinks = self.destinations(process, config);
+        let outlets = self.outlets(process, config);
         let config = Arc::clone(config);
         let entry = Child {
             config,
             process,
             stage: Stage::Running,
-            sinks: sinks.clone(),
+            outlets: outlets.clone(),
             heir: None,
             lingers: false,
         };
         self.children.insert(child, entry);
-        self.pump.orders.send(Order::Open { child, process, sinks, runs: true });
+        self.order(Order::Open { child, process, outlets, runs: true })?;
         let pipes = self.adoptable.remove(&child).and_then(|old| old.pipes);
-        self.watch(child, pipes);
+        self.watch(child, pipes)
     }
 
     /// All children of an earlier brain have been taken over.
@@ -632,11 +651,11 @@ impl Hands {
         LogPaths { stdout, stderr }
     }
 
-    fn clear_logs(&self, process: ProcessId) {
+    fn clear_logs(&mut self, process: ProcessId) -> Result<(), LinkError> {
         let made = self.logs.get(&process).map(|logs| logs.paths.clone()).unwrap_or_default();
         let outputs = [(Output::Stdout, made.stdout), (Output::Stderr, made.stderr)];
         let paths = outputs.into_iter().filter_map(|(output, path)| Some((output, path?))).collect();
-        self.pump.orders.send(Order::Clear { process, paths });
+        self.order(Order::Clear { process, paths })
     }
 
     fn log_path(
@@ -662,6 +681,20 @@ impl Hands {
                 }
             },
         }
+    }
+}
+
+/// `path` is that of the log file, if there is one; `copies` if the main log gets a copy of everything.
+fn outlet(path: Option<&Arc<Path>>, channel: &Channel, copies: bool) -> OutletPlan {
+    let file = path.map(|path| Destination {
+        path: Arc::clone(path),
+        maxbytes: channel.maxbytes,
+        backups: channel.backups,
+    });
+    OutletPlan {
+        sinks: file.into_iter().collect(),
+        overflow: channel.overflow,
+        tells: channel.events_enabled || copies,
     }
 }
 

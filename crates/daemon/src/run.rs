@@ -121,7 +121,8 @@ impl Loop {
             PollFd::new(&self.bell, PollFlags::IN),
             PollFd::new(&self.hands.log, room),
         ];
-        let deadlines = [self.supervisor.next_deadline(), self.hands.upgrade.deadline()];
+        let deadlines =
+            [self.supervisor.next_deadline(), self.hands.upgrade.deadline(), self.hands.pump.deadline()];
         let timeout = clock::until(deadlines.into_iter().flatten().min());
         // An interrupted poll is a short one.
         let _ = poll(&mut fds, timeout.as_ref());
@@ -144,7 +145,7 @@ impl Loop {
     fn understand(&mut self, message: FromKeeper) -> Result<Option<Input>, LinkError> {
         Ok(match message {
             FromKeeper::Spawned { id, pid, at, pipes } => {
-                self.hands.spawned(ChildId(id), pid, clock::of(at), pipes)
+                self.hands.spawned(ChildId(id), pid, clock::of(at), pipes)?
             }
             FromKeeper::SpawnFailed { id, stage, errno } => {
                 self.hands.spawn_failed(ChildId(id), stage, errno)?
@@ -161,7 +162,7 @@ impl Loop {
             }
             FromKeeper::Orphan { pid, status } => Some(Input::Orphan { pid, status: exit_status(status) }),
             FromKeeper::Signal(signal) => Some(Input::Signal(signal)),
-            FromKeeper::Upgrade(news) => self.hands.upgrade_news(news),
+            FromKeeper::Upgrade(news) => self.hands.upgrade_news(news)?,
             FromKeeper::KeeperRenewed(result) => {
                 self.hands.keeper_renewed(result);
                 None
@@ -176,7 +177,8 @@ impl Loop {
     }
 
     fn hear_pump(&mut self) -> Result<(), LinkError> {
-        while let Ok(notice) = self.notices.try_recv() {
+        self.hands.pump.look_after();
+        while let Some(notice) = self.next_notice() {
             let input = match notice {
                 Notice::Opened { child, result } => self.hands.opened(child, result)?,
                 Notice::Drained { child, lingers } => self.hands.drained(child, lingers),
@@ -189,10 +191,29 @@ impl Loop {
                     None
                 }
                 Notice::Cleared { process, result } => Some(Input::LogsCleared { process, result }),
+                Notice::Say { level, text } => {
+                    self.hands.log.write(level, &text);
+                    None
+                }
+                Notice::Said { child, output, data } => {
+                    self.hands.said(child, output, &data);
+                    None
+                }
             };
             self.inputs.extend(input);
         }
         Ok(())
+    }
+
+    /// What a lane has to tell, or what is answered in its place.
+    fn next_notice(&mut self) -> Option<Notice> {
+        while let Ok(notice) = self.notices.try_recv() {
+            let notice = self.hands.pump.heard(notice);
+            if notice.is_some() {
+                return notice;
+            }
+        }
+        self.hands.pump.take_answer()
     }
 
     fn hear_doors(&mut self) {

@@ -5,6 +5,7 @@
 //! moment of letting go this brain changes nothing any more: if the new one does not come up, the keeper
 //! makes another one like us, which goes on from what is written down.
 
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use provost_api::Api;
@@ -15,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::clock;
 use crate::launch::errno_text;
+use crate::logs::{Notice, Patience};
 use crate::perform::Hands;
 
 /// How long to wait for a moment in which no program is on its way to the keeper.
@@ -111,14 +113,20 @@ impl Progress {
 
 impl HandOver {
     /// Lets go of everything, hands over, and answers whoever asked. `version` is ours.
-    pub(crate) fn carry_out(self, mut hands: Hands, api: Api, version: &str) -> Result<(), LinkError> {
+    pub(crate) fn carry_out(
+        self,
+        mut hands: Hands,
+        notices: &Receiver<Notice>,
+        api: Api,
+        version: &str,
+    ) -> Result<(), LinkError> {
         let HandOver { ask, to } = self;
         // Whoever comes from here on is answered by the next brain.
         api.close_doors();
         hands
             .log
             .write(LogLevel::Info, &format!("a brain of version {to} takes over from this one of {version}"));
-        hands.pump.stop(hands.log);
+        hands.pump.stop(hands.log, notices, Patience::Usual, false);
         hands.link.send(ToKeeper::HandOver)?;
         let reply = match outcome(&mut hands.link)? {
             Ok(keeper) => Reply::Upgraded(Upgraded { from: version.to_owned(), to, keeper }),

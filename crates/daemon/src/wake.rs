@@ -54,6 +54,12 @@ pub(crate) struct Post<T> {
     bell: Bell,
 }
 
+impl<T> Clone for Post<T> {
+    fn clone(&self) -> Post<T> {
+        Post { queue: self.queue.clone(), bell: self.bell.clone() }
+    }
+}
+
 impl<T> Post<T> {
     /// A queue that is bounded by what it carries: one item per child at most, for example.
     pub(crate) fn new(bell: &Bell) -> (Post<T>, Receiver<T>) {

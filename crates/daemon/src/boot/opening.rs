@@ -4,8 +4,10 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
 
-use provost_config::{Config, LogLevel, MainLog as LogTarget, Message};
+use provost_config::{Config, LogLevel, MainLog as LogTarget, Message, Supervisord};
 use provost_keeper::{Link, ToKeeper};
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
@@ -14,7 +16,7 @@ use super::past::Past;
 use crate::console::complain;
 use crate::kept::{self, Versions};
 use crate::logs::auto::AutoLogs;
-use crate::logs::{Destination, Journal, MainFile, MainLog, Notice, Pump, Sink, journal};
+use crate::logs::{self, Destination, Journal, MainLog, MainSource, Notice, Outlet, Pump, Sink, journal};
 use crate::wake::Post;
 
 /// The names under which the keeper holds the pipe of our own lines, and how much it is to hold: a thousand programs say
@@ -31,33 +33,53 @@ pub(super) fn open(
     notices: Post<Notice>,
 ) -> Result<(Pump, MainLog), Refusal> {
     let settings = &config.supervisord;
-    let copy = !past.in_background() && !settings.silent;
-    let file = open_file(config, past)?;
+    let mut sinks = Vec::new();
+    if let LogTarget::File(path) = &settings.logfile {
+        sinks.push(open_file(path, settings, past)?);
+    }
+    if !past.in_background() && !settings.silent {
+        let path = Arc::from(Path::new("/dev/stdout"));
+        // A closed standard output is no reason not to start.
+        if let Ok(copy) = Sink::standard_output(&path) {
+            sinks.push((Destination { path, maxbytes: 0, backups: 0 }, Some(copy)));
+        }
+    }
     let (read, write) = pipe(past, link)?;
-    let pump = Pump::start((read, file), copy, journal(past, link)?, notices)
+    let main_log = MainSource { pipe: read, outlet: Outlet::of_main_log(sinks) };
+    let path = match &settings.logfile {
+        LogTarget::File(path) => Some(&**path),
+        LogTarget::Syslog => None,
+    };
+    let (journals, trouble) = journals(past, link)?;
+    let pump = Pump::start(main_log, path, journals, notices)
         .map_err(|e| Refusal::system(format!("cannot start the log pump: {e}")))?;
-    Ok((pump, MainLog::new(settings.loglevel, write)))
+    let mut log = MainLog::new(settings.loglevel, write);
+    if let Some(e) = trouble {
+        log.write(LogLevel::Critical, &logs::no_journal(&e));
+    }
+    Ok((pump, log))
 }
 
 /// Programs that run already need a brain more than a brain needs its log.
-fn open_file(config: &Config, past: &Past) -> Result<MainFile, Refusal> {
-    let settings = &config.supervisord;
-    let LogTarget::File(path) = &settings.logfile else { return Ok(MainFile::None) };
+fn open_file(
+    path: &Path,
+    settings: &Supervisord,
+    past: &Past,
+) -> Result<(Destination, Option<Sink>), Refusal> {
     let to = Destination {
-        path: path.as_path().into(),
+        path: path.into(),
         maxbytes: settings.logfile_maxbytes,
         backups: settings.logfile_backups,
     };
-    let open = if past.resumes() { Sink::open_at_once } else { Sink::open };
-    match open(to.clone()) {
-        Ok(sink) => Ok(MainFile::Open(sink)),
+    match Sink::open(to.clone()) {
+        Ok(sink) => Ok((to, Some(sink))),
         Err(e) => {
             let text = format!("cannot open the log file {}: {e}", path.display());
             if !past.resumes() {
                 return Err(Refusal::system(text));
             }
             complain(&format!("{text}; going on without it"));
-            Ok(MainFile::Missing(to))
+            Ok((to, None))
         }
     }
 }
@@ -78,21 +100,21 @@ fn pipe(past: &mut Past, link: &mut Link) -> Result<(OwnedFd, OwnedFd), Refusal>
     Ok((read, write))
 }
 
-/// That of the dead brain, or a new one, which the keeper holds before there is any output to put into it.
-fn journal(past: &mut Past, link: &mut Link) -> Result<io::Result<Journal>, Refusal> {
-    if let Some(fd) = kept::take(&mut past.held, journal::HELD_AS) {
-        // One of another format is replaced: only a death leaves something in it, and what dies is mostly our own build.
-        if let Ok(journal) = Journal::resume(fd) {
-            return Ok(Ok(journal));
+/// Those of the dead brain, or a new one, which the keeper holds before there is any output to put into it.
+fn journals(past: &mut Past, link: &mut Link) -> Result<(Vec<Journal>, Option<io::Error>), Refusal> {
+    let held = (1..).map_while(|number| kept::take(&mut past.held, &journal::name(number)));
+    // One of another format is replaced: only a death leaves something in it, and what dies is mostly our own build.
+    let mut journals: Vec<Journal> = held.filter_map(|fd| Journal::resume(fd).ok()).collect();
+    if journals.is_empty() {
+        match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
+            Ok((fd, journal)) => {
+                link.send(ToKeeper::Hold { name: journal::name(1), fd })?;
+                journals.push(journal);
+            }
+            Err(e) => return Ok((journals, Some(e))),
         }
     }
-    match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
-        Ok((fd, journal)) => {
-            link.send(ToKeeper::Hold { name: journal::HELD_AS.to_owned(), fd })?;
-            Ok(Ok(journal))
-        }
-        Err(e) => Ok(Err(e)),
-    }
+    Ok((journals, None))
 }
 
 /// What there is to say of the start; after a crash all of it has been said, still holds, and the crash is what matters.

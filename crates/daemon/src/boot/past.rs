@@ -187,7 +187,7 @@ impl Past {
         main.work_off()?;
         for (id, label, pipes) in self.lingering {
             if let Some(pipes) = pipes {
-                main.hands.linger(ChildId(id), &label, pipes);
+                main.hands.linger(ChildId(id), &label, pipes)?;
             }
         }
         if let Some(ending) = memories.ending {

@@ -23,7 +23,7 @@ use crate::effective::{Effective, EffectiveError, Start};
 use crate::fcgi::FcgiSockets;
 use crate::kept::Versions;
 use crate::launch::Launcher;
-use crate::logs::MainLog;
+use crate::logs::{MainLog, Patience};
 use crate::memory::Memory;
 use crate::perform::{Hands, Source};
 use crate::run::{CommandPost, Loop, Outcome};
@@ -129,7 +129,7 @@ impl Brain {
         let ending = match self.main.run() {
             Ok(Outcome::Ended(ending)) => ending,
             Ok(Outcome::HandsOver(hand_over)) => {
-                hand_over.carry_out(self.main.hands, self.api, build.version)?;
+                hand_over.carry_out(self.main.hands, &self.main.notices, self.api, build.version)?;
                 return Ok(0);
             }
             Err(e) => return Err(self.end_without_a_keeper(e)),
@@ -138,7 +138,7 @@ impl Brain {
         self.sockets.remove();
         self.pidfile.remove();
         let Hands { mut link, pump, log, record, .. } = self.main.hands;
-        pump.stop(log);
+        pump.stop(log, &self.main.notices, Patience::Usual, true);
         if let Some(record) = record {
             record.finish();
         }
@@ -157,7 +157,7 @@ impl Brain {
         let text = format!("{why}; its programs are left running, and this process ends");
         let Hands { pump, mut log, .. } = self.main.hands;
         log.write(LogLevel::Critical, &text);
-        pump.stop_soon(log);
+        pump.stop(log, &self.main.notices, Patience::Little, true);
         Refusal::system(text)
     }
 }

@@ -42,8 +42,13 @@ use super::death;
 use super::recovery::{self, Found};
 use super::sink::{FileId, Open, Sink};
 
-/// The name under which the keeper holds it.
-pub(crate) const HELD_AS: &str = "journal";
+/// The name under which the keeper holds the first; the others have a number behind it.
+const HELD_AS: &str = "journal";
+
+/// The name of the journal with this number; they are counted from 1.
+pub(crate) fn name(number: usize) -> String {
+    if number == 1 { HELD_AS.to_owned() } else { format!("{HELD_AS}:{number}") }
+}
 
 /// The longest chunk; the size of Supervisor's reads (SPEC 4.2).
 const MOST: u64 = 128 * 1024;
@@ -64,9 +69,14 @@ const LONGEST_PATH: usize = DATA as usize - PATH * 8;
 /// What became of a try to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
+    /// So many bytes have left the pipe.
     Some(usize),
+    /// There are none now.
     Dry,
+    /// There will be none any more.
     Ended,
+    /// There may be some, and a sink that has no room for them.
+    NoRoom,
 }
 
 /// What the next brain must know to finish a write.
@@ -140,16 +150,13 @@ impl Journal {
         }
     }
 
-    /// Steps 3 and 4. What cannot be written is given up. Returns the size of the file.
-    pub(super) fn put(&mut self, to: &Open) -> io::Result<u64> {
-        let result = self.write_out(to);
-        if result.is_err() {
-            self.set(Mark { done: self.taken, ..self.mark });
-        }
-        result
+    /// What cannot be written is somebody else's affair from here on.
+    pub(super) fn give_up(&mut self) {
+        self.set(Mark { done: self.taken, ..self.mark });
     }
 
-    fn write_out(&mut self, to: &Open) -> io::Result<u64> {
+    /// Steps 3 and 4. What could not be written is still there after an error. Returns the size of the file.
+    pub(super) fn put(&mut self, to: &Open) -> io::Result<u64> {
         let mut size = self.mark.before;
         while self.mark.done < self.taken {
             let left = (self.taken - self.mark.done) as usize;
@@ -179,6 +186,11 @@ impl Journal {
             }
         }
         Ok(chunk)
+    }
+
+    /// Where a dead brain was writing to, if it had not finished.
+    pub(super) fn unfinished(&self) -> Option<PathBuf> {
+        (self.mark.done < self.taken).then(|| read_path(&self.memory))
     }
 
     /// Finishes what a dead brain had begun. Returns what is to be said of it, if anything.
@@ -215,7 +227,7 @@ impl Journal {
         let Found { to, written, is_another } = recovery::find(path, file, before, &chunk, done)?;
         death::may_come();
         self.set(Mark { done: done + written as u64, file: to.id, before: to.end()? });
-        self.write_out(&to)?;
+        self.put(&to)?;
         Ok(is_another)
     }
 

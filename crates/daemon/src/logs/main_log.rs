@@ -34,6 +34,11 @@ impl MainLog {
         MainLog { level, zone: TimeZone::system(), pipe, waiting: VecDeque::new(), dropped: 0 }
     }
 
+    /// Whether lines of this level are written.
+    pub(crate) fn keeps(&self, level: LogLevel) -> bool {
+        level >= self.level
+    }
+
     /// For a line that is seldom wanted: the text is made only if this level is kept.
     pub(crate) fn write_with(&mut self, level: LogLevel, text: impl FnOnce() -> String) {
         if level >= self.level {

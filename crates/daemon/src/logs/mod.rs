@@ -1,27 +1,50 @@
-//! Logs: the pump thread that moves programs' output into files, and the main log.
+//! Logs: the pump that moves programs' output into files, and the main log.
 //!
-//! `pump.rs` is the thread, `sink.rs` a file with rotation (`rotation.rs`), `carry.rs` the way from a pipe to it. `journal.rs` is
-//! why nothing is lost on that way when the brain is killed, `recovery.rs` how the next brain sees what was done already.
-//! `main_log.rs` is the handle by which the brain writes its own lines (`line.rs`), `main_sink.rs` their end; `auto.rs` chooses
-//! names of files. A slow disk is felt here and nowhere else: the main loop only sends orders, and learns that a child's last
-//! words are written down before it tells the core of its end.
+//! `pump.rs` is what the main loop sees: lanes, one for each mount (`mounts.rs`), so that a disk which hangs holds up only what logs
+//! there. `lane.rs` is the thread of one. `outlet.rs` says where one output goes and what waits for room, `treatment.rs` what else is
+//! done with it, `sink/` what takes it: a file with rotation (`rotation.rs`), a stream. `carry.rs` has the ways from a pipe to a sink.
+//! `journal.rs` is why nothing is lost on that way when the brain is killed, `recovery.rs` how the next brain sees what was done already.
+//! `main_log.rs` is the handle by which the brain writes its own lines (`line.rs`); `auto.rs` chooses names of files. A slow disk is
+//! felt in a lane and nowhere else: the main loop only sends orders, and learns that a child's last words are written down before it
+//! tells the core of its end.
 
 pub(crate) mod auto;
 mod carry;
 mod death;
 pub(crate) mod journal;
+mod lane;
 mod line;
 mod main_log;
-mod main_sink;
+mod mounts;
+mod outlet;
 mod pump;
 mod recovery;
+mod reports;
 mod rotation;
 #[cfg(test)]
 mod scene;
 mod sink;
+mod treatment;
 
 pub(crate) use journal::Journal;
+pub(crate) use lane::MainSource;
 pub(crate) use main_log::MainLog;
-pub(crate) use main_sink::MainFile;
-pub(crate) use pump::{Heir, Notice, Order, Output, Pump};
+pub(crate) use outlet::{Outlet, OutletPlan, no_journal};
+pub(crate) use pump::{Heir, Notice, Order, Patience, Pump};
 pub(crate) use sink::{Destination, Sink};
+
+/// Which output of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Output {
+    Stdout,
+    Stderr,
+}
+
+impl Output {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Output::Stdout => "stdout",
+            Output::Stderr => "stderr",
+        }
+    }
+}

@@ -1,64 +1,58 @@
-//! The pump: one thread, one epoll, one journal; programs' output in, log files out.
+//! The pump as the main loop knows it: some lanes, each for the logs on one mount, and what is wanted of them.
 //!
-//! Before anything else it finishes what a dead brain had begun to write (`journal.rs`).
-//! Orders come from the main loop, notices go back to it. For each child the order is: `Open` (its files are there, or why
-//! not), `Watch` (it runs, here are its pipes), `Finish` (it has ended: write down all it had said, then tell). A pipe
-//! that somebody else still holds open, a grandchild, stays watched until its own end.
+//! It sends each order to the lane of its child, gathers what is answered, and waits for no lane longer than it has patience: a
+//! lane that stands still while something is wanted of it hangs in its disk. Then its children are told to have been served as far
+//! as they can be, so that a stop, a start, a shutdown that other programs need goes on.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use provost_core::{ChildId, ProcessId};
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll;
+use provost_config::LogLevel;
+use provost_core::{ChildId, Mono, ProcessId};
+use provost_keeper::LinkError;
 use rustix::io::Errno;
 
-use super::carry::Carrier;
-use super::journal::{Flow, Journal};
+use super::Output;
+use super::journal::{self, Journal};
+use super::lane::{Lane, MainSource, Parts};
 use super::main_log::MainLog;
-use super::main_sink::{MainFile, MainSink};
-use super::sink::{self, Destination, Sink, Trouble};
+use super::mounts::{MountId, Mounts};
+use super::outlet::{self, OutletPlan};
+use super::reports::Reports;
+use crate::clock;
 use crate::leftovers::Change;
 use crate::thread;
 use crate::wake::{Bell, Post};
 
-/// What a pipe holds, where it cannot be asked.
-const PIPE: usize = 64 * 1024;
+/// A lane that stands still for so long hangs.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// What is queued is written in a blink where it can be written at all.
 const SOON: Duration = Duration::from_secs(1);
-/// The tokens of the bell and of the main log's pipe; sources count on from there.
-const BELL: u64 = 0;
-const MAIN_LOG: u64 = 1;
+/// Lanes at most; further mounts share the last.
+const MOST_LANES: usize = 16;
 
-/// Which output of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Output {
-    Stdout,
-    Stderr,
-}
-
-/// The child that has taken the place of one that has ended, and its files.
+/// The child that has taken the place of one that has ended, and its outlets.
 #[derive(Debug)]
 pub(crate) struct Heir {
     pub(crate) child: ChildId,
     pub(crate) process: ProcessId,
-    pub(crate) sinks: Vec<(Output, Destination)>,
+    pub(crate) outlets: Vec<(Output, OutletPlan)>,
 }
 
 /// What the main loop wants of the pump.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Make ready for a child: open its files. Answered by `Notice::Opened`. For one that `runs` already nobody is waited for.
-    Open { child: ChildId, process: ProcessId, sinks: Vec<(Output, Destination)>, runs: bool },
-    /// The child runs; without a file its output is read and dropped.
+    /// Make ready for a child: open its files. Answered by `Notice::Opened`. Of one that `runs` already a file that cannot be
+    /// opened is tried again.
+    Open { child: ChildId, process: ProcessId, outlets: Vec<(Output, OutletPlan)>, runs: bool },
+    /// The child runs; without an outlet its output is read and dropped.
     Watch { child: ChildId, stdout: OwnedFd, stderr: Option<OwnedFd> },
     /// The child never came to be.
     Cancel { child: ChildId },
@@ -74,10 +68,10 @@ pub(crate) enum Order {
     Record(Change),
     /// Open every file anew by its name.
     Reopen,
-    /// Say that it is your turn: answered by `Notice::Free`.
+    /// Say when nothing is in your hands that would be gone with you: answered by `Notice::Free`.
     Call,
-    /// Write what is queued, these lines for the main log last, and end.
-    Quit(Vec<u8>),
+    /// Write what is queued, these lines for the main log last, and end; `for_good`, or for another brain to go on.
+    Quit { lines: Vec<u8>, for_good: bool },
 }
 
 /// What the pump tells the main loop.
@@ -85,431 +79,405 @@ pub(crate) enum Order {
 pub(crate) enum Notice {
     /// With the error number where a file could not be opened.
     Opened { child: ChildId, result: Result<(), i32> },
-    /// Whether somebody else still holds its output open: then `Dry` follows.
+    /// Whether there may still come something of its output: then `Dry` follows.
     Drained { child: ChildId, lingers: bool },
-    /// Nobody holds the output of a child open any more that had ended before.
+    /// Nobody holds the output of a child open any more that had ended before, and all of it is written.
     Dry { child: ChildId },
-    /// Nothing keeps the pump from its work: whatever it was writing to has taken it.
+    /// Nothing keeps a lane from its end.
     Free,
     /// With the text of what prevented it.
     Cleared { process: ProcessId, result: Result<(), String> },
+    /// For the main log.
+    Say { level: LogLevel, text: String },
+    /// A piece of a child's output.
+    Said { child: ChildId, output: Output, data: Arc<[u8]> },
 }
 
-/// The running thread.
+/// The lanes.
 #[derive(Debug)]
 pub(crate) struct Pump {
-    pub(crate) orders: Post<Order>,
-    thread: JoinHandle<()>,
-    ended: Receiver<Infallible>,
+    lanes: BTreeMap<LaneKey, Running>,
+    mounts: Mounts,
+    children: BTreeMap<ChildId, LaneKey>,
+    processes: BTreeMap<ProcessId, LaneKey>,
+    notices: Post<Notice>,
+    /// Where the main log is written, and everything else that is the daemon's own.
+    home: LaneKey,
+    /// What is answered in the place of lanes that hang.
+    answers: VecDeque<Notice>,
+    /// Journals that there are, held by names with a number.
+    journal_count: usize,
+    /// Lanes that are still to answer a call.
+    called: usize,
 }
+
+/// Which lane: that of a mount, or that of outlets which no disk can hold up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum LaneKey {
+    Quick,
+    Mount(MountId),
+}
+
+/// A running thread.
+#[derive(Debug)]
+struct Running {
+    orders: Post<Order>,
+    ended: Receiver<Infallible>,
+    beats: Arc<AtomicU64>,
+    /// What it has been asked, and has not answered.
+    wanted: BTreeMap<ChildId, Wanted>,
+    /// The beats there were when that was last looked at, and when that was.
+    seen: (u64, Mono),
+    hangs: bool,
+    /// For what is said of it.
+    name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Open,
+    End,
+}
+
+/// Has the keeper hold something by a name, before it is used.
+type Hold<'a> = &'a mut dyn FnMut(String, OwnedFd) -> Result<(), LinkError>;
 
 impl Pump {
-    /// Starts the thread. What comes through the pipe goes to the main log, and to standard output if `copy`. Without a
-    /// journal what is on its way when the brain dies is lost.
+    /// Starts the lane of the main log, and one for every mount on which a dead brain has left something to finish. `path` is that of
+    /// the main log.
     pub(crate) fn start(
-        (pipe, main_log): (OwnedFd, MainFile),
-        copy: bool,
-        journal: io::Result<Journal>,
+        main_log: MainSource,
+        path: Option<&Path>,
+        journals: Vec<Journal>,
         notices: Post<Notice>,
     ) -> io::Result<Pump> {
-        let bell = Bell::new()?;
-        let (orders, queue) = Post::new(&bell);
-        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&poll, &bell, epoll::EventData::new_u64(BELL), epoll::EventFlags::IN)?;
-        let (alive, ended) = channel();
-        epoll::add(&poll, &pipe, epoll::EventData::new_u64(MAIN_LOG), epoll::EventFlags::IN)?;
-        let mut main_log = MainSink::new(pipe, main_log, copy);
-        let journal = journal.inspect_err(|e| main_log.trouble(&no_journal(e))).ok();
-        let worker = Worker {
-            poll,
-            bell,
-            queue,
-            notices,
-            main_log,
-            carrier: Carrier::new(journal),
-            sinks: BTreeMap::new(),
-            sources: BTreeMap::new(),
+        let mut mounts = Mounts::default();
+        let mut lane_of = |path: &Path| mounts.of(path).map_or(LaneKey::Quick, LaneKey::Mount);
+        let home = path.map_or(LaneKey::Quick, &mut lane_of);
+        let mut of_lane: BTreeMap<LaneKey, Vec<Journal>> = BTreeMap::from([(home, Vec::new())]);
+        let journal_count = journals.len();
+        for journal in journals {
+            let lane = journal.unfinished().map_or(home, |path| lane_of(&path));
+            of_lane.entry(lane).or_default().push(journal);
+        }
+        let mut pump = Pump {
+            lanes: BTreeMap::new(),
+            mounts,
             children: BTreeMap::new(),
-            lingering: BTreeMap::new(),
-            next_token: MAIN_LOG + 1,
-            record_is_troubled: false,
-            _alive: alive,
+            processes: BTreeMap::new(),
+            notices,
+            home,
+            answers: VecDeque::new(),
+            called: 0,
+            journal_count,
         };
-        let thread = thread::start("pump", move || worker.run())?;
-        Ok(Pump { orders, thread, ended })
-    }
-
-    /// Ends the thread after everything queued has been written, and everything that the log has to say.
-    pub(crate) fn stop(self, log: MainLog) {
-        self.orders.send(Order::Quit(log.into_waiting()));
-        // A panic there has ended all of us.
-        let _ = self.thread.join();
-    }
-
-    /// The same, but a disk that does not answer is not waited for.
-    pub(crate) fn stop_soon(self, log: MainLog) {
-        self.orders.send(Order::Quit(log.into_waiting()));
-        // Ends with the thread, which never sends anything.
-        let _ = self.ended.recv_timeout(SOON);
-    }
-}
-
-type SinkKey = (ProcessId, Output);
-type OpenSink = fn(Destination) -> io::Result<Sink>;
-
-/// A file that one or more sources write to.
-#[derive(Debug)]
-struct Shared {
-    sink: Sink,
-    users: usize,
-    /// Said once, until a write succeeds again.
-    troubled: bool,
-}
-
-/// A pipe that is watched.
-#[derive(Debug)]
-struct Source {
-    pipe: OwnedFd,
-    sink: Option<SinkKey>,
-}
-
-/// A child between `Open` and `Finish`.
-#[derive(Debug, Default)]
-struct Child {
-    sinks: Vec<SinkKey>,
-    sources: Vec<u64>,
-}
-
-struct Worker {
-    poll: OwnedFd,
-    bell: Bell,
-    queue: Receiver<Order>,
-    notices: Post<Notice>,
-    main_log: MainSink,
-    sinks: BTreeMap<SinkKey, Shared>,
-    sources: BTreeMap<u64, Source>,
-    children: BTreeMap<ChildId, Child>,
-    /// Sources of children that have ended.
-    lingering: BTreeMap<u64, ChildId>,
-    next_token: u64,
-    /// Said once, until a write succeeds again.
-    record_is_troubled: bool,
-    /// Nobody ever says anything through it: its end is ours.
-    _alive: Sender<Infallible>,
-    carrier: Carrier,
-}
-
-impl Worker {
-    fn run(mut self) {
-        if let Some((level, text)) = self.carrier.journal().and_then(Journal::recover) {
-            self.main_log.say(level, &text);
+        let mut main_log = Some(main_log);
+        for (lane, journals) in of_lane {
+            let main_log = if lane == home { main_log.take() } else { None };
+            pump.add_lane(lane, journals, main_log)?;
         }
-        let mut events = Vec::with_capacity(256);
-        loop {
-            events.clear();
-            match epoll::wait(&self.poll, spare_capacity(&mut events), None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                // Nothing that epoll can answer here is anything but a mistake of ours.
-                Err(e) => return self.main_log.trouble(&format!("the log pump cannot go on: {e}")),
-            }
-            for event in &events {
-                match event.data.u64() {
-                    BELL => {
-                        self.bell.silence();
-                        if !self.obey_all() {
-                            return;
-                        }
-                    }
-                    MAIN_LOG => drop(self.main_log.carry(&mut self.carrier)),
-                    token => self.flow(token),
-                }
-            }
-        }
+        Ok(pump)
     }
 
-    /// Carries out every order that waits; false at the end.
-    fn obey_all(&mut self) -> bool {
-        loop {
-            match self.queue.try_recv() {
-                Ok(Order::Quit(lines)) => {
-                    self.say_all();
-                    self.main_log.write(&lines);
-                    return false;
-                }
-                Ok(order) => self.obey(order),
-                Err(std::sync::mpsc::TryRecvError::Empty) => return true,
-                // The brain has ended without a word; so do we.
-                Err(std::sync::mpsc::TryRecvError::Disconnected) => return false,
+    /// Has it done by the lane that it is for.
+    pub(crate) fn order(&mut self, order: Order, hold: Hold<'_>) -> Result<(), LinkError> {
+        let lane = match &order {
+            Order::Open { child, process, outlets, .. } => {
+                let lane = self.lane_for(*process, outlets, hold)?;
+                self.children.insert(*child, lane);
+                self.want(lane, *child, Wanted::Open);
+                lane
             }
-        }
-    }
-
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Open { child, process, sinks, runs } => {
-                let open = if runs { Sink::open_at_once } else { Sink::open };
-                let result = self.open(child, process, sinks, open);
-                self.notices.send(Notice::Opened { child, result });
+            Order::Linger { heir, .. } => {
+                let lane = self.lane_for(heir.process, &heir.outlets, hold)?;
+                self.children.insert(heir.child, lane);
+                lane
             }
-            Order::Watch { child, stdout, stderr } => {
-                self.watch(child, Output::Stdout, stdout);
-                if let Some(stderr) = stderr {
-                    self.watch(child, Output::Stderr, stderr);
-                }
-            }
-            Order::Cancel { child } => {
-                if let Some(child) = self.children.remove(&child) {
-                    self.release(&child.sinks);
-                }
-            }
-            Order::Finish { child, last_words, heir } => {
-                let lingers = self.finish(child, last_words);
+            Order::Watch { child, .. } => self.lane_of(*child, hold)?,
+            Order::Cancel { child } => self.children.remove(child).unwrap_or(self.home),
+            Order::Finish { child, heir, .. } => {
+                let lane = self.lane_of(*child, hold)?;
                 if let Some(heir) = heir {
-                    self.inherit(heir);
+                    self.children.insert(heir.child, lane);
                 }
-                self.notices.send(Notice::Drained { child, lingers });
+                self.want(lane, *child, Wanted::End);
+                lane
             }
-            Order::Linger { heir, stdout, stderr } => {
-                let child = heir.child;
-                self.inherit(heir);
-                self.watch(child, Output::Stdout, stdout);
-                if let Some(stderr) = stderr {
-                    self.watch(child, Output::Stderr, stderr);
-                }
-                if !self.finish(child, None) {
-                    self.notices.send(Notice::Dry { child });
-                }
+            Order::Clear { process, .. } => self.processes.get(process).copied().unwrap_or(self.home),
+            Order::Record(_) => self.home,
+            Order::Reopen => return Ok(self.to_all(|| Order::Reopen)),
+            Order::Call => {
+                self.called = self.lanes.len();
+                return Ok(self.to_all(|| Order::Call));
             }
-            Order::Clear { process, paths } => {
-                let result =
-                    paths.into_iter().try_for_each(|(output, path)| self.clear((process, output), &path));
-                self.notices.send(Notice::Cleared { process, result });
-            }
-            Order::Record(change) => {
-                let written = change.write();
-                if let (Err(e), false) = (&written, self.record_is_troubled) {
-                    self.main_log
-                        .trouble(&format!("cannot write down what runs, for the next supervisord: {e}"));
-                }
-                self.record_is_troubled = written.is_err();
-            }
-            Order::Reopen => {
-                // What was said before belongs into the file of before.
-                self.say_all();
-                self.reopen();
-            }
-            Order::Call => drop(self.notices.send(Notice::Free)),
-            Order::Quit(_) => {}
+            // It has a way of its own: `stop`.
+            Order::Quit { .. } => return Ok(()),
+        };
+        if let Some(running) = self.lanes.get(&lane) {
+            running.orders.send(order);
         }
-    }
-
-    /// Writes all that is in the main log's pipe.
-    fn say_all(&mut self) {
-        while let Flow::Some(_) = self.main_log.carry(&mut self.carrier) {}
-    }
-
-    // --- a child's life ---
-
-    fn open(
-        &mut self,
-        child: ChildId,
-        process: ProcessId,
-        wanted: Vec<(Output, Destination)>,
-        open: OpenSink,
-    ) -> Result<(), i32> {
-        let sinks = self.open_sinks(process, wanted, open)?;
-        self.children.insert(child, Child { sinks, sources: Vec::new() });
+        self.answer_for_hanging(lane);
         Ok(())
     }
 
-    /// The files of a child that runs already: one that cannot be opened is no reason to end it.
-    fn inherit(&mut self, Heir { child, process, sinks }: Heir) {
-        let mut opened = Vec::with_capacity(sinks.len());
-        for (output, destination) in sinks {
-            let path = destination.path.clone();
-            match self.open_sinks(process, vec![(output, destination)], Sink::open_at_once) {
-                Ok(keys) => opened.extend(keys),
-                Err(errno) => {
-                    let why = io::Error::from_raw_os_error(errno);
-                    self.main_log
-                        .trouble(&format!("cannot open {}: {why}; output is being lost", path.display()));
+    /// What is to be made of a notice; nothing where it has been answered before.
+    pub(crate) fn heard(&mut self, notice: Notice) -> Option<Notice> {
+        match notice {
+            Notice::Opened { child, .. } => self.was_wanted(child, Wanted::Open).then_some(notice),
+            Notice::Drained { child, lingers } => {
+                let is_news = self.was_wanted(child, Wanted::End);
+                if !lingers {
+                    self.children.remove(&child);
+                }
+                match (is_news, lingers) {
+                    (true, _) => Some(notice),
+                    // It was told that something may still come, and nothing does.
+                    (false, false) => Some(Notice::Dry { child }),
+                    (false, true) => None,
                 }
             }
+            Notice::Dry { child } => {
+                self.children.remove(&child);
+                Some(notice)
+            }
+            Notice::Free => {
+                self.called = self.called.saturating_sub(1);
+                (self.called == 0).then_some(notice)
+            }
+            Notice::Cleared { .. } | Notice::Say { .. } | Notice::Said { .. } => Some(notice),
         }
-        self.children.insert(child, Child { sinks: opened, sources: Vec::new() });
     }
 
-    fn open_sinks(
+    /// Nobody asks for the logs of this process again.
+    pub(crate) fn forget(&mut self, process: ProcessId) {
+        self.processes.remove(&process);
+    }
+
+    /// When a lane that something is wanted of is to be looked after.
+    pub(crate) fn deadline(&self) -> Option<Mono> {
+        if !self.answers.is_empty() {
+            return Some(Mono(0));
+        }
+        let busy = self.lanes.values().filter(|running| !running.wanted.is_empty() && !running.hangs);
+        busy.map(|running| running.seen.1 + PATIENCE).min()
+    }
+
+    /// What is answered in the place of a lane that hangs.
+    pub(crate) fn take_answer(&mut self) -> Option<Notice> {
+        self.answers.pop_front()
+    }
+
+    /// Looks after lanes that stand still, and after those that go on again.
+    pub(crate) fn look_after(&mut self) {
+        let now = clock::now().mono;
+        let mut hanging = Vec::new();
+        for (key, running) in &mut self.lanes {
+            let beats = running.beats.load(Ordering::Relaxed);
+            if beats != running.seen.0 || running.wanted.is_empty() {
+                running.seen = (beats, now);
+                if std::mem::take(&mut running.hangs) {
+                    running.say(&self.notices, LogLevel::Warn, "answers again");
+                }
+            } else if now >= running.seen.1 + PATIENCE && !running.hangs {
+                running.hangs = true;
+                let text = "does not answer: whatever logs there waits, all others go on";
+                running.say(&self.notices, LogLevel::Critical, text);
+                hanging.push(*key);
+            }
+        }
+        for lane in hanging {
+            self.answer_for_hanging(lane);
+        }
+    }
+
+    /// Ends the lanes after all that is queued has been written, and all that the log has to say. At the end `for_good` what waits
+    /// for a slow reader is given a while; else the next brain goes on with it. A disk that does not answer is not waited for.
+    pub(crate) fn stop(
+        self,
+        mut log: MainLog,
+        notices: &Receiver<Notice>,
+        patience: Patience,
+        for_good: bool,
+    ) {
+        let until = clock::now().mono + patience.time();
+        let quit = |lines: Vec<u8>| Order::Quit { lines, for_good };
+        for (_, running) in self.lanes.iter().filter(|(key, _)| **key != self.home) {
+            running.orders.send(quit(Vec::new()));
+        }
+        for (_, running) in self.lanes.iter().filter(|(key, _)| **key != self.home) {
+            if !running.has_ended_by(until) {
+                log.write(
+                    LogLevel::Critical,
+                    &format!("{} does not answer, and is not waited for", running.name),
+                );
+            }
+        }
+        while let Ok(notice) = notices.try_recv() {
+            if let Notice::Say { level, text } = notice {
+                log.write(level, &text);
+            }
+        }
+        if let Some(running) = self.lanes.get(&self.home) {
+            running.orders.send(quit(log.into_waiting()));
+            running.has_ended_by(clock::now().mono + patience.time());
+        }
+    }
+
+    // --- lanes ---
+
+    /// The lane for the logs of a process: one, so that its outputs end together; that of the mount on which most is at stake.
+    fn lane_for(
         &mut self,
         process: ProcessId,
-        wanted: Vec<(Output, Destination)>,
-        open: OpenSink,
-    ) -> Result<Vec<SinkKey>, i32> {
-        let mut opened = Vec::with_capacity(wanted.len());
-        for (output, destination) in wanted {
-            let key = (process, output);
-            // The last child's file may still be open: a grandchild of it writes there.
-            if let Entry::Vacant(place) = self.sinks.entry(key) {
-                match open(destination) {
-                    Ok(sink) => drop(place.insert(Shared { sink, users: 0, troubled: false })),
-                    Err(e) => {
-                        self.release(&opened);
-                        return Err(e.raw_os_error().unwrap_or(0));
-                    }
-                }
-            }
-            self.using(key);
-            opened.push(key);
+        outlets: &[(Output, OutletPlan)],
+        hold: Hold<'_>,
+    ) -> Result<LaneKey, LinkError> {
+        if let Some(lane) = self.processes.get(&process) {
+            return Ok(*lane);
         }
-        Ok(opened)
+        let files = outlets.iter().flat_map(|(_, plan)| plan.sinks.iter());
+        let mounts: Vec<MountId> = files.filter_map(|to| self.mounts.of(&to.path)).collect();
+        // Where they lie on several, the one that is not home: that one has the others to itself.
+        let lanes = mounts.into_iter().map(LaneKey::Mount);
+        let lane = lanes.max_by_key(|lane| *lane != self.home).unwrap_or(LaneKey::Quick);
+        let lane = self.make(lane, hold)?;
+        self.processes.insert(process, lane);
+        Ok(lane)
     }
 
-    fn watch(&mut self, child: ChildId, output: Output, pipe: OwnedFd) {
-        let entry = self.children.entry(child).or_default();
-        let sink = entry.sinks.iter().copied().find(|(_, o)| *o == output);
-        let token = self.next_token;
-        self.next_token += 1;
-        let data = epoll::EventData::new_u64(token);
-        if let Err(e) = epoll::add(&self.poll, &pipe, data, epoll::EventFlags::IN) {
-            return self.main_log.trouble(&format!("cannot watch the output of a program: {e}"));
-        }
-        entry.sources.push(token);
-        self.sources.insert(token, Source { pipe, sink });
-        if let Some(key) = sink {
-            self.using(key);
-        }
-    }
-
-    /// Returns whether somebody else still holds its output open.
-    fn finish(&mut self, child: ChildId, last_words: Option<String>) -> bool {
-        let Some(entry) = self.children.remove(&child) else { return false };
-        for token in &entry.sources {
-            self.drain(*token);
-        }
-        let open: Vec<u64> =
-            entry.sources.into_iter().filter(|token| self.sources.contains_key(token)).collect();
-        let lingers = !open.is_empty();
-        self.lingering.extend(open.into_iter().map(|token| (token, child)));
-        if let Some(words) = last_words {
-            // To standard error, or where that goes.
-            if let Some(key) = entry.sinks.iter().max().copied() {
-                self.write(key, words.as_bytes());
-            }
-        }
-        self.release(&entry.sinks);
-        lingers
-    }
-
-    /// Reads all that was in the pipe when its writer ended: at most what a pipe can hold, since
-    /// a grandchild may go on filling it.
-    fn drain(&mut self, token: u64) {
-        let Some(source) = self.sources.get(&token) else { return };
-        let mut left = rustix::pipe::fcntl_getpipe_size(&source.pipe).unwrap_or(PIPE);
-        loop {
-            match self.read(token) {
-                Flow::Some(n) if n < left => left -= n,
-                Flow::Some(_) | Flow::Dry => return,
-                Flow::Ended => return self.close(token),
+    fn lane_of(&mut self, child: ChildId, hold: Hold<'_>) -> Result<LaneKey, LinkError> {
+        match self.children.get(&child) {
+            Some(lane) => Ok(*lane),
+            None => {
+                let lane = self.make(LaneKey::Quick, hold)?;
+                self.children.insert(child, lane);
+                Ok(lane)
             }
         }
     }
 
-    // --- bytes ---
-
-    fn flow(&mut self, token: u64) {
-        if self.read(token) == Flow::Ended {
-            self.close(token);
+    /// This lane, or the one that serves in its place.
+    fn make(&mut self, lane: LaneKey, hold: Hold<'_>) -> Result<LaneKey, LinkError> {
+        if self.lanes.contains_key(&lane) {
+            return Ok(lane);
         }
-    }
-
-    /// One piece out of a pipe, into its file.
-    fn read(&mut self, token: u64) -> Flow {
-        let Some(source) = self.sources.get(&token) else { return Flow::Dry };
-        let mut shared = source.sink.and_then(|key| self.sinks.get_mut(&key));
-        let (flow, result) = self.carrier.carry(&source.pipe, shared.as_mut().map(|shared| &mut shared.sink));
-        if let (Flow::Some(_), Some(shared)) = (flow, shared) {
-            shared.note(result, &mut self.main_log);
+        if self.lanes.len() >= MOST_LANES {
+            return Ok(self.home);
         }
-        if let Some(e) = self.carrier.take_refusal() {
-            self.main_log.trouble(&no_journal(&e));
-        }
-        flow
-    }
-
-    fn write(&mut self, key: SinkKey, bytes: &[u8]) {
-        let Some(shared) = self.sinks.get_mut(&key) else { return };
-        let result = shared.sink.write(bytes);
-        shared.note(result, &mut self.main_log);
-    }
-
-    fn close(&mut self, token: u64) {
-        let Some(source) = self.sources.remove(&token) else { return };
-        // Closing would remove it too, were there not the keeper's copy of the pipe.
-        let _ = epoll::delete(&self.poll, &source.pipe);
-        self.release(source.sink.as_slice());
-        if let Some(child) = self.lingering.remove(&token)
-            && self.lingering.values().all(|other| *other != child)
-        {
-            self.notices.send(Notice::Dry { child });
-        }
-    }
-
-    // --- files ---
-
-    fn using(&mut self, key: SinkKey) {
-        if let Some(shared) = self.sinks.get_mut(&key) {
-            shared.users += 1;
-        }
-    }
-
-    fn release(&mut self, keys: &[SinkKey]) {
-        for key in keys {
-            if let Some(shared) = self.sinks.get_mut(key) {
-                shared.users -= 1;
-                if shared.users == 0 {
-                    self.sinks.remove(key);
-                }
+        let mut journals = Vec::new();
+        match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
+            Ok((fd, journal)) => {
+                self.journal_count += 1;
+                hold(journal::name(self.journal_count), fd)?;
+                journals.push(journal);
             }
+            Err(e) => self.say(LogLevel::Critical, outlet::no_journal(&e)),
         }
+        if let Err(e) = self.add_lane(lane, journals, None) {
+            self.say(LogLevel::Critical, format!("cannot start a thread for logs: {e}; another one serves"));
+            return Ok(self.home);
+        }
+        Ok(lane)
     }
 
-    /// Empties a log, whether or not somebody writes to it now.
-    fn clear(&mut self, key: SinkKey, path: &Path) -> Result<(), String> {
-        let cleared = match self.sinks.get_mut(&key) {
-            Some(shared) => shared.sink.clear(),
-            None => sink::clear(path),
+    fn add_lane(
+        &mut self,
+        key: LaneKey,
+        journals: Vec<Journal>,
+        main_log: Option<MainSource>,
+    ) -> io::Result<()> {
+        let bell = Bell::new()?;
+        let (orders, queue) = Post::new(&bell);
+        let beats = Arc::new(AtomicU64::new(0));
+        let reports = Reports(self.notices.clone());
+        let parts = Parts { bell, queue, reports, journals, main_log, beats: Arc::clone(&beats) };
+        let lane = Lane::new(parts)?;
+        let (alive, ended) = channel::<Infallible>();
+        // Nobody joins it: a thread in a disk that hangs is not to be waited for.
+        drop(thread::start("pump", move || {
+            lane.run();
+            drop(alive);
+        })?);
+        let name = match key {
+            LaneKey::Quick => "a pipe or a terminal".to_owned(),
+            LaneKey::Mount(id) => format!("the file system at {}", self.mounts.name(id)),
         };
-        cleared.map_err(|e| format!("cannot empty {}: {e}", path.display()))
+        let seen = (0, clock::now().mono);
+        self.lanes
+            .insert(key, Running { orders, ended, beats, wanted: BTreeMap::new(), seen, hangs: false, name });
+        Ok(())
     }
 
-    fn reopen(&mut self) {
-        let mut troubles = Vec::new();
-        for shared in self.sinks.values_mut() {
-            if let Err(e) = shared.sink.reopen() {
-                troubles.push(format!("cannot reopen {}: {e}", shared.sink.path().display()));
-            }
+    fn to_all(&self, order: impl Fn() -> Order) {
+        for running in self.lanes.values() {
+            running.orders.send(order());
         }
-        self.main_log.reopen();
-        for trouble in troubles {
-            self.main_log.trouble(&trouble);
+    }
+
+    fn say(&self, level: LogLevel, text: String) {
+        Reports(self.notices.clone()).say(level, text);
+    }
+
+    // --- patience ---
+
+    fn want(&mut self, lane: LaneKey, child: ChildId, wanted: Wanted) {
+        let Some(running) = self.lanes.get_mut(&lane) else { return };
+        if running.wanted.is_empty() && !running.hangs {
+            running.seen = (running.beats.load(Ordering::Relaxed), clock::now().mono);
+        }
+        running.wanted.insert(child, wanted);
+    }
+
+    fn was_wanted(&mut self, child: ChildId, wanted: Wanted) -> bool {
+        let Some(running) = self.children.get(&child).and_then(|lane| self.lanes.get_mut(lane)) else {
+            return false;
+        };
+        let is_it = running.wanted.get(&child) == Some(&wanted);
+        if is_it {
+            running.wanted.remove(&child);
+        }
+        is_it
+    }
+
+    /// For a lane that hangs: no child is started that logs there, and one that has ended has ended.
+    fn answer_for_hanging(&mut self, lane: LaneKey) {
+        let Some(running) = self.lanes.get_mut(&lane).filter(|running| running.hangs) else { return };
+        for (child, wanted) in std::mem::take(&mut running.wanted) {
+            let notice = match wanted {
+                Wanted::Open => Notice::Opened { child, result: Err(Errno::TIMEDOUT.raw_os_error()) },
+                Wanted::End => Notice::Drained { child, lingers: true },
+            };
+            self.answers.push_back(notice);
         }
     }
 }
 
-impl Shared {
-    /// Tells of a trouble once, until it is over.
-    fn note(&mut self, result: Result<(), Trouble>, main_log: &mut MainSink) {
-        match result {
-            Ok(()) => self.troubled = false,
-            Err(trouble) if !self.troubled => {
-                self.troubled = true;
-                main_log.trouble(&trouble.with(self.sink.path()));
-            }
-            Err(_) => {}
+/// How long the end may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Patience {
+    /// There is nothing to wait for any more.
+    Little,
+    /// As long as a disk may need that works.
+    Usual,
+}
+
+impl Patience {
+    fn time(self) -> Duration {
+        match self {
+            Patience::Little => SOON,
+            Patience::Usual => PATIENCE,
         }
     }
 }
 
-fn no_journal(e: &io::Error) -> String {
-    format!("cannot keep a journal of output that is on its way: {e}; if the brain dies it is lost")
+impl Running {
+    fn has_ended_by(&self, until: Mono) -> bool {
+        let left = until.since(clock::now().mono);
+        // It ends with the thread, which never sends anything.
+        self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected)
+    }
+
+    fn say(&self, notices: &Post<Notice>, level: LogLevel, what: &str) {
+        Reports(notices.clone()).say(level, format!("{} {what}", self.name));
+    }
 }

@@ -1,8 +1,7 @@
 //! A log file: opened for appending, rotated after a write that fills it (SPEC 4.3).
 //!
-//! Rotation never touches what is not a regular file of its own: a terminal, a pipe, `/dev/stdout`. A sink that
-//! cannot write says so to its owner once and goes on trying with every later piece. What programs say comes here by
-//! `carry.rs`, what we say ourselves by [`Sink::write`]; how a full file gets out of the way is `rotation.rs`.
+//! Rotation never touches what is not a regular file of its own: a terminal, a pipe, `/dev/stdout`. What programs say comes
+//! here by `carry.rs`, what we say ourselves by [`FileSink::write`]; how a full file gets out of the way is `rotation.rs`.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -10,33 +9,24 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{OFlags, SeekFrom, fcntl_getfl, fcntl_setfl, seek};
+use rustix::fs::{OFlags, SeekFrom, seek};
 use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 
-use super::rotation;
+use super::super::rotation;
+use super::{Destination, Trouble};
 
 /// How large a pipe is made that output goes to: what the kernel allows to everybody.
 const ROOM: usize = 1 << 20;
 
-/// Where output goes, as configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Destination {
-    pub(crate) path: Arc<Path>,
-    /// Bytes; 0 means never rotate.
-    pub(crate) maxbytes: u64,
-    /// Rotated files to keep; 0 means that a full file is emptied.
-    pub(crate) backups: u32,
-}
-
 /// Which file it is, whatever its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileId {
-    pub(super) dev: u64,
-    pub(super) ino: u64,
+pub(in crate::logs) struct FileId {
+    pub(in crate::logs) dev: u64,
+    pub(in crate::logs) ino: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::logs) enum Kind {
     Regular,
     /// With or without a name.
     Pipe,
@@ -46,57 +36,55 @@ pub(super) enum Kind {
 
 /// An open file that is written to.
 #[derive(Debug)]
-pub(super) struct Open {
-    pub(super) file: File,
-    pub(super) id: FileId,
-    pub(super) kind: Kind,
+pub(in crate::logs) struct Open {
+    pub(in crate::logs) file: File,
+    pub(in crate::logs) id: FileId,
+    pub(in crate::logs) kind: Kind,
 }
 
 /// An open log file.
 #[derive(Debug)]
-pub(crate) struct Sink {
+pub(crate) struct FileSink {
     to: Destination,
     open: Open,
     size: u64,
     rotates: bool,
 }
 
-/// What went wrong with a file.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    Write(io::Error),
-    Rotate(io::Error),
-}
-
-impl Sink {
-    pub(crate) fn open(to: Destination) -> io::Result<Sink> {
-        Sink::with(to, Open::named)
+impl FileSink {
+    pub(super) fn of(to: Destination, open: Open, meta: &Metadata) -> FileSink {
+        let rotates = to.maxbytes > 0 && !is_descriptor(&to.path);
+        FileSink { to, open, size: meta.len(), rotates }
     }
 
-    /// The same, for what runs already: a FIFO that nobody reads is an error (ENXIO), and not waited for.
-    pub(crate) fn open_at_once(to: Destination) -> io::Result<Sink> {
-        Sink::with(to, Open::at_once)
-    }
-
-    fn with(to: Destination, open: fn(&Path) -> io::Result<(Open, Metadata)>) -> io::Result<Sink> {
-        let (open, meta) = open(&to.path)?;
-        let is_device = to.path.starts_with("/dev") || to.path.starts_with("/proc");
-        let rotates = to.maxbytes > 0 && meta.is_file() && !is_device;
-        Ok(Sink { to, open, size: meta.len(), rotates })
-    }
-
-    pub(crate) fn path(&self) -> &Arc<Path> {
+    pub(in crate::logs) fn path(&self) -> &Arc<Path> {
         &self.to.path
     }
 
-    pub(super) fn file(&self) -> &Open {
+    pub(in crate::logs) fn file(&self) -> &Open {
         &self.open
     }
 
-    /// Writes all of it; rotates afterwards if the file is full.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
-        (&self.open.file).write_all(bytes).map_err(Trouble::Write)?;
-        let size = self.size + bytes.len() as u64;
+    /// Writes all of it, or as much as goes before the trouble; rotates afterwards if the file is full.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> (usize, Result<(), Trouble>) {
+        let mut written = 0;
+        let mut result = Ok(());
+        while written < bytes.len() && result.is_ok() {
+            match (&self.open.file).write(&bytes[written..]) {
+                Ok(0) => result = Err(Trouble::Write(io::ErrorKind::WriteZero.into())),
+                Ok(n) => written += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => result = Err(Trouble::Write(e)),
+            }
+        }
+        if result.is_ok() {
+            result = self.has_grown_by(written);
+        }
+        (written, result)
+    }
+
+    fn has_grown_by(&mut self, bytes: usize) -> Result<(), Trouble> {
+        let size = self.size + bytes as u64;
         // Somebody may have emptied the file meanwhile: what counts is its real size.
         let is_full = self.rotates && size >= self.to.maxbytes;
         let size = if is_full { self.open.end().map_err(Trouble::Rotate)? } else { size };
@@ -110,14 +98,14 @@ impl Sink {
     }
 
     /// Opens the file of this name anew: it may have been moved away.
-    pub(crate) fn reopen(&mut self) -> io::Result<()> {
-        let (open, meta) = Open::at_once(&self.to.path)?;
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
+        let (open, meta) = Open::named(&self.to.path)?;
         (self.open, self.size) = (open, meta.len());
         Ok(())
     }
 
     /// Empties the file where it is; what is no regular file has nothing to empty.
-    pub(crate) fn clear(&mut self) -> io::Result<()> {
+    pub(super) fn clear(&mut self) -> io::Result<()> {
         if self.open.kind == Kind::Regular {
             self.open.file.set_len(0)?;
             self.size = 0;
@@ -137,40 +125,21 @@ impl Sink {
     }
 }
 
-impl Trouble {
-    /// What to tell of it.
-    pub(super) fn with(&self, path: &Path) -> String {
-        let path = path.display();
-        match self {
-            Trouble::Write(e) => format!("cannot write to {path}: {e}; output is being lost"),
-            Trouble::Rotate(e) => format!("cannot rotate {path}: {e}; it goes on growing"),
-        }
-    }
-}
-
 impl Open {
-    /// Always for appending, so that two writers, or a truncation from outside, cannot make holes.
-    pub(super) fn named(path: &Path) -> io::Result<(Open, Metadata)> {
-        let (open, meta) = Open::with(path, OpenOptions::new().append(true).create(true), OFlags::NOCTTY)?;
+    /// Always for appending, so that two writers, or a truncation from outside, cannot make holes. Nobody is waited for: of
+    /// a FIFO we are a reader ourselves, so what is written before there is another one stays in it.
+    pub(in crate::logs) fn named(path: &Path) -> io::Result<(Open, Metadata)> {
+        let is_fifo = path.metadata().is_ok_and(|meta| meta.file_type().is_fifo()) && !is_descriptor(path);
+        let mut options = OpenOptions::new();
+        let options = options.append(true).create(!is_fifo).read(is_fifo);
+        let (open, meta) = Open::with(path, options, OFlags::NOCTTY | OFlags::NONBLOCK)?;
         if open.kind == Kind::Pipe {
             make_room(&open.file);
         }
         Ok((open, meta))
     }
 
-    /// Does not wait for a reader.
-    pub(super) fn at_once(path: &Path) -> io::Result<(Open, Metadata)> {
-        if !path.metadata().is_ok_and(|meta| meta.file_type().is_fifo()) {
-            return Open::named(path);
-        }
-        let flags = OFlags::NOCTTY | OFlags::NONBLOCK;
-        let (open, meta) = Open::with(path, OpenOptions::new().append(true), flags)?;
-        fcntl_setfl(&open.file, fcntl_getfl(&open.file)?.difference(OFlags::NONBLOCK))?;
-        make_room(&open.file);
-        Ok((open, meta))
-    }
-
-    pub(super) fn with(
+    pub(in crate::logs) fn with(
         path: &Path,
         options: &mut OpenOptions,
         flags: OFlags,
@@ -185,13 +154,24 @@ impl Open {
         Ok((Open { file, id: id(&meta), kind }, meta))
     }
 
+    /// What is open already.
+    pub(super) fn of(file: File, kind: Kind) -> io::Result<Open> {
+        let id = id(&file.metadata()?);
+        Ok(Open { file, id, kind })
+    }
+
     /// Where the next byte goes; 0 for what has no size.
-    pub(super) fn end(&self) -> io::Result<u64> {
+    pub(in crate::logs) fn end(&self) -> io::Result<u64> {
         match self.kind {
             Kind::Regular => Ok(seek(&self.file, SeekFrom::End(0))?),
             Kind::Pipe | Kind::Other => Ok(0),
         }
     }
+}
+
+/// `/dev/stdout`, `/proc/self/fd/1`: the other end of that pipe is somebody else's.
+fn is_descriptor(path: &Path) -> bool {
+    path.starts_with("/dev") || path.starts_with("/proc")
 }
 
 /// What is spliced into a pipe takes a place of its own there, however short it is; sixteen places would soon be full.
@@ -207,7 +187,7 @@ fn id(meta: &Metadata) -> FileId {
 }
 
 /// Empties a log that is not open. Only a regular file is touched, and none is made.
-pub(crate) fn clear(path: &Path) -> io::Result<()> {
+pub(in crate::logs) fn clear(path: &Path) -> io::Result<()> {
     match path.metadata() {
         Ok(meta) if meta.is_file() => OpenOptions::new().write(true).open(path)?.set_len(0),
         Ok(_) => Ok(()),
@@ -218,6 +198,7 @@ pub(crate) fn clear(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Sink;
     use super::*;
     use crate::logs::scene::Dir;
 
@@ -230,7 +211,7 @@ mod tests {
         let dir = Dir::new();
         let mut sink = sink(&dir, 4, 2);
         for piece in ["1111", "2222", "3333", "44"] {
-            sink.write(piece.as_bytes()).unwrap();
+            sink.write(piece.as_bytes()).1.unwrap();
         }
         assert_eq!(dir.content("log").as_deref(), Some("44"));
         assert_eq!(dir.content("log.1").as_deref(), Some("3333"));
@@ -242,8 +223,8 @@ mod tests {
     fn without_backups_a_full_file_is_emptied() {
         let dir = Dir::new();
         let mut sink = sink(&dir, 4, 0);
-        sink.write(b"12345").unwrap();
-        sink.write(b"6").unwrap();
+        sink.write(b"12345").1.unwrap();
+        sink.write(b"6").1.unwrap();
         assert_eq!(dir.content("log").as_deref(), Some("6"));
         assert_eq!(dir.content("log.1"), None);
     }
@@ -252,9 +233,9 @@ mod tests {
     fn a_file_emptied_from_outside_is_not_rotated_for_what_it_once_held() {
         let dir = Dir::new();
         let mut sink = sink(&dir, 10, 1);
-        sink.write(b"12345678").unwrap();
+        sink.write(b"12345678").1.unwrap();
         File::create(dir.file("log")).unwrap();
-        sink.write(b"abc").unwrap();
+        sink.write(b"abc").1.unwrap();
         assert_eq!(dir.content("log").as_deref(), Some("abc"));
         assert_eq!(dir.content("log.1"), None);
     }
@@ -264,7 +245,7 @@ mod tests {
         let dir = Dir::new();
         std::fs::write(dir.file("log"), "1234567").unwrap();
         let mut sink = sink(&dir, 8, 1);
-        sink.write(b"8").unwrap();
+        sink.write(b"8").1.unwrap();
         assert_eq!(dir.content("log.1").as_deref(), Some("12345678"));
     }
 
@@ -272,9 +253,9 @@ mod tests {
     fn of_two_with_one_file_only_the_first_rotates_it() {
         let dir = Dir::new();
         let (mut one, mut two) = (sink(&dir, 4, 3), sink(&dir, 4, 3));
-        one.write(b"1111").unwrap();
-        two.write(b"2222").unwrap();
-        two.write(b"33").unwrap();
+        one.write(b"1111").1.unwrap();
+        two.write(b"2222").1.unwrap();
+        two.write(b"33").1.unwrap();
         assert_eq!(dir.content("log.1").as_deref(), Some("11112222"));
         assert_eq!((dir.content("log").as_deref(), dir.content("log.2")), (Some("33"), None));
     }
@@ -283,7 +264,7 @@ mod tests {
     fn a_device_is_never_rotated() {
         let mut sink =
             Sink::open(Destination { path: Path::new("/dev/null").into(), maxbytes: 1, backups: 1 }).unwrap();
-        sink.write(b"more than one").unwrap();
+        sink.write(b"more than one").1.unwrap();
         assert!(!Path::new("/dev/null.1").exists());
     }
 
@@ -291,10 +272,10 @@ mod tests {
     fn reopening_follows_the_name_not_the_file() {
         let dir = Dir::new();
         let mut sink = sink(&dir, 0, 0);
-        sink.write(b"old").unwrap();
+        sink.write(b"old").1.unwrap();
         std::fs::rename(dir.file("log"), dir.file("moved")).unwrap();
         sink.reopen().unwrap();
-        sink.write(b"new").unwrap();
+        sink.write(b"new").1.unwrap();
         assert_eq!(
             (dir.content("moved").as_deref(), dir.content("log").as_deref()),
             (Some("old"), Some("new"))

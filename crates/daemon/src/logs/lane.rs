@@ -1,0 +1,719 @@
+//! A lane: one thread, one epoll, one journal, for the logs that lie on one file system.
+//!
+//! A disk that hangs holds up the lane that writes to it, and no other. Everything else a lane never waits for: a pipe
+//! without room, a full disk. The sources of such an outlet are parked, which is to say not read, until there is room or it is
+//! time to try again; all others go on.
+//!
+//! Orders come from the main loop, notices go back to it. For each child the order is: `Open` (its files are there, or why
+//! not), `Watch` (it runs, here are its pipes), `Finish` (it has ended: write down all it had said, then tell). A pipe
+//! that somebody else still holds open, a grandchild, stays watched until its own end; so does one whose last words find no room.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+use provost_config::LogLevel;
+use provost_core::{ChildId, Mono, ProcessId};
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::{Errno, ioctl_fionread};
+
+use super::Output;
+use super::carry::Carrier;
+use super::journal::{Flow, Journal};
+use super::outlet::{OnRefusal, Outlet, OutletPlan, TRY_AGAIN};
+use super::pump::{Heir, Notice, Order};
+use super::reports::Reports;
+use super::sink;
+use super::treatment::Treatment;
+use crate::clock;
+use crate::wake::Bell;
+
+/// What a pipe holds, where it cannot be asked.
+const PIPE: usize = 64 * 1024;
+/// How long the end of a child is held back for last words that find no room.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// A sink that takes nothing for so long is told of.
+const LONG: Duration = Duration::from_secs(10);
+/// The tokens of the bell and of the main log's pipe; others count on from there.
+const BELL: u64 = 0;
+const MAIN_LOG: u64 = 1;
+
+/// The main log, for the one lane that writes it.
+#[derive(Debug)]
+pub(crate) struct MainSource {
+    /// Where the brain's lines come from.
+    pub(crate) pipe: OwnedFd,
+    pub(crate) outlet: Outlet,
+}
+
+/// What a lane is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) bell: Bell,
+    pub(super) queue: Receiver<Order>,
+    pub(super) reports: Reports,
+    /// The first is ours to use; all are to be finished, if a dead brain left something in them.
+    pub(super) journals: Vec<Journal>,
+    pub(super) main_log: Option<MainSource>,
+    /// Grows with everything that is done: a lane that stands still while something is wanted of it hangs.
+    pub(super) beats: Arc<AtomicU64>,
+}
+
+/// Whose outlet it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    MainLog,
+    Of(ProcessId, Output),
+}
+
+/// An outlet that one or more sources write to.
+#[derive(Debug)]
+struct Shared {
+    outlet: Outlet,
+    users: usize,
+    /// Sources that are not read, in the order in which they were parked.
+    parked: VecDeque<u64>,
+    wait: Option<Wait>,
+}
+
+/// An outlet waits for room.
+#[derive(Debug)]
+struct Wait {
+    since: Mono,
+    is_told: bool,
+    /// When it is tried again, if no descriptor tells.
+    timer: Option<Mono>,
+}
+
+/// A pipe that is watched.
+#[derive(Debug)]
+struct Source {
+    pipe: OwnedFd,
+    child: Option<ChildId>,
+    outlet: Option<Key>,
+    treatment: Option<Box<Treatment>>,
+    is_parked: bool,
+    /// Its child has ended, and so many bytes of it are still to be read.
+    left: Option<usize>,
+}
+
+/// A child between `Open` and `Finish`.
+#[derive(Debug, Default)]
+struct Child {
+    outlets: Vec<(Key, bool)>,
+    sources: Vec<u64>,
+}
+
+/// A child that has ended, and whose last words find no room.
+#[derive(Debug)]
+struct Ending {
+    entry: Child,
+    last_words: Option<String>,
+    answer: Answer,
+}
+
+/// What a `Finish` and a `Linger` are answered with.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    Drained,
+    Dry,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// An outlet is tried again that cannot say when it has room.
+    Room(Key),
+    /// An outlet has taken nothing for long.
+    Tell(Key),
+    /// Last words have waited long enough.
+    Ending(ChildId),
+    /// Everything has.
+    Quit,
+}
+
+#[derive(Debug)]
+struct Quitting {
+    until: Mono,
+    lines: Vec<u8>,
+    for_good: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    poll: OwnedFd,
+    parts: Parts,
+    carrier: Carrier,
+    outlets: BTreeMap<Key, Shared>,
+    sources: BTreeMap<u64, Source>,
+    /// Outlets whose descriptors are waited for.
+    rooms: BTreeMap<u64, Key>,
+    children: BTreeMap<ChildId, Child>,
+    endings: BTreeMap<ChildId, Ending>,
+    /// Sources of children that have ended.
+    lingering: BTreeMap<u64, ChildId>,
+    due: BTreeSet<(Mono, Due)>,
+    next_token: u64,
+    /// Further journals of a dead brain.
+    unfinished: Vec<Journal>,
+    /// The end has come: when it comes at the latest, and with which lines.
+    quitting: Option<Quitting>,
+    /// Somebody wants to know when nothing is in our hands.
+    is_called: bool,
+    /// Said once, until a write succeeds again.
+    record_is_troubled: bool,
+}
+
+impl Lane {
+    pub(super) fn new(mut parts: Parts) -> io::Result<Lane> {
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&poll, &parts.bell, EventData::new_u64(BELL), EventFlags::IN)?;
+        let mut journals = std::mem::take(&mut parts.journals).into_iter();
+        let carrier = Carrier::new(journals.next());
+        let mut lane = Lane {
+            poll,
+            carrier,
+            outlets: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            children: BTreeMap::new(),
+            endings: BTreeMap::new(),
+            lingering: BTreeMap::new(),
+            due: BTreeSet::new(),
+            next_token: MAIN_LOG + 1,
+            quitting: None,
+            is_called: false,
+            record_is_troubled: false,
+            unfinished: journals.collect(),
+            parts,
+        };
+        if let Some(MainSource { pipe, outlet }) = lane.parts.main_log.take() {
+            epoll::add(&lane.poll, &pipe, EventData::new_u64(MAIN_LOG), EventFlags::IN)?;
+            lane.outlets.insert(Key::MainLog, Shared::new(outlet, 1));
+            lane.sources.insert(MAIN_LOG, Source::new(pipe, None, Some(Key::MainLog), None));
+        }
+        Ok(lane)
+    }
+
+    pub(super) fn run(mut self) {
+        let mut unfinished = std::mem::take(&mut self.unfinished);
+        for journal in self.carrier.journal().into_iter().chain(&mut unfinished) {
+            if let Some((level, text)) = journal.recover() {
+                self.parts.reports.say(level, text);
+            }
+        }
+        let mut events = Vec::with_capacity(256);
+        loop {
+            events.clear();
+            let timeout = clock::until(self.due.first().map(|(at, _)| *at));
+            match epoll::wait(&self.poll, spare_capacity(&mut events), timeout.as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                // Nothing that epoll can answer here is anything but a mistake of ours.
+                Err(e) => panic!("a lane of the log pump cannot go on: {e}"),
+            }
+            for event in &events {
+                self.beat();
+                match event.data.u64() {
+                    BELL => {
+                        self.parts.bell.silence();
+                        if !self.obey_all() {
+                            return;
+                        }
+                    }
+                    // They are the next brain's.
+                    _ if self.is_handing_over() && !self.rooms.contains_key(&event.data.u64()) => {}
+                    token => match self.rooms.get(&token).copied() {
+                        Some(key) => self.try_again(key),
+                        None => self.flow(token),
+                    },
+                }
+            }
+            self.do_what_is_due();
+            if self.has_quit() {
+                return;
+            }
+        }
+    }
+
+    fn beat(&self) {
+        self.parts.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn reports(&self) -> &Reports {
+        &self.parts.reports
+    }
+
+    fn notify(&self, notice: Notice) {
+        self.parts.reports.send(notice);
+    }
+
+    fn do_what_is_due(&mut self) {
+        if self.due.is_empty() {
+            return;
+        }
+        let now = clock::now().mono;
+        while let Some((at, due)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+            self.due.remove(&(at, due));
+            self.beat();
+            match due {
+                Due::Room(key) => self.try_again(key),
+                Due::Tell(key) => self.tell_of(key),
+                Due::Ending(child) => self.end(child),
+                // It is looked after in any case.
+                Due::Quit => {}
+            }
+        }
+    }
+
+    /// Carries out every order that waits; false at the end.
+    fn obey_all(&mut self) -> bool {
+        loop {
+            match self.parts.queue.try_recv() {
+                Ok(Order::Quit { lines, for_good }) => {
+                    let until = clock::now().mono + LAST_WORDS;
+                    self.due.insert((until, Due::Quit));
+                    self.quitting = Some(Quitting { until, lines, for_good });
+                }
+                Ok(order) => {
+                    self.beat();
+                    self.obey(order);
+                }
+                Err(TryRecvError::Empty) => return true,
+                // The brain has ended without a word; so do we.
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Open { child, process, outlets, runs } => {
+                let on_refusal = if runs { OnRefusal::TryAgain } else { OnRefusal::Fail };
+                let result = self.open(child, process, outlets, on_refusal);
+                self.notify(Notice::Opened { child, result });
+            }
+            Order::Watch { child, stdout, stderr } => {
+                self.watch(child, Output::Stdout, stdout);
+                if let Some(stderr) = stderr {
+                    self.watch(child, Output::Stderr, stderr);
+                }
+            }
+            Order::Cancel { child } => {
+                if let Some(child) = self.children.remove(&child) {
+                    self.release_all(&child);
+                }
+            }
+            Order::Finish { child, last_words, heir } => {
+                self.finish(child, last_words, Answer::Drained);
+                if let Some(heir) = heir {
+                    self.inherit(heir);
+                }
+            }
+            Order::Linger { heir, stdout, stderr } => {
+                let child = heir.child;
+                self.inherit(heir);
+                self.watch(child, Output::Stdout, stdout);
+                if let Some(stderr) = stderr {
+                    self.watch(child, Output::Stderr, stderr);
+                }
+                self.finish(child, None, Answer::Dry);
+            }
+            Order::Clear { process, paths } => {
+                let mut paths = paths.into_iter();
+                let result = paths.try_for_each(|(output, path)| self.clear(Key::Of(process, output), &path));
+                self.notify(Notice::Cleared { process, result });
+            }
+            Order::Record(change) => {
+                let written = change.write();
+                if let (Err(e), false) = (&written, self.record_is_troubled) {
+                    let text = format!("cannot write down what runs, for the next supervisord: {e}");
+                    self.reports().say(LogLevel::Critical, text);
+                }
+                self.record_is_troubled = written.is_err();
+            }
+            Order::Reopen => self.reopen(),
+            Order::Call => {
+                self.is_called = true;
+                self.answer_call();
+            }
+            // Seen to above.
+            Order::Quit { .. } => {}
+        }
+    }
+
+    // --- a child's life ---
+
+    fn open(
+        &mut self,
+        child: ChildId,
+        process: ProcessId,
+        plans: Vec<(Output, OutletPlan)>,
+        on_refusal: OnRefusal,
+    ) -> Result<(), i32> {
+        let mut entry = Child::default();
+        for (output, plan) in plans {
+            let key = Key::Of(process, output);
+            let tells = plan.tells;
+            // The last child's files may still be open: a grandchild of it writes there.
+            if let Entry::Vacant(place) = self.outlets.entry(key) {
+                match Outlet::open(plan, on_refusal, &self.parts.reports) {
+                    Ok(outlet) => drop(place.insert(Shared::new(outlet, 0))),
+                    Err(e) => {
+                        self.release_all(&entry);
+                        return Err(e.raw_os_error().unwrap_or(0));
+                    }
+                }
+            }
+            self.using(key);
+            entry.outlets.push((key, tells));
+        }
+        self.children.insert(child, entry);
+        Ok(())
+    }
+
+    /// The files of a child that runs already: one that cannot be opened is no reason to end it.
+    fn inherit(&mut self, Heir { child, process, outlets }: Heir) {
+        // Nothing is refused here.
+        let _ = self.open(child, process, outlets, OnRefusal::TryAgain);
+    }
+
+    fn watch(&mut self, child: ChildId, output: Output, pipe: OwnedFd) {
+        let entry = self.children.entry(child).or_default();
+        let of_this = |(key, _): &&(Key, bool)| matches!(key, Key::Of(_, o) if *o == output);
+        let outlet = entry.outlets.iter().find(of_this).copied();
+        let token = self.next_token;
+        self.next_token += 1;
+        if let Err(e) = epoll::add(&self.poll, &pipe, EventData::new_u64(token), EventFlags::IN) {
+            let text = format!("cannot watch the output of a program: {e}");
+            return self.reports().say(LogLevel::Critical, text);
+        }
+        entry.sources.push(token);
+        let treatment = outlet.and_then(|(_, tells)| Treatment::new(child, output, tells));
+        let key = outlet.map(|(key, _)| key);
+        self.sources.insert(token, Source::new(pipe, Some(child), key, treatment));
+        if let Some(key) = key {
+            self.using(key);
+        }
+    }
+
+    /// Writes down what a child has said before it ended, and then answers; where that finds no room, after a while.
+    fn finish(&mut self, child: ChildId, last_words: Option<String>, answer: Answer) {
+        let entry = self.children.remove(&child).unwrap_or_default();
+        for token in &entry.sources {
+            if let Some(source) = self.sources.get_mut(token) {
+                // At most what a pipe can hold, since a grandchild may go on filling it.
+                source.left = Some(rustix::pipe::fcntl_getpipe_size(&source.pipe).unwrap_or(PIPE));
+            }
+        }
+        let tokens = entry.sources.clone();
+        self.endings.insert(child, Ending { entry, last_words, answer });
+        for token in tokens {
+            if self.sources.get(&token).is_some_and(|source| !source.is_parked) {
+                self.drain(token);
+            }
+        }
+        if self.has_said_all(child) {
+            self.end(child);
+        } else {
+            self.due.insert((clock::now().mono + LAST_WORDS, Due::Ending(child)));
+        }
+    }
+
+    fn has_said_all(&self, child: ChildId) -> bool {
+        self.endings.get(&child).is_some_and(|ending| {
+            let mut sources = ending.entry.sources.iter().filter_map(|token| self.sources.get(token));
+            sources.all(|source| source.left.is_none())
+        })
+    }
+
+    /// A child's end is told, whether or not all it said could be written.
+    fn end(&mut self, child: ChildId) {
+        let Some(Ending { entry, last_words, answer }) = self.endings.remove(&child) else { return };
+        if let Some(words) = last_words
+            && let Some((key, _)) = entry.outlets.iter().max()
+            && let Some(shared) = self.outlets.get_mut(key)
+        {
+            // To standard error, or where that goes.
+            shared.outlet.give(words.as_bytes(), &self.parts.reports);
+        }
+        let open: Vec<u64> =
+            entry.sources.iter().copied().filter(|token| self.sources.contains_key(token)).collect();
+        let lingers = !open.is_empty();
+        self.lingering.extend(open.into_iter().map(|token| (token, child)));
+        self.release_all(&entry);
+        match answer {
+            Answer::Drained => self.notify(Notice::Drained { child, lingers }),
+            Answer::Dry if !lingers => self.notify(Notice::Dry { child }),
+            Answer::Dry => {}
+        }
+    }
+
+    /// Reads what was in the pipe when its child ended, as far as there is room for it.
+    fn drain(&mut self, token: u64) {
+        while let Some(left) = self.sources.get(&token).and_then(|source| source.left) {
+            self.beat();
+            let flow = self.read(token);
+            let Some(source) = self.sources.get_mut(&token) else { return };
+            match flow {
+                Flow::Some(n) if n < left => source.left = Some(left - n),
+                Flow::Some(_) | Flow::Dry => source.left = None,
+                Flow::Ended => self.close(token),
+                Flow::NoRoom => return self.park(token),
+            }
+        }
+    }
+
+    // --- bytes ---
+
+    fn flow(&mut self, token: u64) {
+        match self.read(token) {
+            Flow::Some(_) | Flow::Dry => {}
+            Flow::Ended => self.close(token),
+            Flow::NoRoom => self.park(token),
+        }
+    }
+
+    /// One piece out of a pipe, to where it goes.
+    fn read(&mut self, token: u64) -> Flow {
+        let Some(source) = self.sources.get_mut(&token) else { return Flow::Dry };
+        let treatment = source.treatment.as_deref_mut();
+        let Some(key) = source.outlet else { return self.carrier.read(&source.pipe).0 };
+        let Some(shared) = self.outlets.get_mut(&key) else { return self.carrier.read(&source.pipe).0 };
+        let flow = shared.outlet.carry(&source.pipe, treatment, &mut self.carrier, &self.parts.reports);
+        if shared.wait.is_none() && !shared.outlet.has_room() {
+            self.begin_to_wait(key);
+        }
+        flow
+    }
+
+    fn close(&mut self, token: u64) {
+        let Some(source) = self.sources.remove(&token) else { return };
+        // Closing would remove it too, were there not the keeper's copy of the pipe.
+        let _ = epoll::delete(&self.poll, &source.pipe);
+        if let Some(key) = source.outlet {
+            self.release(key);
+        }
+        if let Some(child) = self.lingering.remove(&token)
+            && self.lingering.values().all(|other| *other != child)
+        {
+            self.notify(Notice::Dry { child });
+        }
+    }
+
+    // --- waiting for room ---
+
+    /// Nothing is read from this one until its outlet has room.
+    fn park(&mut self, token: u64) {
+        let Some(source) = self.sources.get_mut(&token) else { return };
+        source.is_parked = true;
+        // What has hung up would be told of again and again.
+        let _ = epoll::delete(&self.poll, &source.pipe);
+        if let Some(shared) = source.outlet.and_then(|key| self.outlets.get_mut(&key)) {
+            shared.parked.push_back(token);
+        }
+    }
+
+    fn begin_to_wait(&mut self, key: Key) {
+        let Some(shared) = self.outlets.get_mut(&key) else { return };
+        let since = clock::now().mono;
+        shared.wait = Some(Wait { since, is_told: false, timer: None });
+        self.due.insert((since + LONG, Due::Tell(key)));
+        self.wait_for_room(key);
+    }
+
+    fn wait_for_room(&mut self, key: Key) {
+        let Some(Shared { outlet, wait: Some(wait), .. }) = self.outlets.get_mut(&key) else { return };
+        let mut is_watched = false;
+        for fd in outlet.waits_for() {
+            let token = self.next_token;
+            self.next_token += 1;
+            let flags = EventFlags::OUT | EventFlags::ONESHOT;
+            // A device that knows no waiting is tried again after a while.
+            if epoll::add(&self.poll, fd, EventData::new_u64(token), flags).is_ok() {
+                self.rooms.insert(token, key);
+                is_watched = true;
+            }
+        }
+        if !is_watched {
+            let at = clock::now().mono + TRY_AGAIN;
+            wait.timer = Some(at);
+            self.due.insert((at, Due::Room(key)));
+        }
+    }
+
+    /// There may be room: what waits is tried again, and those who were parked go on, in their order.
+    fn try_again(&mut self, key: Key) {
+        let Some(shared) = self.outlets.get_mut(&key) else { return };
+        let Some(wait) = &mut shared.wait else { return };
+        self.rooms.retain(|_, other| *other != key);
+        if let Some(timer) = wait.timer.take() {
+            self.due.remove(&(timer, Due::Room(key)));
+        }
+        for fd in shared.outlet.descriptors() {
+            let _ = epoll::delete(&self.poll, fd);
+        }
+        shared.outlet.push(&self.parts.reports);
+        let mut parked = std::mem::take(&mut shared.parked);
+        let has_room = |lane: &Lane| lane.outlets.get(&key).is_some_and(|shared| shared.outlet.has_room());
+        while has_room(self)
+            && let Some(token) = parked.pop_front()
+        {
+            self.resume(token);
+        }
+        let Some(shared) = self.outlets.get_mut(&key) else { return };
+        // Who found no room again was the first, and stays it.
+        shared.parked.append(&mut parked);
+        if !shared.outlet.has_room() {
+            return self.wait_for_room(key);
+        }
+        if let Some(wait) = shared.wait.take() {
+            self.due.remove(&(wait.since + LONG, Due::Tell(key)));
+            if wait.is_told {
+                shared.outlet.tell_of_room(&self.parts.reports);
+            }
+        }
+        if shared.users == 0 {
+            self.outlets.remove(&key);
+        }
+        self.answer_call();
+    }
+
+    /// Reads on, until there is no room again.
+    fn resume(&mut self, token: u64) {
+        let Some(source) = self.sources.get_mut(&token) else { return };
+        source.is_parked = false;
+        let child = source.child;
+        if source.left.is_some() {
+            self.drain(token);
+        } else {
+            self.flow(token);
+        }
+        if let Some(source) = self.sources.get(&token).filter(|source| !source.is_parked)
+            && let Err(e) = epoll::add(&self.poll, &source.pipe, EventData::new_u64(token), EventFlags::IN)
+        {
+            let text = format!("cannot watch the output of a program any more: {e}");
+            self.reports().say(LogLevel::Critical, text);
+        }
+        if let Some(child) = child
+            && self.has_said_all(child)
+        {
+            self.end(child);
+        }
+    }
+
+    fn tell_of(&mut self, key: Key) {
+        let Some(Shared { outlet, wait: Some(wait), .. }) = self.outlets.get_mut(&key) else { return };
+        if key != Key::MainLog && !std::mem::replace(&mut wait.is_told, true) {
+            outlet.tell_of_long(LONG, &self.parts.reports);
+        }
+    }
+
+    /// Whoever has called is answered when nothing is in our hands that would be gone with us.
+    fn answer_call(&mut self) {
+        if self.is_called && self.outlets.values().all(|shared| shared.outlet.waiting() == 0) {
+            self.is_called = false;
+            self.notify(Notice::Free);
+        }
+    }
+
+    // --- files ---
+
+    fn using(&mut self, key: Key) {
+        if let Some(shared) = self.outlets.get_mut(&key) {
+            shared.users += 1;
+        }
+    }
+
+    fn release_all(&mut self, child: &Child) {
+        for (key, _) in &child.outlets {
+            self.release(*key);
+        }
+    }
+
+    fn release(&mut self, key: Key) {
+        let Some(shared) = self.outlets.get_mut(&key) else { return };
+        shared.users -= 1;
+        // What waits for room keeps it.
+        if shared.users == 0 && shared.wait.is_none() {
+            self.outlets.remove(&key);
+        }
+    }
+
+    /// Empties a log, whether or not somebody writes to it now.
+    fn clear(&mut self, key: Key, path: &Path) -> Result<(), String> {
+        let result = match self.outlets.get_mut(&key) {
+            Some(shared) => shared.outlet.clear(),
+            None => sink::clear(path).map_err(|e| format!("cannot empty {}: {e}", path.display())),
+        };
+        self.try_again(key);
+        result
+    }
+
+    fn reopen(&mut self) {
+        // What was said before belongs into the file of before.
+        self.say_all();
+        for shared in self.outlets.values_mut() {
+            shared.outlet.reopen(&self.parts.reports);
+        }
+        let waiting = self.outlets.iter().filter(|(_, shared)| shared.wait.is_some());
+        for key in waiting.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.try_again(key);
+        }
+    }
+
+    // --- the end ---
+
+    /// Writes all that is in the main log's pipe.
+    fn say_all(&mut self) {
+        while let Flow::Some(_) = self.read(MAIN_LOG) {}
+    }
+
+    /// Another brain is to go on with what is in the pipes.
+    fn is_handing_over(&self) -> bool {
+        self.quitting.as_ref().is_some_and(|quitting| !quitting.for_good)
+    }
+
+    /// Whether the end has come: nothing waits any more, or it has waited long enough.
+    fn has_quit(&mut self) -> bool {
+        let Some(quitting) = &self.quitting else { return false };
+        let is_stuck =
+            |shared: &Shared| shared.outlet.waiting() > 0 || (quitting.for_good && !shared.parked.is_empty());
+        if self.outlets.values().any(is_stuck) && clock::now().mono < quitting.until {
+            return false;
+        }
+        let Some(Quitting { lines, for_good, .. }) = self.quitting.take() else { return false };
+        self.say_all();
+        if let Some(shared) = self.outlets.get_mut(&Key::MainLog) {
+            shared.outlet.give(&lines, &self.parts.reports);
+        }
+        for shared in self.outlets.values() {
+            let pipes = shared.parked.iter().filter_map(|token| self.sources.get(token));
+            let unread: u64 = pipes.map(|source| ioctl_fionread(&source.pipe).unwrap_or(0)).sum();
+            shared.outlet.tell_of_rest(if for_good { unread } else { 0 }, &self.parts.reports);
+        }
+        true
+    }
+}
+
+impl Shared {
+    fn new(outlet: Outlet, users: usize) -> Shared {
+        Shared { outlet, users, parked: VecDeque::new(), wait: None }
+    }
+}
+
+impl Source {
+    fn new(
+        pipe: OwnedFd,
+        child: Option<ChildId>,
+        outlet: Option<Key>,
+        treatment: Option<Box<Treatment>>,
+    ) -> Source {
+        Source { pipe, child, outlet, treatment, is_parked: false, left: None }
+    }
+}

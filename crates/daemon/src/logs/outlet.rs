@@ -1,0 +1,489 @@
+//! An outlet: where one output of a process goes. Some sinks, what they have not taken yet, and what is to be done when they take no more.
+//!
+//! A piece is asked for only when every sink has taken all of the last one, so what waits in memory is never more than a
+//! piece for each. While something waits the program's pipe is left alone, fills, and the program waits too: policy *block*. Or
+//! the pipe is read on and its bytes are counted instead of kept: policy *drop*, which leaves a line in the log where they
+//! are missing. A reader who has gone is waited for by neither.
+
+use std::io;
+use std::mem::take;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use provost_config::{LogLevel, Overflow};
+use provost_core::Mono;
+
+use super::carry::{Carrier, pass_on};
+use super::journal::Flow;
+use super::line::line;
+use super::reports::Reports;
+use super::sink::{Destination, Sink, Trouble};
+use super::treatment::Treatment;
+use crate::clock;
+
+/// How soon a sink is tried again that cannot say when it has room.
+pub(super) const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How soon a file is looked for that could not be opened.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// One output of a process, as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutletPlan {
+    pub(crate) sinks: Vec<Destination>,
+    pub(crate) overflow: Overflow,
+    /// Whether every piece is to be told of: to those who listen to PROCESS_LOG, or to the main log at level debug.
+    pub(crate) tells: bool,
+}
+
+/// Some sinks and what they have not taken.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    slots: Vec<Slot>,
+    overflow: Overflow,
+    kind: Kind,
+}
+
+/// Whose words go through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Program,
+    /// The daemon's own log: it cannot be told in it what is wrong with it.
+    Main,
+}
+
+#[derive(Debug)]
+struct Slot {
+    to: Destination,
+    state: State,
+    /// Taken out of the pipe, and not by the sink.
+    waiting: Vec<u8>,
+    /// The kernel had no room when it was asked to move something there.
+    is_full: bool,
+    lost: Lost,
+    /// Said once, until it is over.
+    troubled: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Open(Sink),
+    /// It could not be opened, and is tried again.
+    Missing {
+        next_try: Mono,
+    },
+}
+
+/// What was dropped since the last that was written.
+#[derive(Debug, Default)]
+struct Lost {
+    bytes: u64,
+    lines: u64,
+    why: String,
+}
+
+/// What is to become of a sink that cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnRefusal {
+    /// The program is not started.
+    Fail,
+    /// It runs already: try again.
+    TryAgain,
+}
+
+impl Outlet {
+    /// Opens all of it, or nothing.
+    pub(super) fn open(plan: OutletPlan, on_refusal: OnRefusal, reports: &Reports) -> io::Result<Outlet> {
+        let mut slots = Vec::with_capacity(plan.sinks.len());
+        for to in plan.sinks {
+            let state = match Sink::open(to.clone()) {
+                Ok(sink) => State::Open(sink),
+                Err(e) if on_refusal == OnRefusal::Fail => return Err(e),
+                Err(e) => {
+                    let path = to.path.display();
+                    let fate = fate(plan.overflow);
+                    reports.say(LogLevel::Critical, format!("cannot open {path}: {e}; {fate}"));
+                    State::missing()
+                }
+            };
+            slots.push(Slot::new(to, state));
+        }
+        Ok(Outlet { slots, overflow: plan.overflow, kind: Kind::Program })
+    }
+
+    /// The main log's. A file that could not be opened keeps nobody from anything.
+    pub(crate) fn of_main_log(sinks: Vec<(Destination, Option<Sink>)>) -> Outlet {
+        let slots =
+            sinks.into_iter().map(|(to, sink)| Slot::new(to, sink.map_or_else(State::missing, State::Open)));
+        Outlet { slots: slots.collect(), overflow: Overflow::Drop, kind: Kind::Main }
+    }
+
+    /// Takes one piece out of the pipe to where it goes.
+    pub(super) fn carry(
+        &mut self,
+        pipe: &OwnedFd,
+        mut treatment: Option<&mut Treatment>,
+        carrier: &mut Carrier,
+        reports: &Reports,
+    ) -> Flow {
+        self.push(reports);
+        if self.overflow == Overflow::Block && !self.has_room() {
+            return Flow::NoRoom;
+        }
+        let is_untouched = treatment.as_ref().is_none_or(|treatment| !treatment.changes_bytes());
+        if is_untouched && self.slots.first().is_some_and(Slot::is_free) {
+            let is_alone = self.slots.len() == 1 && treatment.is_none();
+            let flow = if is_alone { self.slots[0].pass_on(pipe) } else { None };
+            match flow {
+                // It is to be read and dropped.
+                Some(Flow::NoRoom) if self.overflow == Overflow::Drop => {}
+                Some(flow) => return flow,
+                None => {
+                    let treatment = treatment.as_deref_mut();
+                    if let Some(flow) = self.carry_by_journal(pipe, treatment, carrier, reports) {
+                        return flow;
+                    }
+                }
+            }
+        }
+        self.carry_by_hand(pipe, treatment, carrier, reports)
+    }
+
+    /// By way of the journal to the first sink, and then, if need be, to the others; nothing if the journal cannot.
+    fn carry_by_journal(
+        &mut self,
+        pipe: &OwnedFd,
+        treatment: Option<&mut Treatment>,
+        carrier: &mut Carrier,
+        reports: &Reports,
+    ) -> Option<Flow> {
+        let how = self.how();
+        let (first, others) = self.slots.split_first_mut()?;
+        let State::Open(sink) = &mut first.state else { return None };
+        let journal = carrier.journal()?;
+        let flow = match journal.take(pipe, sink) {
+            Ok(flow) => flow,
+            Err(e) => {
+                if carrier.refuse() {
+                    reports.say(LogLevel::Critical, no_journal(&e));
+                }
+                return None;
+            }
+        };
+        let Flow::Some(_) = flow else { return Some(flow) };
+        let is_seen = treatment.is_some() || !others.is_empty();
+        let chunk = if is_seen { journal.chunk().unwrap_or_default() } else { Vec::new() };
+        let (rest, result) = match journal.put(sink.file()) {
+            Ok(size) => (Vec::new(), sink.grown(size)),
+            Err(e) => {
+                let rest = journal.chunk().unwrap_or_default();
+                journal.give_up();
+                let is_full = e.kind() == io::ErrorKind::WouldBlock;
+                (rest, if is_full { Ok(()) } else { Err(Trouble::Write(e)) })
+            }
+        };
+        first.settle(&rest, result, how, reports);
+        if let Some(treatment) = treatment {
+            treatment.see(&chunk, reports);
+        }
+        for slot in others {
+            slot.give(&chunk, how, reports);
+        }
+        Some(flow)
+    }
+
+    fn carry_by_hand(
+        &mut self,
+        pipe: &OwnedFd,
+        treatment: Option<&mut Treatment>,
+        carrier: &mut Carrier,
+        reports: &Reports,
+    ) -> Flow {
+        let (flow, chunk) = carrier.read(pipe);
+        if let Flow::Some(_) = flow {
+            if let Some(treatment) = treatment {
+                treatment.see(chunk, reports);
+            }
+            self.give(chunk, reports);
+        }
+        flow
+    }
+
+    /// To every sink; what one does not take waits for it, or is dropped.
+    pub(super) fn give(&mut self, bytes: &[u8], reports: &Reports) {
+        let how = self.how();
+        for slot in &mut self.slots {
+            slot.give(bytes, how, reports);
+        }
+    }
+
+    /// Tries what waits.
+    pub(super) fn push(&mut self, reports: &Reports) {
+        let how = self.how();
+        for slot in &mut self.slots {
+            slot.push(how, reports);
+        }
+    }
+
+    /// Whether every sink has taken all there was, and can be asked to take more.
+    pub(super) fn has_room(&self) -> bool {
+        let is_stuck = |slot: &Slot| {
+            let is_missing = matches!(slot.state, State::Missing { .. }) && self.overflow == Overflow::Block;
+            is_missing || slot.is_full || !slot.waiting.is_empty()
+        };
+        !self.slots.iter().any(is_stuck)
+    }
+
+    /// Everything that may be waited for.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.slots.iter().filter_map(|slot| match &slot.state {
+            State::Open(sink) => sink.waits_for(),
+            State::Missing { .. } => None,
+        })
+    }
+
+    /// What becomes writable when there is room again.
+    pub(super) fn waits_for(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let stuck = self.slots.iter().filter(|slot| slot.is_full || !slot.waiting.is_empty());
+        stuck.filter_map(|slot| match &slot.state {
+            State::Open(sink) => sink.waits_for(),
+            State::Missing { .. } => None,
+        })
+    }
+
+    /// Says that nothing has been taken for a while; what has an error has told of it.
+    pub(super) fn tell_of_long(&self, time: Duration, reports: &Reports) {
+        for slot in self.slots.iter().filter(|slot| !slot.troubled) {
+            if slot.is_full || !slot.waiting.is_empty() {
+                let (path, secs) = (slot.to.path.display(), time.as_secs());
+                let text =
+                    format!("{path} has taken nothing for {secs} seconds; the output that goes there waits");
+                reports.say(LogLevel::Warn, text);
+            }
+        }
+    }
+
+    /// And that it is over.
+    pub(super) fn tell_of_room(&self, reports: &Reports) {
+        for slot in &self.slots {
+            reports.say(LogLevel::Info, format!("{} takes output again", slot.to.path.display()));
+        }
+    }
+
+    /// Says at the end what could not be written, with what is still in the pipes.
+    pub(super) fn tell_of_rest(&self, unread: u64, reports: &Reports) {
+        for slot in &self.slots {
+            let bytes = unread + slot.waiting.len() as u64;
+            let is_stuck =
+                slot.is_full || !slot.waiting.is_empty() || matches!(slot.state, State::Missing { .. });
+            if is_stuck && bytes > 0 {
+                let path = slot.to.path.display();
+                reports.say(
+                    LogLevel::Critical,
+                    format!("{path} took nothing until the end: {bytes} bytes of output are lost"),
+                );
+            }
+        }
+    }
+
+    /// Bytes that no sink has taken yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.slots.iter().map(|slot| slot.waiting.len()).sum()
+    }
+
+    /// Empties the files. What waits for room in them is no part of them yet.
+    pub(super) fn clear(&mut self) -> Result<(), String> {
+        self.slots.iter_mut().try_for_each(Slot::clear)
+    }
+
+    /// Opens every file anew by its name.
+    pub(super) fn reopen(&mut self, reports: &Reports) {
+        let how = self.how();
+        for slot in &mut self.slots {
+            slot.reopen(how, reports);
+        }
+    }
+
+    fn how(&self) -> How {
+        How { overflow: self.overflow, kind: self.kind }
+    }
+}
+
+/// What all slots of an outlet have in common.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    overflow: Overflow,
+    kind: Kind,
+}
+
+impl Slot {
+    fn new(to: Destination, state: State) -> Slot {
+        Slot { to, state, waiting: Vec::new(), is_full: false, lost: Lost::default(), troubled: false }
+    }
+
+    /// Open, with nothing that has to go before the next piece.
+    fn is_free(&self) -> bool {
+        matches!(self.state, State::Open(_)) && self.waiting.is_empty() && self.lost.bytes == 0
+    }
+
+    /// From pipe to pipe, if this is one.
+    fn pass_on(&mut self, pipe: &OwnedFd) -> Option<Flow> {
+        match &self.state {
+            State::Open(Sink::Stream(stream)) if stream.is_pipe() => {
+                let flow = pass_on(pipe, &stream.file().file);
+                self.is_full = flow == Some(Flow::NoRoom);
+                flow
+            }
+            _ => None,
+        }
+    }
+
+    fn give(&mut self, bytes: &[u8], how: How, reports: &Reports) {
+        let is_free = self.is_free();
+        match &mut self.state {
+            State::Open(sink) if is_free => {
+                let (taken, result) = sink.write(bytes);
+                self.settle(&bytes[taken..], result, how, reports);
+            }
+            _ if how.overflow == Overflow::Block => self.waiting.extend(bytes),
+            _ => self.lost.add(bytes, "nobody takes it"),
+        }
+    }
+
+    /// What is to become of what a sink has not taken.
+    fn settle(&mut self, rest: &[u8], result: Result<(), Trouble>, how: How, reports: &Reports) {
+        let Err(trouble) = result else {
+            if rest.is_empty() {
+                self.is_well(how, reports)
+            } else {
+                self.waiting.extend(rest)
+            }
+            return;
+        };
+        let may_wait =
+            how.overflow == Overflow::Block && matches!(&self.state, State::Open(sink) if sink.may_recover());
+        if may_wait {
+            self.waiting.extend(rest);
+        } else if let Trouble::Write(e) = &trouble {
+            self.lost.add(rest, &e.to_string());
+        }
+        if !self.troubled && how.kind == Kind::Program {
+            let overflow = if may_wait { Overflow::Block } else { Overflow::Drop };
+            reports.say(LogLevel::Critical, trouble.with(&self.to.path, fate(overflow)));
+        }
+        self.troubled = true;
+    }
+
+    fn push(&mut self, how: How, reports: &Reports) {
+        self.is_full = false;
+        if let State::Missing { next_try } = self.state
+            && clock::now().mono >= next_try
+        {
+            // Said when it was missed first, and whenever somebody asks to reopen the logs.
+            let _ = self.find(how, reports);
+        }
+        let State::Open(sink) = &mut self.state else { return };
+        if self.waiting.is_empty() && self.lost.bytes > 0 {
+            let mark = self.lost.mark(how.kind);
+            let (taken, result) = sink.write(mark.as_bytes());
+            if taken == 0 {
+                return;
+            }
+            let lost = take(&mut self.lost);
+            if how.kind == Kind::Program {
+                let path = self.to.path.display();
+                let text = format!("{path} can be written again; {} bytes of output were lost", lost.bytes);
+                reports.say(LogLevel::Warn, text);
+            }
+            self.troubled = false;
+            self.settle(&mark.as_bytes()[taken..], result, how, reports);
+        } else if !self.waiting.is_empty() {
+            let waiting = take(&mut self.waiting);
+            let (taken, result) = sink.write(&waiting);
+            self.settle(&waiting[taken..], result, how, reports);
+        }
+    }
+
+    /// All of it has been taken.
+    fn is_well(&mut self, how: How, reports: &Reports) {
+        if take(&mut self.troubled) && how.kind == Kind::Program && self.lost.bytes == 0 {
+            let text = format!("{} can be written again", self.to.path.display());
+            reports.say(LogLevel::Info, text);
+        }
+    }
+
+    /// Tries again to open a file that is missing.
+    fn find(&mut self, how: How, reports: &Reports) -> io::Result<()> {
+        let State::Missing { next_try } = &mut self.state else { return Ok(()) };
+        *next_try = clock::now().mono + LOOK_AGAIN;
+        self.state = State::Open(Sink::open(self.to.clone())?);
+        if how.kind == Kind::Main {
+            let lost = take(&mut self.lost);
+            let text = format!("this log could not be opened until now; {} lines were lost", lost.lines);
+            self.give(main_line(&text).as_bytes(), how, reports);
+        } else {
+            reports.say(LogLevel::Info, format!("{} could be opened now", self.to.path.display()));
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) -> Result<(), String> {
+        let cleared = match &mut self.state {
+            State::Open(sink) => sink.clear(),
+            State::Missing { .. } => super::sink::clear(&self.to.path),
+        };
+        cleared.map_err(|e| format!("cannot empty {}: {e}", self.to.path.display()))
+    }
+
+    fn reopen(&mut self, how: How, reports: &Reports) {
+        let reopened = match &mut self.state {
+            State::Open(sink) => sink.reopen(),
+            State::Missing { .. } => self.find(how, reports),
+        };
+        if let Err(e) = reopened {
+            let text = format!("cannot reopen {}: {e}", self.to.path.display());
+            reports.say(LogLevel::Critical, text);
+        }
+    }
+}
+
+impl State {
+    fn missing() -> State {
+        State::Missing { next_try: clock::now().mono + LOOK_AGAIN }
+    }
+}
+
+impl Lost {
+    fn add(&mut self, bytes: &[u8], why: &str) {
+        self.bytes += bytes.len() as u64;
+        self.lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        if self.why != why {
+            why.clone_into(&mut self.why);
+        }
+    }
+
+    /// The line that stands in a log where something is missing.
+    fn mark(&self, kind: Kind) -> String {
+        let Lost { bytes, lines, why } = self;
+        match kind {
+            Kind::Program => format!("\nsupervisord: {bytes} bytes of output are missing here: {why}\n"),
+            Kind::Main => main_line(&format!("{lines} lines of this log were lost: {why}")),
+        }
+    }
+}
+
+fn main_line(text: &str) -> String {
+    line(clock::now().wall, &TimeZone::system(), LogLevel::Critical, text)
+}
+
+fn fate(overflow: Overflow) -> &'static str {
+    match overflow {
+        Overflow::Block => "its output waits (log_overflow=block)",
+        Overflow::Drop => "output is being lost",
+    }
+}
+
+/// What to say where nothing keeps output that is on its way.
+pub(crate) fn no_journal(e: &io::Error) -> String {
+    format!("cannot keep a journal of output that is on its way: {e}; if the brain dies it is lost")
+}

@@ -1,0 +1,94 @@
+//! A sink with somebody at its other end: a pipe, a FIFO, a terminal; or a device.
+//!
+//! It is never rotated, never waited for, and never stops a program by an error of its own: what it has no room for is
+//! the outlet's affair. A pipe is given a megabyte of room.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::stdio::stdout;
+
+use super::{Kind, Open, Trouble};
+use crate::clock;
+
+/// What a pipe that is ready to be written has room for (pipe(7)).
+const PIECE: usize = 4096;
+
+#[derive(Debug)]
+pub(crate) struct Stream {
+    path: Arc<Path>,
+    open: Open,
+    /// Others have the same open file: it may not be made not to block, so it is asked before every piece.
+    is_shared: bool,
+}
+
+impl Stream {
+    pub(super) fn of(path: Arc<Path>, open: Open) -> Stream {
+        Stream { path, open, is_shared: false }
+    }
+
+    /// Our own standard output. A pipe or a terminal is opened anew; a file is gone on with where others go on, too.
+    pub(super) fn standard_output(path: &Arc<Path>) -> io::Result<Stream> {
+        let file = File::from(stdout().try_clone_to_owned()?);
+        let kind = file.metadata()?.file_type();
+        if (kind.is_fifo() || kind.is_char_device())
+            && let Ok((open, _)) = Open::named(path)
+        {
+            return Ok(Stream::of(Arc::clone(path), open));
+        }
+        Ok(Stream { path: Arc::clone(path), open: Open::of(file, Kind::Other)?, is_shared: true })
+    }
+
+    pub(super) fn path(&self) -> &Arc<Path> {
+        &self.path
+    }
+
+    pub(in crate::logs) fn file(&self) -> &Open {
+        &self.open
+    }
+
+    /// Whether the kernel can move bytes into it from another pipe.
+    pub(in crate::logs) fn is_pipe(&self) -> bool {
+        self.open.kind == Kind::Pipe
+    }
+
+    /// As much as there is room for.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> (usize, Result<(), Trouble>) {
+        let mut written = 0;
+        while written < bytes.len() && (!self.is_shared || self.is_ready()) {
+            let most = if self.is_shared { PIECE } else { usize::MAX };
+            let piece = &bytes[written..bytes.len().min(written.saturating_add(most))];
+            match (&self.open.file).write(piece) {
+                Ok(0) => return (written, Err(Trouble::Write(io::ErrorKind::WriteZero.into()))),
+                Ok(n) => written += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) => return (written, Err(Trouble::Write(e))),
+            }
+        }
+        (written, Ok(()))
+    }
+
+    fn is_ready(&self) -> bool {
+        let mut fds = [PollFd::new(&self.open.file, PollFlags::OUT)];
+        let _ = poll(&mut fds, Some(&clock::timespec(Duration::ZERO)));
+        !fds[0].revents().is_empty()
+    }
+
+    pub(super) fn waits_for(&self) -> BorrowedFd<'_> {
+        self.open.file.as_fd()
+    }
+
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
+        if !self.is_shared {
+            (self.open, _) = Open::named(&self.path)?;
+        }
+        Ok(())
+    }
+}

@@ -1,10 +1,11 @@
 //! Memory that outlives the process that wrote it: a memfd that the keeper holds, mapped by whichever brain is alive.
 //!
 //! In: how much of it there is to be, or the descriptor of what an earlier process left. Out: the same bytes in two ways, as
-//! words that are read and stored atomically, and as a file: into it by its position, out of it by [`Shared::write_to`].
+//! words that are read and stored atomically, and as a file: bytes go into it by [`Shared::read_from`], out of it by
+//! [`Shared::write_to`], or either way by its position.
 //!
 //! It is sound whoever else writes: no reference to plain bytes of it is ever made, an atomic word may change at any time,
-//! and what is written out of it goes from the kernel's hand to the kernel's. Only a process that shrank the file could
+//! and what is moved in or out goes from the kernel's hand to the kernel's. Only a process that shrank the file could
 //! take mapped pages away, so that is sealed. What the words mean is the affair of whoever uses them, and so is that two
 //! processes do not use them at once.
 
@@ -54,10 +55,7 @@ impl Shared {
 
     /// One write(2) to `file` of what lies in these bytes; returns how many it took.
     pub fn write_to(&self, file: impl AsFd, from: usize, bytes: usize) -> io::Result<usize> {
-        let end = from.checked_add(bytes);
-        if end.is_none_or(|end| end > size_of_val(self.words)) {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
+        self.has(from, bytes)?;
         // SAFETY: the bytes lie within the mapping, as was just seen; the kernel only reads them, and does not mind if
         // they change meanwhile.
         let written = unsafe {
@@ -65,6 +63,25 @@ impl Shared {
             libc::write(file.as_fd().as_raw_fd(), at.cast(), bytes)
         };
         usize::try_from(written).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// One read(2) from `file` into these bytes; returns how many it gave.
+    pub fn read_from(&self, file: impl AsFd, to: usize, bytes: usize) -> io::Result<usize> {
+        self.has(to, bytes)?;
+        // SAFETY: the bytes lie within the mapping, as was just seen. It was mapped for writing, and all that refers to
+        // it are atomic words, which anybody may change at any time, as another process may.
+        let read = unsafe {
+            let at = self.words.as_ptr().cast::<u8>().cast_mut().add(to);
+            libc::read(file.as_fd().as_raw_fd(), at.cast(), bytes)
+        };
+        usize::try_from(read).map_err(|_| io::Error::last_os_error())
+    }
+
+    fn has(&self, from: usize, bytes: usize) -> io::Result<()> {
+        match from.checked_add(bytes) {
+            Some(end) if end <= size_of_val(self.words) => Ok(()),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        }
     }
 }
 
@@ -111,6 +128,11 @@ mod tests {
         let mut text = String::new();
         out.read_to_string(&mut text).unwrap();
         assert_eq!(text, "a secret or two");
+        let (from, mut program) = std::io::pipe().unwrap();
+        program.write_all(b"truth and more").unwrap();
+        assert_eq!(second.read_from(&from, 16, 5).unwrap(), 5);
+        let words = second.words()[1..3].iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes());
+        assert_eq!(words.collect::<Vec<u8>>(), b"a secrettruthwo\0");
     }
 
     #[test]
@@ -118,8 +140,11 @@ mod tests {
         let shared = Shared::create("test", 4096).unwrap();
         let null = std::fs::File::create("/dev/null").unwrap();
         assert_eq!(shared.write_to(&null, 0, 4096).unwrap(), 4096);
+        let zero = std::fs::File::open("/dev/zero").unwrap();
+        assert_eq!(shared.read_from(&zero, 4000, 96).unwrap(), 96);
         for (from, bytes) in [(1, 4096), (4097, 0), (usize::MAX, 2)] {
             assert_eq!(shared.write_to(&null, from, bytes).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            assert_eq!(shared.read_from(&zero, from, bytes).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         }
         assert!(ftruncate(&shared, 0).is_err() && ftruncate(&shared, 8192).is_err());
     }

@@ -102,13 +102,22 @@ fn pipe(past: &mut Past, link: &mut Link) -> Result<(OwnedFd, OwnedFd), Refusal>
 
 /// Those of the dead brain, or a new one, which the keeper holds before there is any output to put into it.
 fn journals(past: &mut Past, link: &mut Link) -> Result<(Vec<Journal>, Option<io::Error>), Refusal> {
-    let held = (1..).map_while(|number| kept::take(&mut past.held, &journal::name(number)));
-    // One of another format is replaced: only a death leaves something in it, and what dies is mostly our own build.
-    let mut journals: Vec<Journal> = held.filter_map(|fd| Journal::resume(fd).ok()).collect();
+    let mut journals = Vec::new();
+    for number in 1.. {
+        let names = journal::held_as(number);
+        let [Some(memory), Some(out), Some(into)] = names.map(|name| kept::take(&mut past.held, &name))
+        else {
+            break;
+        };
+        // One of another format is replaced: only a death leaves something in it, and what dies is mostly our own build.
+        journals.extend(Journal::resume([memory, out, into]));
+    }
     if journals.is_empty() {
         match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
-            Ok((fd, journal)) => {
-                link.send(ToKeeper::Hold { name: journal::name(1), fd })?;
+            Ok((parts, journal)) => {
+                for (name, fd) in journal::held_as(1).into_iter().zip(parts) {
+                    link.send(ToKeeper::Hold { name, fd })?;
+                }
                 journals.push(journal);
             }
             Err(e) => return Ok((journals, Some(e))),

@@ -11,15 +11,22 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
+use provost_core::Mono;
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, ioctl_fionread, read};
 use rustix::pipe::{SpliceFlags, splice};
 
 use super::journal::{Flow, Journal};
+use crate::clock;
 
 /// One read at most; the size of Supervisor's (SPEC 4.2).
 const BUFFER: usize = 128 * 1024;
+/// One read at most while a disk is full: thousands of programs may log there.
+const LITTLE: usize = 4096;
+/// How long it is taken to be full after it was.
+const SHORT: Duration = Duration::from_secs(5);
 
 /// The means to carry chunks.
 #[derive(Debug)]
@@ -29,11 +36,13 @@ pub(super) struct Carrier {
     buffer: Vec<u8>,
     /// The journal could not take a chunk once.
     has_refused: bool,
+    /// A disk had no room: until then little is read at a time, as it may have to be kept.
+    is_short_until: Mono,
 }
 
 impl Carrier {
     pub(super) fn new(journal: Option<Journal>) -> Carrier {
-        Carrier { journal, buffer: Vec::new(), has_refused: false }
+        Carrier { journal, buffer: Vec::new(), has_refused: false, is_short_until: Mono(0) }
     }
 
     pub(super) fn journal(&mut self) -> Option<&mut Journal> {
@@ -45,10 +54,26 @@ impl Carrier {
         !std::mem::replace(&mut self.has_refused, true)
     }
 
+    /// A disk had no room for something.
+    pub(super) fn is_short(&mut self) {
+        self.is_short_until = clock::now().mono + SHORT;
+    }
+
+    /// How many bytes to take at a time.
+    pub(super) fn most(&self) -> usize {
+        // Nobody looks at the clock while all is well.
+        let is_short = self.is_short_until != Mono(0) && clock::now().mono < self.is_short_until;
+        if is_short { LITTLE } else { BUFFER }
+    }
+
     /// Reads a chunk by hand.
     pub(super) fn read(&mut self, pipe: &OwnedFd) -> (Flow, &[u8]) {
+        let most = self.most();
+        if self.buffer.capacity() > most {
+            self.buffer = Vec::new();
+        }
         self.buffer.clear();
-        self.buffer.reserve(BUFFER);
+        self.buffer.reserve_exact(most);
         let flow = match read(pipe, spare_capacity(&mut self.buffer)) {
             Ok(0) => Flow::Ended,
             Ok(n) => Flow::Some(n),

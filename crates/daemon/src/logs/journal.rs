@@ -1,30 +1,35 @@
 //! The journal: what a program wrote to a log file is there exactly once, though the brain may be killed between any two
 //! instructions.
 //!
-//! A chunk on its way from a pipe to a file lies in a memfd that the keeper holds, too: mapped, so that it is written from
-//! there, and with a file position, which is kept by the kernel and not by us. Four steps, two of them system calls that move bytes:
+//! A chunk on its way from a program's pipe to a file lies in what the keeper holds, too: first in a pipe of ours, then in memory.
+//! Five steps, three of them system calls that move bytes:
 //!
-//! 1. *mark*: note the file (name, device, inode), its size, and that all up to the present position is done;
-//! 2. *take*: splice(2) from the pipe into the memfd, at its position. The kernel takes out of the pipe what it has put into the
-//!    memfd, and moves the position by as much, before anybody can be killed: bytes beyond the mark are on their way, and
-//!    they are in no pipe any more; all others still are;
-//! 3. *put*: write(2) from the mapping to the file, which is open for appending;
-//! 4. *mark* again: done.
+//! 1. *mark*: note the file (name, device, inode) and its size, and that no chunk is on its way;
+//! 2. *take*: splice(2) from the program's pipe into ours, which is empty. The kernel moves whole pages from one to the other
+//!    and copies nothing; at every moment each byte is in one of the two. What is in ours is the chunk. Mark how long it is;
+//! 3. *fetch*: read(2) our pipe into the memory. Nobody but us puts anything into that pipe, so what is in it still says how much has
+//!    been fetched;
+//! 4. *put*: write(2) from the memory to the file, which is open for appending;
+//! 5. *mark* again: done.
 //!
-//! A new brain looks at the journal before it writes anything. Position and mark agree: nothing was on its way, or nothing
-//! is missing. If not, the difference is the chunk, and only step 3 is in doubt, which SIGKILL may also have
+//! A new brain looks at the journal before it writes anything. Nothing in our pipe, and all of the chunk marked as done: nothing was on
+//! its way, or nothing is missing. If not, it fetches the rest, and only step 4 is in doubt, which SIGKILL may also have
 //! cut short. How much of it was done is seen in the file itself (`recovery.rs`); the rest is written, marked like any
 //! other. So a brain that is killed during this leaves what its successor needs to do it again.
 //!
-//! A mark is one of two, and a single word says which one counts: a brain that dies while it writes the other changes nothing.
-//! The name is written when nothing is on its way, and means nothing then. One brain at a time uses the journal: the
-//! keeper starts none before it has reaped the last, and one that makes room for another ends its pump before.
+//! The memory is a row of slots (`slot.rs`), one of which is in use as long as all goes well, so that the same bytes stay in the
+//! processor's cache. What a file does not take, because its disk is full, say, is *set aside*: it stays where it is and
+//! another slot takes its turn. It is tried again by whoever set it aside, or by the next brain, and the memory goes back.
+//!
+//! One brain at a time uses the journal: the keeper starts none before it has reaped the last, and one that makes room for
+//! another ends its pump before. The name is written when nothing is on its way, and means nothing then.
 //!
 //! What this promises for regular files, and where it ends: others may append, rename and truncate as they like, but what is truncated
 //! or moved to another directory in the instant of a kill, after the write and before the mark, is written again; and of
-//! bytes that somebody else wrote at that instant, and that are equal to the whole chunk, nobody can tell whose they are. What cannot be
-//! written (a full disk) is lost, as without a kill. Terminals and devices show at least once what was on its way. Pipes do
-//! not come here at all (`carry.rs`).
+//! bytes that somebody else wrote at that instant, and that are equal to the whole chunk, nobody can tell whose they are.
+//! Terminals and devices show at least once what was on its way. Pipes do not come here at all (`carry.rs`). Why not splice(2)
+//! straight into the file: it refuses one that is open for appending, and with an offset of ours whoever else appends is
+//! overwritten, and a file that was truncated meanwhile gets a hole.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -34,37 +39,29 @@ use std::sync::atomic::Ordering;
 
 use provost_config::LogLevel;
 use provost_keeper::Shared;
-use rustix::fs::{SeekFrom, seek};
-use rustix::io::{Errno, pread};
-use rustix::pipe::{SpliceFlags, splice};
+use rustix::fs::fstat;
+use rustix::io::{Errno, ioctl_fionread};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
 use super::death;
 use super::recovery::{self, Found};
-use super::sink::{FileId, Open, Sink};
+use super::sink::{Open, Sink};
+use super::slot::{self, MOST, Mark, Slot};
 
-/// The name under which the keeper holds the first; the others have a number behind it.
-const HELD_AS: &str = "journal";
+/// How many chunks can wait, one that is on its way included.
+const SLOTS: usize = 64;
+/// Where the slots begin; words lie below.
+const SLOTS_AT: usize = 4096;
+const BYTES: usize = SLOTS_AT + SLOTS * slot::LENGTH;
+const FORMAT: u64 = u64::from_le_bytes(*b"journal\x02");
 
-/// The name of the journal with this number; they are counted from 1.
-pub(crate) fn name(number: usize) -> String {
-    if number == 1 { HELD_AS.to_owned() } else { format!("{HELD_AS}:{number}") }
-}
-
-/// The longest chunk; the size of Supervisor's reads (SPEC 4.2).
-const MOST: u64 = 128 * 1024;
-/// Chunks lie behind one another, so that the position is set back seldom.
-const ROOM: u64 = 2 * MOST;
-/// Where they begin, in bytes; words lie below.
-const DATA: u64 = 8192;
-const FORMAT: u64 = u64::from_le_bytes(*b"journal\x01");
-
-/// The words: what this is, which mark counts, the two marks, a path.
+/// The words: what this is, which slot is in use, and a bit for each other one that has been.
 const IS: usize = 0;
-const CURRENT: usize = 1;
-const MARKS: [usize; 2] = [2, 6];
-const PATH_LENGTH: usize = 10;
-const PATH: usize = 11;
-const LONGEST_PATH: usize = DATA as usize - PATH * 8;
+const ACTIVE: usize = 1;
+const ASIDE: usize = 2;
+
+/// How large our pipe is to be: room for a chunk in which each page holds but a short line.
+const PIPE: usize = 1 << 20;
 
 /// What became of a try to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,70 +76,84 @@ pub(super) enum Flow {
     NoRoom,
 }
 
-/// What the next brain must know to finish a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark {
-    /// Everything before this position in the journal is written.
-    done: u64,
-    /// The file that the next byte goes to, and its size before.
-    file: FileId,
-    before: u64,
-}
-
 /// The journal, open.
 #[derive(Debug)]
 pub(crate) struct Journal {
     memory: Shared,
-    mark: Mark,
-    /// The position: behind the last byte that was taken.
-    taken: u64,
+    /// Our pipe, both ends.
+    out: OwnedFd,
+    into: OwnedFd,
+    /// The slot in use, and of its chunk how much is in it; the rest is in our pipe.
+    slot: Slot,
+    fetched: usize,
     /// What the noted path is, if we wrote it.
     path: Option<Arc<Path>>,
 }
 
+/// A chunk that its file did not take. It is in the journal until it is put or discarded, brain or no brain.
+#[derive(Debug)]
+#[must_use = "what is forgotten here comes up again with the next brain"]
+pub(crate) struct Stalled {
+    slot: Slot,
+    path: Arc<Path>,
+}
+
+/// What a dead brain has left.
+#[derive(Debug, Default)]
+pub(crate) struct Recovered {
+    /// What is to be said of it, if anything.
+    pub(crate) said: Vec<(LogLevel, String)>,
+    /// What cannot be written yet, and why.
+    pub(crate) stalled: Vec<(Stalled, io::Error)>,
+}
+
+/// The names under which the keeper holds what [`Journal::share`] gives; journals are counted from 1.
+pub(crate) fn held_as(number: usize) -> [String; 3] {
+    let name = if number == 1 { "journal".to_owned() } else { format!("journal:{number}") };
+    ["", ":out", ":in"].map(|part| format!("{name}{part}"))
+}
+
 impl Journal {
     pub(crate) fn create() -> io::Result<Journal> {
-        let memory = Shared::create(HELD_AS, (DATA + ROOM) as usize)?;
-        seek(&memory, SeekFrom::Start(DATA))?;
+        let memory = Shared::create("journal", BYTES)?;
+        let (out, into) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // Where the kernel grants no more, chunks are shorter.
+        let _ = fcntl_setpipe_size(&into, PIPE);
         memory.words()[IS].store(FORMAT, Ordering::Release);
-        Journal::of(memory)
+        Journal::resume([memory.share()?, out, into])
     }
 
     /// The journal of an earlier brain.
-    pub(crate) fn resume(fd: OwnedFd) -> io::Result<Journal> {
-        Journal::of(Shared::found(fd)?)
-    }
-
-    fn of(memory: Shared) -> io::Result<Journal> {
-        let is_one = |words: &[_]| word(words, IS) == FORMAT && size_of_val(words) as u64 == DATA + ROOM;
-        let taken = seek(&memory, SeekFrom::Current(0))?;
-        if !is_one(memory.words()) || !(DATA..=DATA + ROOM).contains(&taken) {
+    pub(crate) fn resume([memory, out, into]: [OwnedFd; 3]) -> io::Result<Journal> {
+        let memory = Shared::found(memory)?;
+        let words = memory.words();
+        let is_one = size_of_val(words) == BYTES && words[IS].load(Ordering::Acquire) == FORMAT;
+        if !is_one || fstat(&out)?.st_ino != fstat(&into)?.st_ino {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a journal of another kind"));
         }
-        let mark = read_mark(memory.words());
-        Ok(Journal { memory, mark, taken, path: None })
+        let active = words[ACTIVE].load(Ordering::Acquire) as usize % SLOTS;
+        let slot = slot_at(&memory, active);
+        let fetched = slot.mark().taken;
+        Ok(Journal { memory, out, into, slot, fetched, path: None })
     }
 
-    /// A descriptor of it for the keeper.
-    pub(crate) fn share(&self) -> io::Result<OwnedFd> {
-        self.memory.share()
+    /// Descriptors of it for the keeper.
+    pub(crate) fn share(&self) -> io::Result<[OwnedFd; 3]> {
+        Ok([self.memory.share()?, self.out.try_clone()?, self.into.try_clone()?])
     }
 
-    /// Steps 1 and 2: from a pipe, for a file. What was taken is to be [`Journal::put`] there before anything else is taken. An
-    /// error is the journal's own; nothing was taken then.
-    pub(super) fn take(&mut self, pipe: &OwnedFd, sink: &Sink) -> io::Result<Flow> {
+    /// Steps 1 and 2: from a pipe, for a file, at most so many bytes. What was taken is to be [`Journal::put`], [`Journal::set_aside`]
+    /// or [`Journal::give_up`] before anything else is taken. An error is the journal's own; nothing was taken then.
+    pub(super) fn take(&mut self, pipe: &OwnedFd, sink: &Sink, most: usize) -> io::Result<Flow> {
+        debug_assert!(self.slot.mark().left() == 0, "what was taken is still here");
         self.aim(sink.path())?;
         let before = sink.file().end()?;
-        if self.taken + MOST > DATA + ROOM {
-            self.taken = seek(&self.memory, SeekFrom::Start(DATA))?;
-            death::may_come();
-        }
-        self.set(Mark { done: self.taken, file: sink.file().id, before });
-        match splice(pipe, None, &self.memory, None, MOST as usize, SpliceFlags::NONBLOCK) {
+        self.slot.set(&self.memory, Mark { file: Some(sink.file().id), before, taken: 0, done: 0 });
+        match splice(pipe, None, &self.into, None, most.min(MOST), SpliceFlags::NONBLOCK) {
             Ok(0) => Ok(Flow::Ended),
             Ok(n) => {
                 death::may_come();
-                self.taken += n as u64;
+                self.has_taken(n);
                 Ok(Flow::Some(n))
             }
             Err(Errno::AGAIN | Errno::INTR) => Ok(Flow::Dry),
@@ -150,146 +161,253 @@ impl Journal {
         }
     }
 
-    /// What cannot be written is somebody else's affair from here on.
-    pub(super) fn give_up(&mut self) {
-        self.set(Mark { done: self.taken, ..self.mark });
+    fn has_taken(&mut self, bytes: usize) {
+        self.fetched = 0;
+        self.slot.set(&self.memory, Mark { taken: bytes, ..self.slot.mark() });
     }
 
-    /// Steps 3 and 4. What could not be written is still there after an error. Returns the size of the file.
-    pub(super) fn put(&mut self, to: &Open) -> io::Result<u64> {
-        let mut size = self.mark.before;
-        while self.mark.done < self.taken {
-            let left = (self.taken - self.mark.done) as usize;
-            match self.memory.write_to(&to.file, self.mark.done as usize, left) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+    /// Step 3.
+    fn fetch(&mut self) -> io::Result<()> {
+        while self.fetched < self.slot.mark().taken {
+            match self.slot.fill(&self.memory, &self.out, self.fetched) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(n) => {
                     death::may_come();
-                    // Somebody else may write between two pieces.
-                    size = if n < left { to.end()? } else { size + n as u64 };
-                    self.set(Mark { done: self.mark.done + n as u64, file: to.id, before: size });
+                    self.fetched += n;
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
         }
-        Ok(size)
+        Ok(())
+    }
+
+    /// Steps 3 to 5. After an error the rest of the chunk is still here. Returns the size of the file.
+    pub(super) fn put(&mut self, to: &Open) -> io::Result<u64> {
+        self.fetch()?;
+        write(&mut self.slot, &self.memory, to)
     }
 
     /// What was taken and is not put yet.
-    pub(super) fn chunk(&self) -> io::Result<Vec<u8>> {
-        let mut chunk = vec![0; (self.taken - self.mark.done) as usize];
-        let mut read = 0;
-        while read < chunk.len() {
-            match pread(&self.memory, &mut chunk[read..], self.mark.done + read as u64)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                n => read += n,
-            }
-        }
-        Ok(chunk)
+    pub(super) fn chunk(&mut self) -> io::Result<Vec<u8>> {
+        self.fetch()?;
+        self.slot.bytes(&self.memory)
     }
 
-    /// Where a dead brain was writing to, if it had not finished.
-    pub(super) fn unfinished(&self) -> Option<PathBuf> {
-        (self.mark.done < self.taken).then(|| read_path(&self.memory))
+    /// Forgets what was taken and is not put.
+    pub(super) fn give_up(&mut self) {
+        self.slot.give_up(&self.memory);
+        self.fetched = self.slot.mark().taken;
+        let _ = self.empty_pipe();
     }
 
-    /// Finishes what a dead brain had begun. Returns what is to be said of it, if anything.
-    pub(super) fn recover(&mut self) -> Option<(LogLevel, String)> {
-        if self.mark.done >= self.taken {
-            return None;
+    /// What has been given up may be in our pipe still.
+    fn empty_pipe(&mut self) -> io::Result<()> {
+        let mut waste = [0; 4096];
+        while ioctl_fionread(&self.out)? > 0 {
+            rustix::io::read(&self.out, &mut waste)?;
         }
-        let path = read_path(&self.memory);
-        let bytes = self.taken - self.mark.done;
-        match self.finish(&path) {
-            Ok(false) => None,
-            Ok(true) => {
-                let text = format!(
-                    "{} is no longer the file that a brain died writing to; {bytes} bytes may be in both",
-                    path.display()
-                );
-                Some((LogLevel::Warn, text))
-            }
-            Err(e) => {
-                self.set(Mark { done: self.taken, ..self.mark });
-                let text = format!(
-                    "cannot write to {}: {e}; up to {bytes} bytes of output that a brain died writing are lost",
-                    path.display()
-                );
-                Some((LogLevel::Critical, text))
-            }
-        }
+        Ok(())
     }
 
-    /// Whether they went to another file than the first of them may have gone to.
-    fn finish(&mut self, path: &Path) -> io::Result<bool> {
-        let chunk = self.chunk()?;
-        let Mark { done, file, before } = self.mark;
-        let Found { to, written, is_another } = recovery::find(path, file, before, &chunk, done)?;
+    // --- what a file does not take ---
+
+    /// Lets what was taken and is not put wait, so that something else can be taken. Nothing if no slot is left: then it is
+    /// as it was.
+    pub(super) fn set_aside(&mut self) -> Option<Stalled> {
+        self.fetch().ok()?;
+        self.slot.settle(&self.memory);
+        self.leave_slot()
+    }
+
+    /// Goes on with another slot.
+    fn leave_slot(&mut self) -> Option<Stalled> {
+        let aside = self.aside() | 1 << self.slot_number(&self.slot);
+        let free = (0..SLOTS).find(|n| aside & 1 << n == 0)?;
+        let path = self.path.take().unwrap_or_else(|| self.slot.path(&self.memory).into());
+        self.store(ASIDE, aside);
+        self.store(ACTIVE, free as u64);
+        let slot = std::mem::replace(&mut self.slot, slot_at(&self.memory, free));
+        self.fetched = self.slot.mark().taken;
+        Some(Stalled { slot, path })
+    }
+
+    /// Tries again to write it to its file, perhaps in part. When [`Stalled::left`] is nothing it is done and gone. Returns
+    /// the size of the file.
+    pub(super) fn put_aside(&mut self, stalled: &mut Stalled, to: &Open) -> io::Result<u64> {
+        let Stalled { slot, path } = stalled;
+        if slot.mark().left() == 0 {
+            return to.end();
+        }
+        if slot.mark().file.is_some() {
+            // Some of it may be written: a brain died of it, and its file could not be looked into until now.
+            finish(slot, &self.memory, path)?;
+        } else {
+            write(slot, &self.memory, to)?;
+        }
+        self.release(&stalled.slot);
+        to.end()
+    }
+
+    /// Forgets it. Returns how many bytes are lost.
+    pub(super) fn discard(&mut self, mut stalled: Stalled) -> usize {
+        let lost = stalled.left();
+        if lost > 0 {
+            stalled.slot.give_up(&self.memory);
+            self.release(&stalled.slot);
+        }
+        lost
+    }
+
+    fn release(&mut self, slot: &Slot) {
+        slot.release(&self.memory);
+        self.store(ASIDE, self.aside() & !(1 << self.slot_number(slot)));
+    }
+
+    /// A bit for each slot that has been set aside and not released.
+    fn aside(&self) -> u64 {
+        let active = 1 << self.slot_number(&self.slot);
+        self.memory.words()[ASIDE].load(Ordering::Acquire) & !active
+    }
+
+    fn store(&self, word: usize, value: u64) {
+        self.memory.words()[word].store(value, Ordering::Release);
         death::may_come();
-        self.set(Mark { done: done + written as u64, file: to.id, before: to.end()? });
-        self.put(&to)?;
-        Ok(is_another)
+    }
+
+    fn slot_number(&self, slot: &Slot) -> usize {
+        (slot.at() - SLOTS_AT) / slot::LENGTH
+    }
+
+    // --- after a death ---
+
+    /// The files that a dead brain has left something for.
+    pub(super) fn unfinished(&self) -> Vec<PathBuf> {
+        let aside = self.aside();
+        let aside =
+            (0..SLOTS).filter(|n| aside & 1 << n != 0).map(|n| slot_at(&self.memory, n).path(&self.memory));
+        let is_begun = self.slot.mark().left() > 0 || ioctl_fionread(&self.out).is_ok_and(|bytes| bytes > 0);
+        aside.chain(is_begun.then(|| self.slot.path(&self.memory))).collect()
+    }
+
+    /// Finishes what a dead brain had begun, and tries again what it had set aside.
+    pub(super) fn recover(&mut self) -> Recovered {
+        let mut recovered = Recovered::default();
+        if let Err(e) = self.regain() {
+            let text = format!("cannot read what a brain died writing: {e}; it is lost");
+            recovered.said.push((LogLevel::Critical, text));
+            self.give_up();
+        }
+        let aside = self.aside();
+        for n in (0..SLOTS).filter(|n| aside & 1 << n != 0) {
+            let slot = slot_at(&self.memory, n);
+            let path = slot.path(&self.memory).into();
+            self.try_again(Stalled { slot, path }, &mut recovered);
+        }
+        if self.slot.mark().left() > 0 {
+            self.end_what_was_begun(&mut recovered);
+        }
+        recovered
+    }
+
+    /// What is in our pipe was on its way, unless it had been given up.
+    fn regain(&mut self) -> io::Result<()> {
+        let in_pipe = usize::try_from(ioctl_fionread(&self.out)?).unwrap_or(usize::MAX);
+        let Mark { taken, done, .. } = self.slot.mark();
+        match (taken, in_pipe) {
+            (_, 0) => self.fetched = taken,
+            // It died after the splice, before it could mark how much that was.
+            (0, n) => self.has_taken(n.min(MOST)),
+            _ if done == taken => return self.empty_pipe(),
+            (_, n) => self.fetched = taken.saturating_sub(n),
+        }
+        self.fetch()
+    }
+
+    fn end_what_was_begun(&mut self, recovered: &mut Recovered) {
+        let path: Arc<Path> = self.slot.path(&self.memory).into();
+        match finish(&mut self.slot, &self.memory, &path) {
+            Ok(is_another) => recovered.said.extend(is_another),
+            Err(e) => match self.leave_slot() {
+                Some(stalled) => recovered.stalled.push((stalled, e)),
+                None => {
+                    let lost = self.slot.mark().left();
+                    self.give_up();
+                    let text = format!("cannot write to {}: {e}; {lost} bytes are lost", path.display());
+                    recovered.said.push((LogLevel::Critical, text));
+                }
+            },
+        }
+    }
+
+    fn try_again(&mut self, mut stalled: Stalled, recovered: &mut Recovered) {
+        // A brain that died when all was written had but to release it.
+        let is_done = stalled.left() == 0;
+        let result = if is_done { Ok(None) } else { finish(&mut stalled.slot, &self.memory, &stalled.path) };
+        match result {
+            Ok(is_another) => {
+                recovered.said.extend(is_another);
+                self.release(&stalled.slot);
+            }
+            Err(e) => recovered.stalled.push((stalled, e)),
+        }
     }
 
     /// Notes where the next chunk goes, while none is on its way.
     fn aim(&mut self, path: &Arc<Path>) -> io::Result<()> {
-        if self.path.as_ref().is_some_and(|noted| Arc::ptr_eq(noted, path)) {
-            return Ok(());
+        if !self.path.as_ref().is_some_and(|noted| Arc::ptr_eq(noted, path)) {
+            self.slot.set_path(&self.memory, path)?;
+            self.path = Some(Arc::clone(path));
         }
-        let bytes = path.as_os_str().as_encoded_bytes();
-        if bytes.len() > LONGEST_PATH {
-            return Err(io::ErrorKind::InvalidFilename.into());
-        }
-        for (place, piece) in self.memory.words()[PATH..].iter().zip(bytes.chunks(8)) {
-            let mut padded = [0; 8];
-            padded[..piece.len()].copy_from_slice(piece);
-            place.store(u64::from_le_bytes(padded), Ordering::Relaxed);
-        }
-        self.memory.words()[PATH_LENGTH].store(bytes.len() as u64, Ordering::Release);
-        self.path = Some(Arc::clone(path));
-        death::may_come();
         Ok(())
     }
+}
 
-    fn set(&mut self, mark: Mark) {
-        let words = self.memory.words();
-        let other = 1 - current(words);
-        let fields = [mark.done, mark.file.dev, mark.file.ino, mark.before];
-        for (place, field) in words[MARKS[other]..].iter().zip(fields) {
-            place.store(field, Ordering::Relaxed);
-            death::may_come();
-        }
-        words[CURRENT].store(other as u64, Ordering::Release);
-        self.mark = mark;
-        death::may_come();
+impl Stalled {
+    /// The file that it is for.
+    pub(crate) fn path(&self) -> &Arc<Path> {
+        &self.path
+    }
+
+    /// How many bytes are not written yet.
+    pub(crate) fn left(&self) -> usize {
+        self.slot.mark().left()
     }
 }
 
-type Word = std::sync::atomic::AtomicU64;
-
-fn word(words: &[Word], n: usize) -> u64 {
-    words[n].load(Ordering::Acquire)
+fn slot_at(memory: &Shared, n: usize) -> Slot {
+    Slot::found(memory, SLOTS_AT + n * slot::LENGTH)
 }
 
-fn current(words: &[Word]) -> usize {
-    usize::from(word(words, CURRENT) == 1)
+/// Writes what a dead brain has not written of a chunk. Says so if that goes to another file than the first bytes may have
+/// gone to.
+fn finish(slot: &mut Slot, memory: &Shared, path: &Path) -> io::Result<Option<(LogLevel, String)>> {
+    let chunk = slot.bytes(memory)?;
+    let mark = slot.mark();
+    let found = match mark.file {
+        Some(file) => recovery::find(path, file, mark.before, &chunk, slot.rest() as u64)?,
+        None => Found { to: recovery::open_or_make(path)?, written: 0, is_another: false },
+    };
+    death::may_come();
+    let Found { to, written, is_another } = found;
+    slot.set(memory, Mark { file: Some(to.id), before: to.end()?, done: mark.done + written, ..mark });
+    write(slot, memory, &to)?;
+    Ok(is_another.then(|| {
+        let text = format!(
+            "{} is no longer the file that a brain died writing to; {} bytes may be in both",
+            path.display(),
+            chunk.len()
+        );
+        (LogLevel::Warn, text)
+    }))
 }
 
-fn read_mark(words: &[Word]) -> Mark {
-    let at = MARKS[current(words)];
-    let file = FileId { dev: word(words, at + 1), ino: word(words, at + 2) };
-    // A journal that was never used has nothing before its position.
-    Mark { done: word(words, at).max(DATA), file, before: word(words, at + 3) }
-}
-
-fn read_path(memory: &Shared) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    let words = memory.words();
-    let length = (word(words, PATH_LENGTH) as usize).min(LONGEST_PATH);
-    let mut bytes: Vec<u8> =
-        (PATH..).take(length.div_ceil(8)).flat_map(|n| word(words, n).to_le_bytes()).collect();
-    bytes.truncate(length);
-    std::ffi::OsString::from_vec(bytes).into()
+/// What cannot be written is not on its way any more: the next try begins with a mark of its own.
+fn write(slot: &mut Slot, memory: &Shared, to: &Open) -> io::Result<u64> {
+    if slot.mark().file.is_none() {
+        slot.set(memory, Mark { file: Some(to.id), before: to.end()?, ..slot.mark() });
+    }
+    slot.write_out(memory, to).inspect_err(|_| slot.settle(memory))
 }
 
 #[cfg(test)]

@@ -26,9 +26,10 @@ use rustix::io::{Errno, ioctl_fionread};
 
 use super::Output;
 use super::carry::Carrier;
-use super::journal::{Flow, Journal};
-use super::outlet::{OnRefusal, Outlet, OutletPlan, TRY_AGAIN};
+use super::journal::{Flow, Journal, Recovered, Stalled};
+use super::outlet::{LOOK_AGAIN, OnRefusal, Outlet, OutletPlan, TRY_AGAIN};
 use super::pump::{Heir, Notice, Order};
+use super::recovery;
 use super::reports::Reports;
 use super::sink;
 use super::treatment::Treatment;
@@ -136,6 +137,8 @@ enum Due {
     Ending(ChildId),
     /// Everything has.
     Quit,
+    /// What a dead brain could not write is tried again.
+    Leftovers,
 }
 
 #[derive(Debug)]
@@ -160,8 +163,10 @@ pub(super) struct Lane {
     lingering: BTreeMap<u64, ChildId>,
     due: BTreeSet<(Mono, Due)>,
     next_token: u64,
-    /// Further journals of a dead brain.
-    unfinished: Vec<Journal>,
+    /// Further journals of a dead brain, and what it could not write.
+    abandoned: Vec<(Journal, Vec<Stalled>)>,
+    /// The same in our own journal, until somebody opens its file again.
+    stalled: Vec<Stalled>,
     /// The end has come: when it comes at the latest, and with which lines.
     quitting: Option<Quitting>,
     /// Somebody wants to know when nothing is in our hands.
@@ -190,7 +195,8 @@ impl Lane {
             quitting: None,
             is_called: false,
             record_is_troubled: false,
-            unfinished: journals.collect(),
+            abandoned: journals.map(|journal| (journal, Vec::new())).collect(),
+            stalled: Vec::new(),
             parts,
         };
         if let Some(MainSource { pipe, outlet }) = lane.parts.main_log.take() {
@@ -202,12 +208,7 @@ impl Lane {
     }
 
     pub(super) fn run(mut self) {
-        let mut unfinished = std::mem::take(&mut self.unfinished);
-        for journal in self.carrier.journal().into_iter().chain(&mut unfinished) {
-            if let Some((level, text)) = journal.recover() {
-                self.parts.reports.say(level, text);
-            }
-        }
+        self.recover();
         let mut events = Vec::with_capacity(256);
         loop {
             events.clear();
@@ -241,6 +242,35 @@ impl Lane {
         }
     }
 
+    /// Finishes what a dead brain had begun.
+    fn recover(&mut self) {
+        if let Some(recovered) = self.carrier.journal().map(Journal::recover) {
+            self.stalled = told_of(recovered, &self.parts.reports);
+        }
+        for (journal, stalled) in &mut self.abandoned {
+            *stalled = told_of(journal.recover(), &self.parts.reports);
+        }
+        self.plan_leftovers();
+    }
+
+    fn plan_leftovers(&mut self) {
+        self.abandoned.retain(|(_, stalled)| !stalled.is_empty());
+        if !self.stalled.is_empty() || !self.abandoned.is_empty() {
+            self.due.insert((clock::now().mono + LOOK_AGAIN, Due::Leftovers));
+        }
+    }
+
+    /// Tries again what a dead brain could not write.
+    fn try_leftovers(&mut self) {
+        if let Some(journal) = self.carrier.journal() {
+            self.stalled = try_again(journal, std::mem::take(&mut self.stalled));
+        }
+        for (journal, stalled) in &mut self.abandoned {
+            *stalled = try_again(journal, std::mem::take(stalled));
+        }
+        self.plan_leftovers();
+    }
+
     fn beat(&self) {
         self.parts.beats.fetch_add(1, Ordering::Relaxed);
     }
@@ -267,6 +297,7 @@ impl Lane {
                 Due::Ending(child) => self.end(child),
                 // It is looked after in any case.
                 Due::Quit => {}
+                Due::Leftovers => self.try_leftovers(),
             }
         }
     }
@@ -363,7 +394,11 @@ impl Lane {
             // The last child's files may still be open: a grandchild of it writes there.
             if let Entry::Vacant(place) = self.outlets.entry(key) {
                 match Outlet::open(plan, on_refusal, &self.parts.reports) {
-                    Ok(outlet) => drop(place.insert(Shared::new(outlet, 0))),
+                    Ok(mut outlet) => {
+                        let stalled = std::mem::take(&mut self.stalled).into_iter();
+                        self.stalled = stalled.filter_map(|stalled| outlet.adopt(stalled)).collect();
+                        place.insert(Shared::new(outlet, 0));
+                    }
                     Err(e) => {
                         self.release_all(&entry);
                         return Err(e.raw_os_error().unwrap_or(0));
@@ -558,7 +593,7 @@ impl Lane {
         for fd in shared.outlet.descriptors() {
             let _ = epoll::delete(&self.poll, fd);
         }
-        shared.outlet.push(&self.parts.reports);
+        shared.outlet.push(&mut self.carrier, &self.parts.reports);
         let mut parked = std::mem::take(&mut shared.parked);
         let has_room = |lane: &Lane| lane.outlets.get(&key).is_some_and(|shared| shared.outlet.has_room());
         while has_room(self)
@@ -683,7 +718,7 @@ impl Lane {
     fn has_quit(&mut self) -> bool {
         let Some(quitting) = &self.quitting else { return false };
         let is_stuck =
-            |shared: &Shared| shared.outlet.waiting() > 0 || (quitting.for_good && !shared.parked.is_empty());
+            |shared: &Shared| shared.outlet.waiting() > 0 || (quitting.for_good && shared.wait.is_some());
         if self.outlets.values().any(is_stuck) && clock::now().mono < quitting.until {
             return false;
         }
@@ -695,10 +730,37 @@ impl Lane {
         for shared in self.outlets.values() {
             let pipes = shared.parked.iter().filter_map(|token| self.sources.get(token));
             let unread: u64 = pipes.map(|source| ioctl_fionread(&source.pipe).unwrap_or(0)).sum();
-            shared.outlet.tell_of_rest(if for_good { unread } else { 0 }, &self.parts.reports);
+            let unread = if for_good { unread } else { 0 };
+            shared.outlet.tell_of_rest(unread, for_good, &self.parts.reports);
         }
         true
     }
+}
+
+/// Says what there is to say; what is left.
+fn told_of(recovered: Recovered, reports: &Reports) -> Vec<Stalled> {
+    for (level, text) in recovered.said {
+        reports.say(level, text);
+    }
+    let told = recovered.stalled.into_iter().map(|(stalled, e)| {
+        let (path, bytes) = (stalled.path().display(), stalled.left());
+        let text = format!("cannot write to {path}: {e}; {bytes} bytes that a brain died writing wait");
+        reports.say(LogLevel::Critical, text);
+        stalled
+    });
+    told.collect()
+}
+
+/// What is left of it.
+fn try_again(journal: &mut Journal, stalled: Vec<Stalled>) -> Vec<Stalled> {
+    let tried = stalled.into_iter().map(|mut stalled| {
+        if let Ok(to) = recovery::open_or_make(stalled.path()) {
+            // What remains tells how it went.
+            let _ = journal.put_aside(&mut stalled, &to);
+        }
+        stalled
+    });
+    tried.filter(|stalled| stalled.left() > 0).collect()
 }
 
 impl Shared {

@@ -24,6 +24,7 @@ mod rotation;
 #[cfg(test)]
 mod scene;
 mod sink;
+mod slot;
 mod treatment;
 
 pub(crate) use journal::Journal;

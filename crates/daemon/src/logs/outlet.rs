@@ -13,9 +13,10 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use provost_config::{LogLevel, Overflow};
 use provost_core::Mono;
+use rustix::io::Errno;
 
 use super::carry::{Carrier, pass_on};
-use super::journal::Flow;
+use super::journal::{Flow, Stalled};
 use super::line::line;
 use super::reports::Reports;
 use super::sink::{Destination, Sink, Trouble};
@@ -25,7 +26,7 @@ use crate::clock;
 /// How soon a sink is tried again that cannot say when it has room.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How soon a file is looked for that could not be opened.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// One output of a process, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +57,8 @@ enum Kind {
 struct Slot {
     to: Destination,
     state: State,
-    /// Taken out of the pipe, and not by the sink.
+    /// Taken out of the pipe, and not by the sink: in the journal, and behind that in memory.
+    aside: Option<Stalled>,
     waiting: Vec<u8>,
     /// The kernel had no room when it was asked to move something there.
     is_full: bool,
@@ -126,7 +128,7 @@ impl Outlet {
         carrier: &mut Carrier,
         reports: &Reports,
     ) -> Flow {
-        self.push(reports);
+        self.push(carrier, reports);
         if self.overflow == Overflow::Block && !self.has_room() {
             return Flow::NoRoom;
         }
@@ -160,8 +162,8 @@ impl Outlet {
         let how = self.how();
         let (first, others) = self.slots.split_first_mut()?;
         let State::Open(sink) = &mut first.state else { return None };
-        let journal = carrier.journal()?;
-        let flow = match journal.take(pipe, sink) {
+        let most = carrier.most();
+        let flow = match carrier.journal()?.take(pipe, sink, most) {
             Ok(flow) => flow,
             Err(e) => {
                 if carrier.refuse() {
@@ -171,18 +173,16 @@ impl Outlet {
             }
         };
         let Flow::Some(_) = flow else { return Some(flow) };
+        let journal = carrier.journal()?;
         let is_seen = treatment.is_some() || !others.is_empty();
         let chunk = if is_seen { journal.chunk().unwrap_or_default() } else { Vec::new() };
-        let (rest, result) = match journal.put(sink.file()) {
-            Ok(size) => (Vec::new(), sink.grown(size)),
-            Err(e) => {
-                let rest = journal.chunk().unwrap_or_default();
-                journal.give_up();
-                let is_full = e.kind() == io::ErrorKind::WouldBlock;
-                (rest, if is_full { Ok(()) } else { Err(Trouble::Write(e)) })
+        match journal.put(sink.file()) {
+            Ok(size) => {
+                let result = sink.grown(size);
+                first.settle(&[], result, how, reports);
             }
-        };
-        first.settle(&rest, result, how, reports);
+            Err(e) => first.keep(e, how, carrier, reports),
+        }
         if let Some(treatment) = treatment {
             treatment.see(&chunk, reports);
         }
@@ -218,10 +218,19 @@ impl Outlet {
     }
 
     /// Tries what waits.
-    pub(super) fn push(&mut self, reports: &Reports) {
+    pub(super) fn push(&mut self, carrier: &mut Carrier, reports: &Reports) {
         let how = self.how();
         for slot in &mut self.slots {
-            slot.push(how, reports);
+            slot.push(how, carrier, reports);
+        }
+    }
+
+    /// What an earlier brain could not write to one of these files goes there first. Given back if it is none of them.
+    pub(super) fn adopt(&mut self, stalled: Stalled) -> Option<Stalled> {
+        let mut slots = self.slots.iter_mut();
+        match slots.find(|slot| slot.to.path == *stalled.path() && slot.aside.is_none()) {
+            Some(slot) => slot.aside.replace(stalled),
+            None => Some(stalled),
         }
     }
 
@@ -229,7 +238,7 @@ impl Outlet {
     pub(super) fn has_room(&self) -> bool {
         let is_stuck = |slot: &Slot| {
             let is_missing = matches!(slot.state, State::Missing { .. }) && self.overflow == Overflow::Block;
-            is_missing || slot.is_full || !slot.waiting.is_empty()
+            is_missing || slot.has_something()
         };
         !self.slots.iter().any(is_stuck)
     }
@@ -244,7 +253,7 @@ impl Outlet {
 
     /// What becomes writable when there is room again.
     pub(super) fn waits_for(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let stuck = self.slots.iter().filter(|slot| slot.is_full || !slot.waiting.is_empty());
+        let stuck = self.slots.iter().filter(|slot| slot.has_something());
         stuck.filter_map(|slot| match &slot.state {
             State::Open(sink) => sink.waits_for(),
             State::Missing { .. } => None,
@@ -254,7 +263,7 @@ impl Outlet {
     /// Says that nothing has been taken for a while; what has an error has told of it.
     pub(super) fn tell_of_long(&self, time: Duration, reports: &Reports) {
         for slot in self.slots.iter().filter(|slot| !slot.troubled) {
-            if slot.is_full || !slot.waiting.is_empty() {
+            if slot.has_something() {
                 let (path, secs) = (slot.to.path.display(), time.as_secs());
                 let text =
                     format!("{path} has taken nothing for {secs} seconds; the output that goes there waits");
@@ -270,23 +279,22 @@ impl Outlet {
         }
     }
 
-    /// Says at the end what could not be written, with what is still in the pipes.
-    pub(super) fn tell_of_rest(&self, unread: u64, reports: &Reports) {
+    /// Says what could not be written, with what is still in the pipes: at the end, or what another brain will not find.
+    pub(super) fn tell_of_rest(&self, unread: u64, for_good: bool, reports: &Reports) {
         for slot in &self.slots {
-            let bytes = unread + slot.waiting.len() as u64;
-            let is_stuck =
-                slot.is_full || !slot.waiting.is_empty() || matches!(slot.state, State::Missing { .. });
+            // Another brain finds what is in the journal.
+            let aside = slot.aside.as_ref().filter(|_| for_good).map_or(0, Stalled::left);
+            let bytes = unread + (slot.waiting.len() + aside) as u64;
+            let is_stuck = slot.has_something() || matches!(slot.state, State::Missing { .. });
             if is_stuck && bytes > 0 {
                 let path = slot.to.path.display();
-                reports.say(
-                    LogLevel::Critical,
-                    format!("{path} took nothing until the end: {bytes} bytes of output are lost"),
-                );
+                let text = format!("{path} took nothing until the end: {bytes} bytes of output are lost");
+                reports.say(LogLevel::Critical, text);
             }
         }
     }
 
-    /// Bytes that no sink has taken yet.
+    /// Bytes in memory that no sink has taken yet.
     pub(super) fn waiting(&self) -> usize {
         self.slots.iter().map(|slot| slot.waiting.len()).sum()
     }
@@ -318,12 +326,25 @@ struct How {
 
 impl Slot {
     fn new(to: Destination, state: State) -> Slot {
-        Slot { to, state, waiting: Vec::new(), is_full: false, lost: Lost::default(), troubled: false }
+        Slot {
+            to,
+            state,
+            aside: None,
+            waiting: Vec::new(),
+            is_full: false,
+            lost: Lost::default(),
+            troubled: false,
+        }
     }
 
     /// Open, with nothing that has to go before the next piece.
     fn is_free(&self) -> bool {
-        matches!(self.state, State::Open(_)) && self.waiting.is_empty() && self.lost.bytes == 0
+        matches!(self.state, State::Open(_)) && !self.has_something() && self.lost.bytes == 0
+    }
+
+    /// That it has not taken yet.
+    fn has_something(&self) -> bool {
+        self.is_full || self.aside.is_some() || !self.waiting.is_empty()
     }
 
     /// From pipe to pipe, if this is one.
@@ -350,37 +371,91 @@ impl Slot {
         }
     }
 
+    /// What is to become of what is in the journal, and was not taken.
+    fn keep(&mut self, e: io::Error, how: How, carrier: &mut Carrier, reports: &Reports) {
+        let is_full = e.kind() == io::ErrorKind::WouldBlock;
+        let may_wait = is_full || self.may_wait(how);
+        if may_wait && !is_full && e.raw_os_error() != Some(Errno::FBIG.raw_os_error()) {
+            carrier.is_short();
+        }
+        let Some(journal) = carrier.journal() else { return };
+        let mut rest = Vec::new();
+        if may_wait {
+            self.aside = journal.set_aside();
+        }
+        if self.aside.is_none() {
+            rest = journal.chunk().unwrap_or_default();
+            journal.give_up();
+        }
+        self.settle(&rest, if is_full { Ok(()) } else { Err(Trouble::Write(e)) }, how, reports);
+    }
+
+    /// What was set aside is tried again; whether it is gone.
+    fn put_aside(&mut self, how: How, carrier: &mut Carrier, reports: &Reports) -> bool {
+        let (State::Open(sink), Some(journal), Some(mut stalled)) =
+            (&mut self.state, carrier.journal(), self.aside.take())
+        else {
+            return self.aside.is_none();
+        };
+        let result = match journal.put_aside(&mut stalled, sink.file()) {
+            Ok(size) => sink.grown(size),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(e) => Err(Trouble::Write(e)),
+        };
+        if stalled.left() == 0 {
+            // Whatever there is to say of a rotation.
+            self.settle(&[], result, how, reports);
+            return true;
+        }
+        if matches!(result, Ok(()) | Err(Trouble::Rotate(_))) || self.may_wait(how) {
+            self.aside = Some(stalled);
+        } else if let Err(Trouble::Write(e)) = &result {
+            let bytes = journal.discard(stalled);
+            self.lost.add_bytes(bytes, &e.to_string());
+        }
+        self.tell(result, how, reports);
+        self.aside.is_none()
+    }
+
+    /// Whether what a sink refuses is worth keeping.
+    fn may_wait(&self, how: How) -> bool {
+        let may_recover = matches!(&self.state, State::Open(sink) if sink.may_recover());
+        how.overflow == Overflow::Block && may_recover
+    }
+
     /// What is to become of what a sink has not taken.
     fn settle(&mut self, rest: &[u8], result: Result<(), Trouble>, how: How, reports: &Reports) {
-        let Err(trouble) = result else {
-            if rest.is_empty() {
-                self.is_well(how, reports)
-            } else {
-                self.waiting.extend(rest)
-            }
-            return;
-        };
-        let may_wait =
-            how.overflow == Overflow::Block && matches!(&self.state, State::Open(sink) if sink.may_recover());
-        if may_wait {
-            self.waiting.extend(rest);
-        } else if let Trouble::Write(e) = &trouble {
-            self.lost.add(rest, &e.to_string());
+        match &result {
+            Err(Trouble::Write(e)) if !self.may_wait(how) => self.lost.add(rest, &e.to_string()),
+            Ok(()) | Err(_) => self.waiting.extend(rest),
         }
+        match result {
+            Ok(()) if self.has_something() => {}
+            Ok(()) => self.is_well(how, reports),
+            trouble @ Err(_) => self.tell(trouble, how, reports),
+        }
+    }
+
+    /// Tells of a trouble, once until it is over.
+    fn tell(&mut self, result: Result<(), Trouble>, how: How, reports: &Reports) {
+        let Err(trouble) = result else { return };
         if !self.troubled && how.kind == Kind::Program {
-            let overflow = if may_wait { Overflow::Block } else { Overflow::Drop };
+            let overflow = if self.may_wait(how) { Overflow::Block } else { Overflow::Drop };
             reports.say(LogLevel::Critical, trouble.with(&self.to.path, fate(overflow)));
         }
         self.troubled = true;
     }
 
-    fn push(&mut self, how: How, reports: &Reports) {
+    fn push(&mut self, how: How, carrier: &mut Carrier, reports: &Reports) {
         self.is_full = false;
         if let State::Missing { next_try } = self.state
             && clock::now().mono >= next_try
         {
             // Said when it was missed first, and whenever somebody asks to reopen the logs.
             let _ = self.find(how, reports);
+        }
+        if self.aside.is_some() && !self.put_aside(how, carrier, reports) {
+            return;
         }
         let State::Open(sink) = &mut self.state else { return };
         if self.waiting.is_empty() && self.lost.bytes > 0 {
@@ -455,8 +530,12 @@ impl State {
 
 impl Lost {
     fn add(&mut self, bytes: &[u8], why: &str) {
-        self.bytes += bytes.len() as u64;
+        self.add_bytes(bytes.len(), why);
         self.lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+    }
+
+    fn add_bytes(&mut self, bytes: usize, why: &str) {
+        self.bytes += bytes as u64;
         if self.why != why {
             why.clone_into(&mut self.why);
         }

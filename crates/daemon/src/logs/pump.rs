@@ -157,7 +157,8 @@ impl Pump {
         let mut of_lane: BTreeMap<LaneKey, Vec<Journal>> = BTreeMap::from([(home, Vec::new())]);
         let journal_count = journals.len();
         for journal in journals {
-            let lane = journal.unfinished().map_or(home, |path| lane_of(&path));
+            // All that one journal has is on one mount: that of its lane.
+            let lane = journal.unfinished().first().map_or(home, |path| lane_of(path));
             of_lane.entry(lane).or_default().push(journal);
         }
         let mut pump = Pump {
@@ -366,9 +367,11 @@ impl Pump {
         }
         let mut journals = Vec::new();
         match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
-            Ok((fd, journal)) => {
+            Ok((parts, journal)) => {
                 self.journal_count += 1;
-                hold(journal::name(self.journal_count), fd)?;
+                for (name, fd) in journal::held_as(self.journal_count).into_iter().zip(parts) {
+                    hold(name, fd)?;
+                }
                 journals.push(journal);
             }
             Err(e) => self.say(LogLevel::Critical, outlet::no_journal(&e)),

@@ -36,8 +36,7 @@ pub(super) fn find(path: &Path, id: FileId, before: u64, chunk: &[u8], at: u64) 
     let (to, content) = match open_known(path, id) {
         Some(found) => found,
         None => {
-            let to = open(path, OpenOptions::new().append(true).create(true))?;
-            return Ok(Found { to, written: 0, is_another: true });
+            return Ok(Found { to: open_or_make(path)?, written: 0, is_another: true });
         }
     };
     let written = match (to.kind, content) {
@@ -51,6 +50,11 @@ pub(super) fn find(path: &Path, id: FileId, before: u64, chunk: &[u8], at: u64) 
         (Kind::Pipe | Kind::Other, _) => 0,
     };
     Ok(Found { to, written, is_another: false })
+}
+
+/// The file of this name, whatever it is.
+pub(super) fn open_or_make(path: &Path) -> io::Result<Open> {
+    open(path, OpenOptions::new().append(true).create(true))
 }
 
 /// The file of this identity, under its name or another in the same directory; for writing, and for reading if that may be.

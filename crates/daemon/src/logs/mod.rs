@@ -1,9 +1,10 @@
 //! Logs: the pump that moves programs' output into files, and the main log.
 //!
 //! `pump.rs` is what the main loop sees: lanes, one for each mount (`mounts.rs`), so that a disk which hangs holds up only what logs
-//! there. `lane.rs` is the thread of one. `outlet.rs` says where one output goes and what waits for room, `treatment.rs` what else is
+//! there. `lane.rs` is the thread of one, `heat.rs` when it reads a pipe. `outlet.rs` says where one output goes and what waits for room, `treatment.rs` what else is
 //! done with it, `sink/` what takes it: a file with rotation (`rotation.rs`), a stream. `carry.rs` has the ways from a pipe to a sink.
-//! `journal.rs` is why nothing is lost on that way when the brain is killed, `recovery.rs` how the next brain sees what was done already.
+//! `journal.rs` is why nothing is lost on that way when the brain is killed, `slot.rs` where a chunk lies meanwhile,
+//! `recovery.rs` how the next brain sees what was done already.
 //! `main_log.rs` is the handle by which the brain writes its own lines (`line.rs`); `auto.rs` chooses names of files. A slow disk is
 //! felt in a lane and nowhere else: the main loop only sends orders, and learns that a child's last words are written down before it
 //! tells the core of its end.
@@ -11,6 +12,7 @@
 pub(crate) mod auto;
 mod carry;
 mod death;
+mod heat;
 pub(crate) mod journal;
 mod lane;
 mod line;

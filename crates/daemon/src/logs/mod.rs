@@ -12,6 +12,8 @@
 pub(crate) mod auto;
 mod carry;
 mod death;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the lanes are about to use it"))]
+mod filter;
 mod heat;
 pub(crate) mod journal;
 mod lane;

@@ -8,16 +8,18 @@
 //! Not here: pipes, files, events; who writes what, and when.
 
 mod capture;
+#[cfg(test)]
+mod differential;
 mod format;
+#[cfg(test)]
+mod generated;
 mod lines;
 mod strip;
 
 use capture::{Capture, Cut};
 use strip::Strip;
 
-#[expect(unused_imports, reason = "the lanes that will use it are being built")]
 pub(super) use format::{Format, LogFormat, Origin, Piece, Stamps};
-#[expect(unused_imports, reason = "the lanes that will use it are being built")]
 pub(super) use lines::{Line, Lines};
 
 /// What a channel asks for.

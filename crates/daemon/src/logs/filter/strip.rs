@@ -40,45 +40,46 @@ impl Strip {
     }
 
     fn scan(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        let mut rest = bytes;
-        while let Some(at) = memchr(ESCAPE, rest) {
-            let (text, found) = rest.split_at(at);
-            out.extend_from_slice(text);
-            match beginning(found) {
-                Beginning::Sequence(len) => rest = &found[len..],
+        let mut at = 0;
+        // Where the next last byte of a sequence is; looked for when it is needed, and each byte once.
+        let mut last = 0;
+        while let Some(text) = memchr(ESCAPE, &bytes[at..]) {
+            let begin = at + text;
+            out.extend_from_slice(&bytes[at..begin]);
+            if last <= begin {
+                last = begin
+                    + bytes[begin..].iter().position(|byte| is_last(*byte)).unwrap_or(bytes.len() - begin);
+            }
+            match beginning(&bytes[begin..], last - begin) {
+                Beginning::Sequence => at = last + 1,
                 Beginning::Text => {
                     out.push(ESCAPE);
-                    rest = &found[1..];
+                    at = begin + 1;
                 }
                 Beginning::Undecided => {
-                    self.held.extend_from_slice(found);
+                    self.held.extend_from_slice(&bytes[begin..]);
                     return;
                 }
             }
         }
-        out.extend_from_slice(rest);
+        out.extend_from_slice(&bytes[at..]);
     }
 }
 
-/// What bytes that begin with ESC begin with.
 enum Beginning {
-    /// Of this many bytes.
-    Sequence(usize),
+    Sequence,
     Text,
     Undecided,
 }
 
-fn beginning(bytes: &[u8]) -> Beginning {
+/// What bytes begin with that begin with ESC; `last` is where the first one is that could end a sequence, or behind them all.
+fn beginning(bytes: &[u8], last: usize) -> Beginning {
     match bytes.get(1) {
-        None => return Beginning::Undecided,
-        Some(b'[') => {}
-        Some(_) => return Beginning::Text,
-    }
-    let within = &bytes[..bytes.len().min(LONGEST)];
-    match within.iter().position(|byte| is_last(*byte)) {
-        Some(at) => Beginning::Sequence(at + 1),
-        None if within.len() < LONGEST => Beginning::Undecided,
-        None => Beginning::Text,
+        None => Beginning::Undecided,
+        Some(b'[') if last >= LONGEST => Beginning::Text,
+        Some(b'[') if last == bytes.len() => Beginning::Undecided,
+        Some(b'[') => Beginning::Sequence,
+        Some(_) => Beginning::Text,
     }
 }
 

@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
+use provost_config::{LogFormat, Piece};
 use provost_core::Wall;
 use serde_json::Value;
 
-use crate::logs::filter::{
-    Filter, FilterSettings, Format, Line, Lines, LogFormat, Origin, Piece, Stamps, Told,
-};
+use crate::logs::filter::{Filter, FilterSettings, Format, Line, Lines, Origin, Stamps, Told};
 
 const BEGIN: &[u8] = b"<!--XSUPERVISOR:BEGIN-->";
 const END: &[u8] = b"<!--XSUPERVISOR:END-->";

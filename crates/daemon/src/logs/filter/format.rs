@@ -4,38 +4,14 @@
 //! is when the daemon read the line. In JSON it is UTC, which sorts as text and means the same on every machine; `%(asctime)s` is
 //! local, as in the main log. Not here: which format a channel has, and where lines are cut (`lines.rs`).
 
-use std::sync::Arc;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use provost_config::{LogFormat, Piece};
 use provost_core::Wall;
 
 use super::lines::Line;
-
-// To be replaced by provost_config's, which are the same, as soon as it has them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::logs) enum LogFormat {
-    #[default]
-    Text,
-    Json,
-    Pattern(Arc<[Piece]>),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::logs) enum Piece {
-    Literal(String),
-    Asctime,
-    Message,
-    ProcessName,
-    GroupName,
-    ProgramName,
-    Pid,
-    Channel,
-    Hostname,
-}
-// Up to here.
 
 /// Whose line it is.
 #[derive(Debug, Clone, Copy)]
@@ -223,6 +199,8 @@ impl Second {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use jiff::tz::offset;
     use serde_json::{Value, json};
 

@@ -19,7 +19,7 @@ mod strip;
 use capture::{Capture, Cut};
 use strip::Strip;
 
-pub(super) use format::{Format, LogFormat, Origin, Piece, Stamps};
+pub(super) use format::{Format, Origin, Stamps};
 pub(super) use lines::{Line, Lines};
 
 /// What a channel asks for.

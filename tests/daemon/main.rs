@@ -18,6 +18,7 @@ mod http;
 mod leftovers;
 mod life;
 mod limits;
+mod logs;
 mod memory;
 mod output;
 mod pid1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use provost_config::ProcessConfig;
 
-use crate::command::Reply;
+use crate::command::{LogDeed, Reply};
 use crate::event::{Event, Note};
 use crate::ids::{AskId, ChildId, ProcessId};
 use crate::memory::Memory;
@@ -17,8 +17,10 @@ pub enum Action {
     Resolve { process: ProcessId, config: Arc<ProcessConfig> },
     /// Settle where the process writes; answered by `Input::LogsPrepared`.
     PrepareLogs { process: ProcessId, group: Arc<str>, config: Arc<ProcessConfig> },
-    /// Empty the process's log files; answered by `Input::LogsCleared`.
-    ClearLogs { process: ProcessId },
+    /// Do this to the process's log files; answered by `Input::LogsDone`.
+    Logs { process: ProcessId, deed: LogDeed },
+    /// Do this to the main log; answered by `Input::MainLogDone`.
+    MainLog { ask: AskId, deed: LogDeed },
     /// Start the program; answered by `Input::Spawned` or `Input::SpawnFailed`.
     Spawn { child: ChildId, process: ProcessId, group: Arc<str>, config: Arc<ProcessConfig> },
     /// When the child ends like this, having lived so long, let `next` take its place at once, without asking;

@@ -36,9 +36,14 @@ pub enum Command {
         target: Target,
         signal: String,
     },
-    /// Empty the log files.
-    ClearLogs {
+    /// `Reply::Done` for one process, `Reply::Statuses` for several. All of them are rotated or opened anew together with
+    /// the main log.
+    Logs {
         target: Target,
+        deed: LogDeed,
+    },
+    MainLog {
+        deed: LogDeed,
     },
     /// Read the configuration and compare: `Reply::Reread`.
     Reread,
@@ -86,12 +91,26 @@ impl Command {
             Command::Start { .. } => Permission::Start,
             Command::Stop { .. } => Permission::Stop,
             Command::Signal { .. } => Permission::Signal,
-            Command::ClearLogs { .. } => Permission::Logs,
+            Command::Logs { .. } | Command::MainLog { .. } => Permission::Logs,
             Command::Reread | Command::AddGroup { .. } | Command::RemoveGroup { .. } => Permission::Config,
             Command::Shutdown | Command::Restart | Command::Upgrade { .. } => Permission::Shutdown,
         }
     }
 }
+
+/// What can be done to log files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogDeed {
+    /// Empty them.
+    Clear,
+    /// Put them aside as the first backup, whatever their size. What is empty, or no regular file, stays.
+    Rotate,
+    /// Open them anew by their names.
+    Reopen,
+}
+
+/// As what the main log stands in a list of results, for process and group.
+pub const MAIN_LOG: &str = "supervisord";
 
 /// Which processes are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use provost_config::Config;
 
 use crate::action::{Ending, ReadFor};
-use crate::command::Command;
+use crate::command::{Command, LogDeed};
 use crate::event::ExitStatus;
 use crate::ids::{AskId, ChildId, ProcessId};
 use crate::memory::Memory;
@@ -29,8 +29,10 @@ pub enum Input {
     Resolved { process: ProcessId, result: Result<(), SpawnError> },
     /// The answer to `Action::PrepareLogs`.
     LogsPrepared { process: ProcessId, paths: LogPaths },
-    /// The answer to `Action::ClearLogs`, with the text of what prevented it.
-    LogsCleared { process: ProcessId, result: Result<(), String> },
+    /// The answer to `Action::Logs`, with the text of what prevented it.
+    LogsDone { process: ProcessId, deed: LogDeed, result: Result<(), String> },
+    /// The answer to `Action::MainLog`, likewise.
+    MainLogDone { ask: AskId, result: Result<(), String> },
     /// The answer to `Action::Spawn`: it runs.
     Spawned { child: ChildId, pid: i32, at: Now },
     /// The answer to `Action::Spawn`: there is no child.

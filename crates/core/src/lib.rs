@@ -28,7 +28,8 @@ mod timers;
 
 pub use action::{Action, Ending, KillTarget, ReadFor, RelaunchOn};
 pub use command::{
-    Command, Configured, Fault, Permission, ProcessInfo, Reply, StatusEntry, Target, Upgraded,
+    Command, Configured, Fault, LogDeed, MAIN_LOG, Permission, ProcessInfo, Reply, StatusEntry, Target,
+    Upgraded,
 };
 pub use event::{Event, ExitStatus, Note, Reason, SignalEffect, StateDetail};
 pub use ids::{AskId, ChildId, ProcessId};

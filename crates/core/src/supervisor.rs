@@ -139,7 +139,10 @@ impl Supervisor {
                     process.logs = paths;
                 }
             }
-            Input::LogsCleared { process, result } => self.logs_cleared(process, result, out),
+            Input::LogsDone { process, deed, result } => self.logs_done(process, deed, &result, out),
+            Input::MainLogDone { ask, result } => {
+                self.main_log_done(ask, result.map_err(|detail| Fault::Failed { detail }), out);
+            }
             Input::Spawned { child, pid, at } => {
                 self.of_child(now, child, out, |process, _, out| process.spawned(pid, at, out));
             }

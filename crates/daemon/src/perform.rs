@@ -12,8 +12,8 @@ use std::time::Duration;
 use provost_api::Asker;
 use provost_config::{Channel, CliOverrides, Config, LogFile, LogLevel, ProcessConfig};
 use provost_core::{
-    Action, AskId, ChildId, Ending, Event, ExitStatus, Input, KillTarget, LogPaths, Now, ProcessId, ReadFor,
-    RelaunchOn, SpawnError, SpawnErrorKind,
+    Action, AskId, ChildId, Ending, Event, ExitStatus, Input, KillTarget, LogDeed, LogPaths, Now, ProcessId,
+    ReadFor, RelaunchOn, SpawnError, SpawnErrorKind,
 };
 use provost_host::Host;
 use provost_keeper::{Ends, Link, LinkError, Pipes, Plan, Relaunch, Target, ToKeeper};
@@ -158,8 +158,18 @@ impl Hands {
                 self.logs.insert(process, Logs { group, config, paths: paths.clone() });
                 Some(Input::LogsPrepared { process, paths })
             }
-            Action::ClearLogs { process } => {
-                self.clear_logs(process)?;
+            Action::Logs { process, deed } => {
+                let config = self.logs.get(&process).map(|logs| Arc::clone(&logs.config));
+                let outlets = config.map(|config| self.outlets(process, &config)).unwrap_or_default();
+                self.order(Order::Logs { process, deed, outlets })?;
+                None
+            }
+            Action::MainLog { ask, deed } => {
+                // As Supervisor says it, and where it says it: a copy on standard output keeps it.
+                if deed != LogDeed::Rotate {
+                    self.log.write(LogLevel::Info, "reopening log file");
+                }
+                self.order(Order::MainLog { ask, deed })?;
                 None
             }
             Action::Spawn { child, process, group, config } => {
@@ -649,13 +659,6 @@ impl Hands {
             false => self.log_path(group, config, &config.stderr, "stderr"),
         };
         LogPaths { stdout, stderr }
-    }
-
-    fn clear_logs(&mut self, process: ProcessId) -> Result<(), LinkError> {
-        let made = self.logs.get(&process).map(|logs| logs.paths.clone()).unwrap_or_default();
-        let outputs = [(Output::Stdout, made.stdout), (Output::Stderr, made.stderr)];
-        let paths = outputs.into_iter().filter_map(|(output, path)| Some((output, path?))).collect();
-        self.order(Order::Clear { process, paths })
     }
 
     fn log_path(

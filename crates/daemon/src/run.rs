@@ -190,7 +190,8 @@ impl Loop {
                     self.hands.upgrade.pump_is_free();
                     None
                 }
-                Notice::Cleared { process, result } => Some(Input::LogsCleared { process, result }),
+                Notice::LogsDone { process, deed, result } => Some(Input::LogsDone { process, deed, result }),
+                Notice::MainLogDone { ask, result } => Some(Input::MainLogDone { ask, result }),
                 Notice::Say { level, text } => {
                     self.hands.log.write(level, &text);
                     None

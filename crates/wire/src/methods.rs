@@ -155,6 +155,12 @@ pub const METHODS: &[Method] = &[
     row("system.methodSignature", &[Str], ReturnType::Array, "The type of a method's result, then the types of its parameters."),
     row("system.multicall", &[Array], ReturnType::Array,
         "Make several calls, one after the other, each a struct of methodName and params. Gives an array of results; a call that failed gives a struct of faultCode and faultString."),
+    row("provost.rotateProcessLogs", &[Str], ReturnType::Bool,
+        "Put both logs of a process aside as their first backups and begin new ones, whatever their size. What is empty, or no regular file, stays. group:* does it for the whole group and gives an array of results."),
+    row("provost.rotateAllLogs", &[], ReturnType::Array, "Rotate the logs of every process, and the main log, which is named supervisord. One result for each."),
+    row("provost.reopenLogs", &[Str], ReturnType::Array,
+        "Open log files anew by their names: those of every process and the main log, which is named supervisord, with one result for each; or, given a name, those of one process (true) or of a group (group:*).")
+        .optional(1),
     row("provost.upgrade", &[Int], ReturnType::Struct,
         "Go on as the program file that is on disk now, without touching a process: from, to (versions), keeper (empty, or why it goes on as it was). The argument is how many seconds the new program may take, 10 if left out.")
         .optional(1),
@@ -201,7 +207,9 @@ mod tests {
         let ours = |name: &&str| name.starts_with("provost.");
         let (ours, stock): (Vec<_>, Vec<_>) = names().into_iter().partition(ours);
         assert_eq!(stock, LISTED.split_whitespace().collect::<Vec<_>>());
-        assert_eq!(ours, ["provost.upgrade"]);
+        let own =
+            ["provost.reopenLogs", "provost.rotateAllLogs", "provost.rotateProcessLogs", "provost.upgrade"];
+        assert_eq!(ours, own);
     }
 
     #[test]

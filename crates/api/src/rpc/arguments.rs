@@ -21,6 +21,11 @@ impl Arguments {
         }
     }
 
+    /// A text that may be left out.
+    pub(crate) fn text_if_any(&mut self) -> Result<Option<String>, Fault> {
+        if self.0.as_slice().is_empty() { Ok(None) } else { self.text().map(Some) }
+    }
+
     pub(crate) fn int(&mut self) -> Result<i64, Fault> {
         match self.next()? {
             Value::Int(n) => Ok(n),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use provost_core::{Command, ProcessInfo, Reply, StatusEntry, Target, Upgraded};
+use provost_core::{Command, LogDeed, ProcessInfo, Reply, StatusEntry, Target, Upgraded};
 use provost_wire::{Fault, FaultCode, Value, methods};
 
 use super::arguments::Arguments;
@@ -17,8 +17,7 @@ use crate::logs::{self, LogError};
 const API_VERSION: &str = "3.0";
 
 /// Methods of Supervisor's that are not here yet: called, they are unknown, and they are not listed.
-const NOT_YET: [&str; 3] =
-    ["supervisor.clearLog", "supervisor.sendProcessStdin", "supervisor.sendRemoteCommEvent"];
+const NOT_YET: [&str; 2] = ["supervisor.sendProcessStdin", "supervisor.sendRemoteCommEvent"];
 
 /// How many seconds an upgrade may take, where the client does not say.
 const PATIENCE: i64 = 10;
@@ -58,8 +57,7 @@ impl Rpc<'_> {
             }
             name => match name.strip_prefix("supervisor.") {
                 Some(name) => self.supervisor(name, &mut args).await,
-                None if name == "provost.upgrade" => self.upgrade(&mut args).await,
-                None => Err(unknown_method()),
+                None => self.own(name, &mut args).await,
             },
         }
     }
@@ -103,13 +101,28 @@ impl Rpc<'_> {
             "signalProcess" => self.signal(Target::Named(args.text()?), args).await,
             "signalProcessGroup" => self.signal(Target::Group(args.text()?), args).await,
             "signalAllProcesses" => self.signal(Target::All, args).await,
-            "clearProcessLogs" => self.done(Command::ClearLogs { target: Target::Named(args.text()?) }).await,
-            "clearAllProcessLogs" => self.done(Command::ClearLogs { target: Target::All }).await,
+            "clearLog" => self.clear_main_log().await,
+            "clearProcessLogs" => self.logs(Target::Named(args.text()?), LogDeed::Clear).await,
+            "clearAllProcessLogs" => self.logs(Target::All, LogDeed::Clear).await,
             "readLog" => self.read_main_log(args).await,
             "readProcessStdoutLog" => self.read_log(Output::Stdout, args).await,
             "readProcessStderrLog" => self.read_log(Output::Stderr, args).await,
             "tailProcessStdoutLog" => self.tail_log(Output::Stdout, args).await,
             "tailProcessStderrLog" => self.tail_log(Output::Stderr, args).await,
+            _ => Err(unknown_method()),
+        }
+    }
+
+    /// What Supervisor does not have.
+    async fn own(&self, method: &str, args: &mut Arguments) -> Result<Value, Fault> {
+        match method {
+            "provost.rotateProcessLogs" => self.logs(Target::Named(args.text()?), LogDeed::Rotate).await,
+            "provost.rotateAllLogs" => self.logs(Target::All, LogDeed::Rotate).await,
+            "provost.reopenLogs" => {
+                let target = args.text_if_any()?.map_or(Target::All, Target::Named);
+                self.logs(target, LogDeed::Reopen).await
+            }
+            "provost.upgrade" => self.upgrade(args).await,
             _ => Err(unknown_method()),
         }
     }
@@ -147,6 +160,20 @@ impl Rpc<'_> {
     }
 
     // --- logs ---
+
+    async fn logs(&self, target: Target, deed: LogDeed) -> Result<Value, Fault> {
+        self.done(Command::Logs { target, deed }).await
+    }
+
+    async fn clear_main_log(&self) -> Result<Value, Fault> {
+        self.alive().await?;
+        let no_file = || Fault::new(FaultCode::NoFile, None);
+        let path = self.shared.facts.logfile.clone().ok_or_else(no_file)?;
+        if !blocking(move || path.exists()).await? {
+            return Err(no_file());
+        }
+        self.done(Command::MainLog { deed: LogDeed::Clear }).await
+    }
 
     async fn read_main_log(&self, args: &mut Arguments) -> Result<Value, Fault> {
         let (offset, length) = (args.int()?, args.int()?);

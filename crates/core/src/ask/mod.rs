@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::command::{Fault, Reply, StatusEntry};
+use crate::command::{Fault, LogDeed, MAIN_LOG, Reply, StatusEntry};
 use crate::ids::{AskId, ProcessId};
 use crate::process::{Process, State};
 
@@ -15,8 +15,8 @@ use crate::process::{Process, State};
 pub(crate) enum Until {
     /// The answer whether the program could be started; then a start follows.
     Resolved { wait: bool },
-    /// Empty log files.
-    Cleared,
+    /// This has been done to its log files.
+    LogsDone(LogDeed),
     /// A child, or the news that there is none.
     Launched,
     /// RUNNING, or a failure.
@@ -57,6 +57,8 @@ struct Job {
 #[derive(Debug, Default)]
 pub(crate) struct Asks {
     jobs: BTreeMap<AskId, Job>,
+    /// The jobs that wait for the main log.
+    main_log: Vec<AskId>,
     waits: BTreeMap<ProcessId, Vec<Wait>>,
 }
 
@@ -119,6 +121,30 @@ impl Asks {
         self.answer(wait.ask)
     }
 
+    /// The job waits for the main log, too.
+    pub(crate) fn wait_for_main_log(&mut self, ask: AskId) {
+        if let Some(job) = self.jobs.get_mut(&ask) {
+            job.open += 1;
+            self.main_log.push(ask);
+        }
+    }
+
+    /// All that wait for it.
+    pub(crate) fn waiting_for_main_log(&self) -> Vec<AskId> {
+        self.main_log.clone()
+    }
+
+    /// The main log has its result: the job's answer, if it was the last.
+    #[must_use]
+    pub(crate) fn main_log_done(&mut self, ask: AskId, result: Result<(), Fault>) -> Option<Reply> {
+        let at = self.main_log.iter().position(|waiting| *waiting == ask)?;
+        self.main_log.swap_remove(at);
+        let job = self.jobs.get_mut(&ask)?;
+        job.open -= 1;
+        job.results.push(StatusEntry { name: MAIN_LOG.into(), group: MAIN_LOG.into(), result });
+        self.answer(ask)
+    }
+
     fn answer(&mut self, ask: AskId) -> Option<Reply> {
         if self.jobs.get(&ask).is_none_or(|job| job.building || job.open > 0) {
             return None;
@@ -138,8 +164,8 @@ impl Asks {
 pub(crate) fn verdict(wait: &Wait, process: &Process) -> Option<Result<(), Fault>> {
     let name = || wait.given.clone();
     match wait.until {
-        // Decided by `Input::Resolved` and `Input::LogsCleared` alone.
-        Until::Resolved { .. } | Until::Cleared => None,
+        // Decided by `Input::Resolved` and `Input::LogsDone` alone.
+        Until::Resolved { .. } | Until::LogsDone(_) => None,
         Until::Launched | Until::Started if process.spawnerr.is_some() => {
             Some(Err(Fault::SpawnError { name: name() }))
         }

@@ -8,7 +8,7 @@ use provost_config::{Config, diff::diff, signal_number};
 use crate::action::KillTarget;
 use crate::action::{Action, ReadFor};
 use crate::ask::{Shape, Until, Wait};
-use crate::command::{Command, Configured, Fault, ProcessInfo, Reply, Target};
+use crate::command::{Command, Configured, Fault, LogDeed, ProcessInfo, Reply, Target};
 use crate::event::{Event, Note};
 use crate::group::{namespec, split_namespec};
 use crate::ids::{AskId, ProcessId};
@@ -27,7 +27,7 @@ enum Deed {
     Stop {
         wait: bool,
     },
-    ClearLogs,
+    Logs(LogDeed),
     /// The number, or the text that names no signal.
     Signal(Result<i32, String>),
 }
@@ -39,7 +39,7 @@ impl Deed {
             Deed::Start { .. } => !state.is_running(),
             Deed::Stop { .. } => state.is_running(),
             Deed::Signal(_) => state.is_signallable(),
-            Deed::ClearLogs => true,
+            Deed::Logs(_) => true,
         }
     }
 }
@@ -65,7 +65,12 @@ impl Supervisor {
                 let signal = signal_number(&signal).map_err(|_| signal);
                 self.deed(now, ask, target, Deed::Signal(signal), out);
             }
-            Command::ClearLogs { target } => self.deed(now, ask, target, Deed::ClearLogs, out),
+            Command::Logs { target, deed } => self.deed(now, ask, target, Deed::Logs(deed), out),
+            Command::MainLog { deed } => {
+                self.asks.open(ask, Shape::One);
+                self.main_log(ask, deed, out);
+                self.answer_if_done(ask, out);
+            }
             Command::Reread => out.push(Action::ReadConfig { ask: Some(ask), purpose: ReadFor::Reread }),
             Command::AddGroup { name } => {
                 let reply = self.add_group(now, name, out);
@@ -91,6 +96,7 @@ impl Supervisor {
 
     fn deed(&mut self, now: Now, ask: AskId, target: Target, deed: Deed, out: &mut Outbox) {
         let bad_name = |name: String| Reply::Fault(Fault::BadName { name });
+        let is_all = target == Target::All;
         let several = match target {
             Target::All => self.groups.iter().flat_map(|group| self.by_priority(group)).collect(),
             Target::Group(name) => match self.group(&name) {
@@ -118,7 +124,17 @@ impl Supervisor {
             let given = namespec(&process.group, &process.name);
             self.deed_to(now, ask, id, given, &deed, out);
         }
+        match deed {
+            // Supervisor's clearAllProcessLogs leaves the main log alone.
+            Deed::Logs(deed @ (LogDeed::Rotate | LogDeed::Reopen)) if is_all => self.main_log(ask, deed, out),
+            Deed::Start { .. } | Deed::Stop { .. } | Deed::Logs(_) | Deed::Signal(_) => {}
+        }
         self.answer_if_done(ask, out);
+    }
+
+    fn main_log(&mut self, ask: AskId, deed: LogDeed, out: &mut Outbox) {
+        out.push(Action::MainLog { ask, deed });
+        self.asks.wait_for_main_log(ask);
     }
 
     fn answer_if_done(&mut self, ask: AskId, out: &mut Outbox) {
@@ -150,9 +166,9 @@ impl Supervisor {
                 }
                 self.with(now, id, out, |process, _, out| process.stop(now, out));
             }
-            Deed::ClearLogs => {
-                out.push(Action::ClearLogs { process: id });
-                self.wait_for(ask, id, given, Until::Cleared);
+            &Deed::Logs(deed) => {
+                out.push(Action::Logs { process: id, deed });
+                self.wait_for(ask, id, given, Until::LogsDone(deed));
             }
             Deed::Signal(Err(signal)) => {
                 // Judged before the state is (SPEC 6.4).
@@ -191,10 +207,22 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn logs_cleared(&mut self, id: ProcessId, result: Result<(), String>, out: &mut Outbox) {
-        for wait in self.asks.take(id, |wait| wait.until == Until::Cleared) {
+    pub(super) fn logs_done(
+        &mut self,
+        id: ProcessId,
+        deed: LogDeed,
+        result: &Result<(), String>,
+        out: &mut Outbox,
+    ) {
+        for wait in self.asks.take(id, |wait| wait.until == Until::LogsDone(deed)) {
             let result = result.clone().map_err(|detail| Fault::Failed { detail });
             self.finish_wait(wait, result, out);
+        }
+    }
+
+    pub(super) fn main_log_done(&mut self, ask: AskId, result: Result<(), Fault>, out: &mut Outbox) {
+        if let Some(reply) = self.asks.main_log_done(ask, result) {
+            Self::reply(ask, reply, out);
         }
     }
 

@@ -88,6 +88,9 @@ impl Supervisor {
                 self.finish_wait(wait, Err(Fault::ShuttingDown), out);
             }
         }
+        for ask in self.asks.waiting_for_main_log() {
+            self.main_log_done(ask, Err(Fault::ShuttingDown), out);
+        }
         for id in self.processes.keys().copied().collect::<Vec<_>>() {
             self.with(now, id, out, |process, _, out| {
                 process.cancel_restart();

@@ -6,6 +6,7 @@ mod common;
 mod endings;
 mod groups;
 mod life;
+mod logs;
 mod policies;
 mod stops;
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use provost_core::{AskId, Command, Fault, Mono, Reply, State, StatusEntry, Target};
+use provost_core::{AskId, Command, Fault, LogDeed, MAIN_LOG, Mono, Reply, State, StatusEntry, Target};
 
 use crate::cast::Who;
 use crate::closing::Courses;
@@ -22,7 +22,7 @@ enum Wanted {
     Stop {
         wait: bool,
     },
-    Clear,
+    Logs,
     Signal,
     Removal,
     Shutdown,
@@ -39,6 +39,8 @@ struct Ask {
     single: Option<State>,
     /// Whom an answer has to name, each once; for a single one, who it is.
     concerned: Vec<Who>,
+    /// It has to name the main log, too, or is about that alone.
+    main_log: bool,
 }
 
 /// What follows from an answer.
@@ -58,11 +60,12 @@ impl Asks {
         let (wanted, target) = match command {
             Command::Start { target, wait } => (Wanted::Start { wait: *wait }, Some(target)),
             Command::Stop { target, wait } => (Wanted::Stop { wait: *wait }, Some(target)),
-            Command::ClearLogs { target } => (Wanted::Clear, Some(target)),
+            Command::Logs { target, .. } => (Wanted::Logs, Some(target)),
+            Command::MainLog { .. } => (Wanted::Logs, None),
             Command::Signal { target, .. } => (Wanted::Signal, Some(target)),
             Command::RemoveGroup { name } => {
                 let concerned = courses.keys().copied().filter(|who| who.group() == name).collect();
-                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned };
+                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false };
                 self.open.insert(ask_id, ask);
                 return;
             }
@@ -77,6 +80,11 @@ impl Asks {
             | Command::Reread
             | Command::AddGroup { .. } => (Wanted::Other, None),
         };
+        let main_log = match command {
+            Command::MainLog { .. } => true,
+            Command::Logs { target, deed } => *target == Target::All && *deed != LogDeed::Clear,
+            _ => false,
+        };
         let (single, concerned) = match target.map(|target| meant(target, courses)) {
             Some(Meant::One(who)) => (Some(courses[&who].state), vec![who]),
             Some(Meant::Several(all)) => {
@@ -84,7 +92,7 @@ impl Asks {
                     Wanted::Start { .. } => !courses[who].state.is_running(),
                     Wanted::Stop { .. } => courses[who].state.is_running(),
                     Wanted::Signal => courses[who].state.is_signallable(),
-                    Wanted::Clear | Wanted::Removal | Wanted::Shutdown | Wanted::Restart | Wanted::Other => {
+                    Wanted::Logs | Wanted::Removal | Wanted::Shutdown | Wanted::Restart | Wanted::Other => {
                         true
                     }
                 };
@@ -92,7 +100,7 @@ impl Asks {
             }
             None => (None, Vec::new()),
         };
-        self.open.insert(ask_id, Ask { since: awake, wanted, single, concerned });
+        self.open.insert(ask_id, Ask { since: awake, wanted, single, concerned, main_log });
     }
 
     pub(crate) fn answered(
@@ -155,7 +163,7 @@ impl Asks {
     ) -> Option<String> {
         self.open.iter().find_map(|(id, ask)| {
             let waited = awake.since(ask.since);
-            if !ask.concerned.iter().any(|who| ask.has_to_wait_for(*who, courses)) {
+            if !ask.main_log && !ask.concerned.iter().any(|who| ask.has_to_wait_for(*who, courses)) {
                 return Some(format!("{id:?} waits for nothing: {ask:?}"));
             }
             let too_long = waited > PATIENCE && !ask.concerned.iter().any(|who| is_undying(*who));
@@ -194,7 +202,12 @@ impl Ask {
     }
 
     fn names_all(&self, entries: &[StatusEntry]) -> Result<(), String> {
-        let mut named: Vec<Who> = entries.iter().map(|entry| Who::of(&entry.group, &entry.name)).collect();
+        let (main_log, processes): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| *entry.name == *MAIN_LOG && *entry.group == *MAIN_LOG);
+        if main_log.len() != usize::from(self.main_log) {
+            return Err(format!("the main log is named {} times: {:?}", main_log.len(), self.wanted));
+        }
+        let mut named: Vec<Who> = processes.iter().map(|entry| Who::of(&entry.group, &entry.name)).collect();
         named.sort();
         let mut concerned = self.concerned.clone();
         concerned.sort();
@@ -219,7 +232,7 @@ impl Ask {
                 granted.stops.push(who);
                 state == State::Stopped || (!wait && is_stopping(state))
             }
-            Wanted::Clear
+            Wanted::Logs
             | Wanted::Signal
             | Wanted::Removal
             | Wanted::Shutdown
@@ -238,7 +251,7 @@ impl Ask {
             Wanted::Start { wait: true } => course.state == State::Starting,
             Wanted::Start { wait: false } => course.state == State::Starting && course.born.is_none(),
             Wanted::Stop { .. } => course.state == State::Stopping,
-            Wanted::Clear => true,
+            Wanted::Logs => true,
             Wanted::Signal | Wanted::Removal | Wanted::Shutdown | Wanted::Restart | Wanted::Other => false,
         }
     }

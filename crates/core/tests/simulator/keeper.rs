@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use provost_core::{ChildId, ExitStatus, Input, Mono, Now, ProcessId, RelaunchOn, Wall};
+use provost_core::{AskId, ChildId, ExitStatus, Input, LogDeed, Mono, Now, ProcessId, RelaunchOn, Wall};
 
 use crate::cast::Who;
 use crate::chance::Chance;
@@ -31,7 +31,8 @@ pub(crate) enum News {
     KillFailed(ChildId),
     Exited(ChildId),
     /// Not the keeper's, but it comes in the same way.
-    Cleared(ProcessId),
+    LogsDone(ProcessId, LogDeed),
+    MainLogDone(AskId),
 }
 
 /// What the keeper is to do at a child's end.
@@ -208,7 +209,7 @@ impl Keeper {
     pub(crate) fn may_tell(&mut self, news: News) -> bool {
         match news {
             News::Exited(child) => self.slots.get(&child).is_none_or(|slot| slot.untold == 0),
-            News::Cleared(_) => true,
+            News::LogsDone(..) | News::MainLogDone(_) => true,
             News::Spawned(child) | News::SpawnFailed(child) | News::KillFailed(child) => {
                 if let Some(slot) = self.slots.get_mut(&child) {
                     slot.untold = slot.untold.saturating_sub(1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provost_core::{Command, Target};
+use provost_core::{Command, LogDeed, Target};
 
 use crate::chance::Chance;
 
@@ -43,7 +43,8 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
         1010..1050 => Command::ProcessInfo { name },
         1050..1080 => Command::AllProcessInfo,
         1080..1100 => Command::AllConfigInfo,
-        1100..1140 => Command::ClearLogs { target },
+        1100..1130 => Command::Logs { target, deed: some_deed(chance) },
+        1130..1140 => Command::MainLog { deed: some_deed(chance) },
         1140 => Command::Shutdown,
         1141 => Command::Restart,
         1142..1150 => {
@@ -54,4 +55,12 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
         _ => Command::Ping,
     };
     (command, on_disk)
+}
+
+fn some_deed(chance: &mut Chance) -> LogDeed {
+    match chance.below(3) {
+        0 => LogDeed::Clear,
+        1 => LogDeed::Rotate,
+        _ => LogDeed::Reopen,
+    }
 }

@@ -40,7 +40,7 @@ impl Seen {
             "the wall clock jumped by years",
             "a crowd of commands",
             "a spawn failed",
-            "logs could not be cleared",
+            "logs could not be cleared, rotated or opened",
             "a refused signal",
             "a refused restart",
             "a group came",

@@ -216,6 +216,15 @@ impl World {
         }
     }
 
+    /// Whether a file takes what is done to it.
+    fn on_a_disk(&mut self) -> Result<(), String> {
+        let result = if self.chance.one_in(8) { Err("read-only".to_owned()) } else { Ok(()) };
+        if result.is_err() {
+            self.referee.seen.saw("logs could not be cleared, rotated or opened");
+        }
+        result
+    }
+
     fn tells(&mut self, news: News) {
         let slot = |child| self.keeper.slots.get(&child);
         let input = match news {
@@ -226,13 +235,10 @@ impl World {
                 self.keeper.forget(child);
                 Some(Input::SpawnFailed { child, error: no_descriptors() })
             }
-            News::Cleared(process) => {
-                let result = if self.chance.one_in(8) { Err("read-only".to_owned()) } else { Ok(()) };
-                if result.is_err() {
-                    self.referee.seen.saw("logs could not be cleared");
-                }
-                Some(Input::LogsCleared { process, result })
+            News::LogsDone(process, deed) => {
+                Some(Input::LogsDone { process, deed, result: self.on_a_disk() })
             }
+            News::MainLogDone(ask) => Some(Input::MainLogDone { ask, result: self.on_a_disk() }),
             News::KillFailed(child) => Some(Input::KillFailed { child, reason: "EPERM".to_owned() }),
             News::Exited(child) => slot(child).and_then(|slot| match slot.stage {
                 Stage::Ended { status, at, next } => Some(Input::Exited { child, status, at, next }),

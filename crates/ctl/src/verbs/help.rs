@@ -63,9 +63,9 @@ mod tests {
     #[test]
     fn verbs_are_listed_in_columns() {
         let list = "\ndefault commands (type help <topic>):\n=====================================\n\
-            add    exit      open  reload  restart   start   tail     version\n\
-            avail  fg        pid   remove  shutdown  status  update \n\
-            clear  maintail  quit  reread  signal    stop    upgrade\n\n";
+            add    exit      open  reload  reread   shutdown  status  update \n\
+            avail  fg        pid   remove  restart  signal    stop    upgrade\n\
+            clear  maintail  quit  reopen  rotate   start     tail    version\n\n";
         Script::default().run("help").says(list).exits(0);
         Script::default().run("?").says(list).exits(0);
     }

@@ -8,6 +8,7 @@ mod avail;
 mod clear;
 mod fg;
 mod help;
+mod logs;
 mod maintail;
 mod open;
 mod pid;
@@ -50,8 +51,10 @@ const VERBS: &[Verb] = &[
     quit::VERB,
     reload::VERB,
     remove::VERB,
+    logs::REOPEN,
     reread::VERB,
     restart::VERB,
+    logs::ROTATE,
     shutdown::VERB,
     signal::VERB,
     start::VERB,

@@ -12,14 +12,13 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use provost_config::LogLevel;
-use provost_core::{ChildId, Mono, ProcessId};
+use provost_core::{ChildId, LogDeed, Mono, ProcessId};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::{Errno, ioctl_fionread};
@@ -27,11 +26,10 @@ use rustix::io::{Errno, ioctl_fionread};
 use super::Output;
 use super::carry::Carrier;
 use super::journal::{Flow, Journal, Recovered, Stalled};
-use super::outlet::{LOOK_AGAIN, OnRefusal, Outlet, OutletPlan, TRY_AGAIN};
+use super::outlet::{self, LOOK_AGAIN, OnRefusal, Outlet, OutletPlan, TRY_AGAIN};
 use super::pump::{Heir, Notice, Order};
 use super::recovery;
 use super::reports::Reports;
-use super::sink;
 use super::treatment::Treatment;
 use crate::clock;
 use crate::wake::Bell;
@@ -355,10 +353,20 @@ impl Lane {
                 }
                 self.finish(child, None, Answer::Dry);
             }
-            Order::Clear { process, paths } => {
-                let mut paths = paths.into_iter();
-                let result = paths.try_for_each(|(output, path)| self.clear(Key::Of(process, output), &path));
-                self.notify(Notice::Cleared { process, result });
+            Order::Logs { process, deed, outlets } => {
+                let done: Vec<Result<(), String>> = outlets
+                    .into_iter()
+                    .map(|(output, plan)| self.do_to(Key::Of(process, output), deed, plan))
+                    .collect();
+                // Of several troubles the first is told.
+                let result = done.into_iter().collect();
+                self.notify(Notice::LogsDone { process, deed, result });
+            }
+            Order::MainLog { ask, deed } => {
+                // What was said before belongs into the file of before.
+                self.say_all();
+                let result = self.do_to(Key::MainLog, deed, OutletPlan::default());
+                self.notify(Notice::MainLogDone { ask, result });
             }
             Order::Record(change) => {
                 let written = change.write();
@@ -680,12 +688,10 @@ impl Lane {
         }
     }
 
-    /// Empties a log, whether or not somebody writes to it now.
-    fn clear(&mut self, key: Key, path: &Path) -> Result<(), String> {
-        let result = match self.outlets.get_mut(&key) {
-            Some(shared) => shared.outlet.clear(),
-            None => sink::clear(path).map_err(|e| format!("cannot empty {}: {e}", path.display())),
-        };
+    /// Whether or not somebody writes there now.
+    fn do_to(&mut self, key: Key, deed: LogDeed, plan: OutletPlan) -> Result<(), String> {
+        let Some(shared) = self.outlets.get_mut(&key) else { return outlet::do_to_closed(deed, plan) };
+        let result = shared.outlet.do_to(deed);
         self.try_again(key);
         result
     }

@@ -8,18 +8,20 @@
 use std::io;
 use std::mem::take;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use provost_config::{LogLevel, Overflow};
-use provost_core::Mono;
+use provost_core::{LogDeed, Mono};
 use rustix::io::Errno;
 
 use super::carry::{Carrier, pass_on};
 use super::journal::{Flow, Stalled};
 use super::line::line;
 use super::reports::Reports;
-use super::sink::{Destination, Sink, Trouble};
+use super::sink::{self, Destination, Sink, Trouble};
 use super::treatment::Treatment;
 use crate::clock;
 
@@ -29,7 +31,7 @@ pub(super) const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// One output of a process, as configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct OutletPlan {
     pub(crate) sinks: Vec<Destination>,
     pub(crate) overflow: Overflow,
@@ -299,9 +301,11 @@ impl Outlet {
         self.slots.iter().map(|slot| slot.waiting.len()).sum()
     }
 
-    /// Empties the files. What waits for room in them is no part of them yet.
-    pub(super) fn clear(&mut self) -> Result<(), String> {
-        self.slots.iter_mut().try_for_each(Slot::clear)
+    /// On somebody's wish, to every file, though one of them may fail. What waits for room in them is no part of them yet.
+    pub(super) fn do_to(&mut self, deed: LogDeed) -> Result<(), String> {
+        let how = self.how();
+        let done: Vec<_> = self.slots.iter_mut().map(|slot| slot.do_to(deed, how)).collect();
+        done.into_iter().collect()
     }
 
     /// Opens every file anew by its name.
@@ -502,12 +506,16 @@ impl Slot {
         Ok(())
     }
 
-    fn clear(&mut self) -> Result<(), String> {
-        let cleared = match &mut self.state {
-            State::Open(sink) => sink.clear(),
-            State::Missing { .. } => super::sink::clear(&self.to.path),
+    fn do_to(&mut self, deed: LogDeed, how: How) -> Result<(), String> {
+        let done = match &mut self.state {
+            State::Open(sink) => sink.do_to(deed),
+            // Opened, it is as good as new.
+            State::Missing { .. } if deed == LogDeed::Reopen || how.kind == Kind::Main => {
+                Sink::open(self.to.clone()).map(|sink| self.state = State::Open(sink))
+            }
+            State::Missing { .. } => sink::do_to_closed(deed, self.to.clone()),
         };
-        cleared.map_err(|e| format!("cannot empty {}: {e}", self.to.path.display()))
+        done.map_err(|e| cannot(deed, &self.to.path, &e))
     }
 
     fn reopen(&mut self, how: How, reports: &Reports) {
@@ -549,6 +557,25 @@ impl Lost {
             Kind::Main => main_line(&format!("{lines} lines of this log were lost: {why}")),
         }
     }
+}
+
+/// Does it to files that are not open.
+pub(super) fn do_to_closed(deed: LogDeed, plan: OutletPlan) -> Result<(), String> {
+    let done = plan.sinks.into_iter().map(|to| {
+        let path = Arc::clone(&to.path);
+        sink::do_to_closed(deed, to).map_err(|e| cannot(deed, &path, &e))
+    });
+    done.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// What to tell whoever wished for it.
+fn cannot(deed: LogDeed, path: &Path, e: &io::Error) -> String {
+    let verb = match deed {
+        LogDeed::Clear => "empty",
+        LogDeed::Rotate => "rotate",
+        LogDeed::Reopen => "reopen",
+    };
+    format!("cannot {verb} {}: {e}", path.display())
 }
 
 fn main_line(text: &str) -> String {

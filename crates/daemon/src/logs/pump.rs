@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use provost_config::LogLevel;
-use provost_core::{ChildId, Mono, ProcessId};
+use provost_core::{AskId, ChildId, LogDeed, Mono, ProcessId};
 use provost_keeper::LinkError;
 use rustix::io::Errno;
 
@@ -62,8 +62,10 @@ pub(crate) enum Order {
     /// The output of a child that ended under an earlier brain, and that somebody else still holds open. Answered by
     /// `Notice::Dry` at its end.
     Linger { heir: Heir, stdout: OwnedFd, stderr: Option<OwnedFd> },
-    /// Empty the log files of a process. Answered by `Notice::Cleared`.
-    Clear { process: ProcessId, paths: Vec<(Output, Arc<Path>)> },
+    /// Do this to the log files of a process, open or not. Answered by `Notice::LogsDone`.
+    Logs { process: ProcessId, deed: LogDeed, outlets: Vec<(Output, OutletPlan)> },
+    /// Do this to the main log. Answered by `Notice::MainLogDone`.
+    MainLog { ask: AskId, deed: LogDeed },
     /// Write down that a child runs, or that it has ended.
     Record(Change),
     /// Open every file anew by its name.
@@ -78,19 +80,42 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// With the error number where a file could not be opened.
-    Opened { child: ChildId, result: Result<(), i32> },
+    Opened {
+        child: ChildId,
+        result: Result<(), i32>,
+    },
     /// Whether there may still come something of its output: then `Dry` follows.
-    Drained { child: ChildId, lingers: bool },
+    Drained {
+        child: ChildId,
+        lingers: bool,
+    },
     /// Nobody holds the output of a child open any more that had ended before, and all of it is written.
-    Dry { child: ChildId },
+    Dry {
+        child: ChildId,
+    },
     /// Nothing keeps a lane from its end.
     Free,
     /// With the text of what prevented it.
-    Cleared { process: ProcessId, result: Result<(), String> },
+    LogsDone {
+        process: ProcessId,
+        deed: LogDeed,
+        result: Result<(), String>,
+    },
+    MainLogDone {
+        ask: AskId,
+        result: Result<(), String>,
+    },
     /// For the main log.
-    Say { level: LogLevel, text: String },
+    Say {
+        level: LogLevel,
+        text: String,
+    },
     /// A piece of a child's output.
-    Said { child: ChildId, output: Output, data: Arc<[u8]> },
+    Said {
+        child: ChildId,
+        output: Output,
+        data: Arc<[u8]>,
+    },
 }
 
 /// The lanes.
@@ -204,8 +229,8 @@ impl Pump {
                 self.want(lane, *child, Wanted::End);
                 lane
             }
-            Order::Clear { process, .. } => self.processes.get(process).copied().unwrap_or(self.home),
-            Order::Record(_) => self.home,
+            Order::Logs { process, outlets, .. } => self.lane_for(*process, outlets, hold)?,
+            Order::MainLog { .. } | Order::Record(_) => self.home,
             Order::Reopen => return Ok(self.to_all(|| Order::Reopen)),
             Order::Call => {
                 self.called = self.lanes.len();
@@ -245,7 +270,10 @@ impl Pump {
                 self.called = self.called.saturating_sub(1);
                 (self.called == 0).then_some(notice)
             }
-            Notice::Cleared { .. } | Notice::Say { .. } | Notice::Said { .. } => Some(notice),
+            Notice::LogsDone { .. }
+            | Notice::MainLogDone { .. }
+            | Notice::Say { .. }
+            | Notice::Said { .. } => Some(notice),
         }
     }
 

@@ -194,9 +194,13 @@ impl World {
             Action::PrepareLogs { process, .. } => {
                 return Some(Input::LogsPrepared { process, paths: LogPaths::default() });
             }
-            Action::ClearLogs { process } => {
+            Action::Logs { process, deed } => {
                 let takes = self.chance.delay();
-                self.keeper.later(self.now, takes, Fate::Tells(News::Cleared(process)));
+                self.keeper.later(self.now, takes, Fate::Tells(News::LogsDone(process, deed)));
+            }
+            Action::MainLog { ask, .. } => {
+                let takes = self.chance.delay();
+                self.keeper.later(self.now, takes, Fate::Tells(News::MainLogDone(ask)));
             }
             Action::ReadConfig { ask, purpose } => {
                 let result =

@@ -113,6 +113,12 @@ impl FileSink {
         Ok(())
     }
 
+    /// Rotates a file that has something in it, full or not.
+    pub(super) fn rotate_now(&mut self) -> io::Result<()> {
+        let is_own = self.open.kind == Kind::Regular && !is_descriptor(&self.to.path);
+        if is_own && self.open.end()? > 0 { self.rotate() } else { Ok(()) }
+    }
+
     fn rotate(&mut self) -> io::Result<()> {
         // Of two programs with one file the other one may have been first: then what has this name now is not full.
         let is_ours = self.to.path.metadata().is_ok_and(|meta| id(&meta) == self.open.id);
@@ -186,19 +192,11 @@ fn id(meta: &Metadata) -> FileId {
     FileId { dev: meta.dev(), ino: meta.ino() }
 }
 
-/// Empties a log that is not open. Only a regular file is touched, and none is made.
-pub(in crate::logs) fn clear(path: &Path) -> io::Result<()> {
-    match path.metadata() {
-        Ok(meta) if meta.is_file() => OpenOptions::new().write(true).open(path)?.set_len(0),
-        Ok(_) => Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(e),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::Sink;
+    use provost_core::LogDeed;
+
+    use super::super::{Sink, do_to_closed};
     use super::*;
     use crate::logs::scene::Dir;
 
@@ -269,12 +267,39 @@ mod tests {
     }
 
     #[test]
+    fn a_rotation_on_somebodys_wish_asks_for_no_size_and_spares_what_is_empty() {
+        let dir = Dir::new();
+        let mut sink = sink(&dir, 0, 2);
+        sink.do_to(LogDeed::Rotate).unwrap();
+        assert_eq!(dir.content("log.1"), None);
+        sink.write(b"one").1.unwrap();
+        sink.do_to(LogDeed::Rotate).unwrap();
+        sink.do_to(LogDeed::Rotate).unwrap();
+        assert_eq!((dir.content("log").as_deref(), dir.content("log.1").as_deref()), (Some(""), Some("one")));
+        assert_eq!(dir.content("log.2"), None);
+    }
+
+    #[test]
+    fn a_closed_log_is_rotated_too_and_none_is_made() {
+        let dir = Dir::new();
+        let to = || Destination { path: dir.file("log").into(), maxbytes: 0, backups: 1 };
+        do_to_closed(LogDeed::Rotate, to()).unwrap();
+        assert_eq!((dir.content("log"), dir.content("log.1")), (None, None));
+        std::fs::write(dir.file("log"), "old").unwrap();
+        do_to_closed(LogDeed::Rotate, to()).unwrap();
+        assert_eq!(dir.content("log.1").as_deref(), Some("old"));
+        let null = Destination { path: Path::new("/dev/null").into(), maxbytes: 0, backups: 1 };
+        do_to_closed(LogDeed::Rotate, null).unwrap();
+        assert!(!Path::new("/dev/null.1").exists());
+    }
+
+    #[test]
     fn reopening_follows_the_name_not_the_file() {
         let dir = Dir::new();
         let mut sink = sink(&dir, 0, 0);
         sink.write(b"old").1.unwrap();
         std::fs::rename(dir.file("log"), dir.file("moved")).unwrap();
-        sink.reopen().unwrap();
+        sink.do_to(LogDeed::Reopen).unwrap();
         sink.write(b"new").1.unwrap();
         assert_eq!(
             (dir.content("moved").as_deref(), dir.content("log").as_deref()),

@@ -11,7 +11,9 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(super) use file::{FileId, FileSink, Kind, Open, clear};
+use provost_core::LogDeed;
+
+pub(super) use file::{FileId, FileSink, Kind, Open};
 pub(super) use stream::Stream;
 
 /// Where output goes, as configured: a name in the file system.
@@ -106,12 +108,24 @@ impl Sink {
         }
     }
 
-    /// Empties the file where it is; what is no regular file has nothing to empty.
-    pub(super) fn clear(&mut self) -> io::Result<()> {
-        match self {
-            Sink::File(file) => file.clear(),
-            Sink::Stream(_) => Ok(()),
+    /// On somebody's wish. What is no regular file has nothing to empty, and is not rotated.
+    pub(super) fn do_to(&mut self, deed: LogDeed) -> io::Result<()> {
+        match (self, deed) {
+            (Sink::File(file), LogDeed::Clear) => file.clear(),
+            (Sink::File(file), LogDeed::Rotate) => file.rotate_now(),
+            (Sink::Stream(_), LogDeed::Clear | LogDeed::Rotate) => Ok(()),
+            (sink, LogDeed::Reopen) => sink.reopen(),
         }
+    }
+}
+
+/// Does it to a log that is not open. Only a regular file is touched, and none is made.
+pub(super) fn do_to_closed(deed: LogDeed, to: Destination) -> io::Result<()> {
+    match to.path.metadata() {
+        Ok(meta) if meta.is_file() && deed != LogDeed::Reopen => Sink::open(to)?.do_to(deed),
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
     }
 }
 

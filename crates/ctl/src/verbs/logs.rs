@@ -1,0 +1,138 @@
+//! `rotate` and `reopen`: put log files aside, or open them anew by their names. Supervisor has neither.
+//!
+//! Unlike `clear` they lose nothing, so without a name they mean all logs, the main log among them.
+
+use provost_wire::{FaultCode, Value};
+
+use super::Verb;
+use crate::call::CallError;
+use crate::results::{Outcome, error_line, outcomes, single};
+use crate::session::{Session, exit};
+
+pub(super) const REOPEN: Verb = Verb {
+    name: "reopen",
+    usage: "\
+reopen <name> ...\tOpen the logs of processes anew by their names, after they have been moved away.
+reopen all\t\tOpen all logs anew, the main log among them.
+reopen\t\t\tThe same.",
+    run: |session, argument| run(session, argument, &WAYS[0]),
+};
+
+pub(super) const ROTATE: Verb = Verb {
+    name: "rotate",
+    usage: "\
+rotate <name> ...\tPut the logs of processes aside as their first backups, and begin new ones.
+rotate all\t\tRotate all logs, the main log among them.
+rotate\t\t\tThe same.",
+    run: |session, argument| run(session, argument, &WAYS[1]),
+};
+
+struct Way {
+    verb: &'static str,
+    done: &'static str,
+    of_one: &'static str,
+    of_all: &'static str,
+}
+
+const WAYS: [Way; 2] = [
+    Way { verb: "reopen", done: "reopened", of_one: "provost.reopenLogs", of_all: "provost.reopenLogs" },
+    Way {
+        verb: "rotate",
+        done: "rotated",
+        of_one: "provost.rotateProcessLogs",
+        of_all: "provost.rotateAllLogs",
+    },
+];
+
+fn run(session: &mut Session<'_>, argument: &str, way: &Way) -> Result<(), CallError> {
+    if !session.is_up()? {
+        return Ok(());
+    }
+    let names: Vec<&str> = argument.split_whitespace().collect();
+    if names.is_empty() || names.contains(&"all") {
+        return match session.call(way.of_all, &[]) {
+            Ok(results) => tell(session, way, &outcomes(&results)?),
+            Err(error) => refused(session, way, error),
+        };
+    }
+    for name in names {
+        match session.call(way.of_one, &[Value::from(name)]) {
+            // A whole group.
+            Ok(results @ Value::Array(_)) => tell(session, way, &outcomes(&results)?)?,
+            Err(error) if error.kind() == Some(FaultCode::UnknownMethod) => {
+                return refused(session, way, error);
+            }
+            result => tell(session, way, &[single(name, result)?])?,
+        }
+    }
+    Ok(())
+}
+
+/// Supervisor's own daemon knows nothing of this.
+fn refused(session: &mut Session<'_>, way: &Way, error: CallError) -> Result<(), CallError> {
+    if error.kind() != Some(FaultCode::UnknownMethod) {
+        return Err(error);
+    }
+    session.say(&error_line(way.verb, "this supervisord cannot do that"));
+    session.status = exit::GENERIC;
+    Ok(())
+}
+
+fn tell(session: &mut Session<'_>, way: &Way, outcomes: &[Outcome]) -> Result<(), CallError> {
+    for outcome in outcomes {
+        let reason = outcome.description.split_once(": ").map_or("failed", |(_, reason)| reason);
+        let line = match outcome.kind() {
+            Some(FaultCode::Success) => format!("{}: {}", outcome.namespec, way.done),
+            Some(FaultCode::BadName) => error_line(&outcome.namespec, "no such process"),
+            Some(FaultCode::Failed) => error_line(&outcome.namespec, reason),
+            _ => return Err(outcome.unexpected()),
+        };
+        session.say(&line);
+        session.note(outcome.code, None);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fake::{Script, outcome};
+    use provost_wire::FaultCode::*;
+
+    #[test]
+    fn every_ending() {
+        Script::default()
+            .up()
+            .answers("provost.rotateProcessLogs", true.into())
+            .faults("provost.rotateProcessLogs", BadName, Some("g:x"))
+            .faults("provost.rotateProcessLogs", Failed, Some("cannot rotate /x: No space left on device"))
+            .answers("provost.rotateProcessLogs", vec![outcome("g", "a", Success)].into())
+            .run("rotate a g:x b g:*")
+            .says(
+                "a: rotated\ng:x: ERROR (no such process)\n\
+                 b: ERROR (cannot rotate /x: No space left on device)\ng:a: rotated\n",
+            )
+            .exits(1);
+        let all = vec![outcome("a", "a", Success), outcome("supervisord", "supervisord", Success)];
+        for line in ["reopen", "reopen all", "reopen a all"] {
+            Script::default()
+                .up()
+                .answers("provost.reopenLogs", all.clone().into())
+                .run(line)
+                .says("a: reopened\nsupervisord: reopened\n")
+                .exits(0);
+        }
+    }
+
+    #[test]
+    fn a_daemon_that_cannot_do_it_is_asked_once() {
+        for line in ["rotate a b", "rotate"] {
+            let method = if line == "rotate" { "provost.rotateAllLogs" } else { "provost.rotateProcessLogs" };
+            Script::default()
+                .up()
+                .faults(method, UnknownMethod, None)
+                .run(line)
+                .says("rotate: ERROR (this supervisord cannot do that)\n")
+                .exits(1);
+        }
+    }
+}

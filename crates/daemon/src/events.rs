@@ -1,17 +1,57 @@
 //! The core's events in the words of Supervisor's listeners.
 //!
-//! In: an event of the core. Out: the line of the main log that tells of it at loglevel trace, which 4.3.0 does not
-//! have: it lets a person, or a test that plays the same scenario on both, see what listeners are told and in which
-//! order. Not here: listeners.
+//! In: an event of the core, or what a process has written, which the core never hears of. Out: the line of the main log
+//! that tells of it at loglevel trace, which 4.3.0 does not have: it lets a person, or a test that plays the same scenario
+//! on both, see what listeners are told and in which order. Not here: listeners.
 
 use provost_core::{Event, State, StateDetail};
-use provost_wire::events;
+use provost_wire::events::{self, Channel, Said};
+
+use crate::logs::Output;
 
 /// `event PROCESS_STATE_STARTING processname:x …`: the type and its payload, on one line whatever that holds.
 pub(crate) fn line(event: &Event) -> String {
-    let told = told(event);
-    let payload = told.payload().replace('\\', r"\\").replace('\n', r"\n");
-    format!("event {} {payload}", told.event_type().name()).trim_end().to_owned()
+    line_of(&told(event))
+}
+
+/// The same of what listeners are told.
+pub(crate) fn line_of(told: &events::Event<'_>) -> String {
+    let name = told.event_type().name();
+    match told.payload() {
+        payload if payload.is_empty() => format!("event {name}"),
+        payload => format!("event {name} {}", payload.replace('\\', r"\\").replace('\n', r"\n")),
+    }
+}
+
+/// What a process has written, where its `…_events_enabled` is on.
+#[cfg_attr(not(test), expect(dead_code, reason = "the pump that hears it comes with the next change"))]
+pub(crate) fn process_log<'a>(
+    process: &'a str,
+    group: &'a str,
+    pid: i32,
+    output: Output,
+    data: &'a [u8],
+) -> events::Event<'a> {
+    events::Event::ProcessLog(Said { process, group, pid, channel: channel(output), data })
+}
+
+/// What a process has said between the tokens for it.
+#[cfg_attr(not(test), expect(dead_code, reason = "the pump that hears it comes with the next change"))]
+pub(crate) fn process_communication<'a>(
+    process: &'a str,
+    group: &'a str,
+    pid: i32,
+    output: Output,
+    data: &'a [u8],
+) -> events::Event<'a> {
+    events::Event::ProcessCommunication(Said { process, group, pid, channel: channel(output), data })
+}
+
+fn channel(output: Output) -> Channel {
+    match output {
+        Output::Stdout => Channel::Stdout,
+        Output::Stderr => Channel::Stderr,
+    }
 }
 
 fn told(event: &Event) -> events::Event<'_> {
@@ -67,5 +107,12 @@ mod tests {
         let added = Event::GroupAdded { group: r"a\b".into() };
         assert_eq!(line(&added), r"event PROCESS_GROUP_ADDED groupname:a\\b\n");
         assert_eq!(line(&Event::SupervisorRunning), "event SUPERVISOR_STATE_CHANGE_RUNNING");
+        let log = process_log("x", "g", 7, Output::Stderr, b"a\\b\nc ");
+        let expected = r"event PROCESS_LOG_STDERR processname:x groupname:g pid:7 channel:stderr\na\\b\nc ";
+        assert_eq!(line_of(&log), expected);
+        let message = process_communication("x", "g", 7, Output::Stdout, b"\xff");
+        let expected =
+            r"event PROCESS_COMMUNICATION_STDOUT processname:x groupname:g pid:7\nUndecodable: b'\\xff'";
+        assert_eq!(line_of(&message), expected);
     }
 }

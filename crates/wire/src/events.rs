@@ -5,6 +5,7 @@
 //! by blanks and colons. A new type is a row of the table below and, unless it is abstract, a variant of
 //! [`Event`]. Not here: the header line before a payload, who has subscribed, and what makes an event happen.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 macro_rules! event_types {
@@ -49,6 +50,12 @@ event_types! {
     Stopped = "PROCESS_STATE_STOPPED" in ProcessState,
     Fatal = "PROCESS_STATE_FATAL" in ProcessState,
     Unknown = "PROCESS_STATE_UNKNOWN" in ProcessState,
+    ProcessCommunication = "PROCESS_COMMUNICATION" in Any,
+    CommunicationStdout = "PROCESS_COMMUNICATION_STDOUT" in ProcessCommunication,
+    CommunicationStderr = "PROCESS_COMMUNICATION_STDERR" in ProcessCommunication,
+    ProcessLog = "PROCESS_LOG" in Any,
+    LogStdout = "PROCESS_LOG_STDOUT" in ProcessLog,
+    LogStderr = "PROCESS_LOG_STDERR" in ProcessLog,
     ProcessGroup = "PROCESS_GROUP" in Any,
     GroupAdded = "PROCESS_GROUP_ADDED" in ProcessGroup,
     GroupRemoved = "PROCESS_GROUP_REMOVED" in ProcessGroup,
@@ -74,6 +81,10 @@ pub enum Event<'a> {
         from_state: &'a str,
         change: StateChange,
     },
+    /// A process has said something between the tokens for it.
+    ProcessCommunication(Said<'a>),
+    /// A process has written something.
+    ProcessLog(Said<'a>),
     GroupAdded {
         group: &'a str,
     },
@@ -82,6 +93,22 @@ pub enum Event<'a> {
     },
     SupervisorRunning,
     SupervisorStopping,
+}
+
+/// What a process has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said<'a> {
+    pub process: &'a str,
+    pub group: &'a str,
+    pub pid: i32,
+    pub channel: Channel,
+    pub data: &'a [u8],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    Stdout,
+    Stderr,
 }
 
 /// The state that a process is in now, and what is told beside it. A pid is 0 where there was no child.
@@ -116,6 +143,14 @@ impl Event<'_> {
     pub fn event_type(&self) -> EventType {
         match self {
             Event::ProcessState { change, .. } => change.event_type(),
+            Event::ProcessCommunication(Said { channel: Channel::Stdout, .. }) => {
+                EventType::CommunicationStdout
+            }
+            Event::ProcessCommunication(Said { channel: Channel::Stderr, .. }) => {
+                EventType::CommunicationStderr
+            }
+            Event::ProcessLog(Said { channel: Channel::Stdout, .. }) => EventType::LogStdout,
+            Event::ProcessLog(Said { channel: Channel::Stderr, .. }) => EventType::LogStderr,
             Event::GroupAdded { .. } => EventType::GroupAdded,
             Event::GroupRemoved { .. } => EventType::GroupRemoved,
             Event::SupervisorRunning => EventType::SupervisorRunning,
@@ -123,7 +158,7 @@ impl Event<'_> {
         }
     }
 
-    /// The text that follows the header. Only that of a group ends with a line feed.
+    /// The text that follows the header. Only that of a group ends with a line feed of ours.
     pub fn payload(&self) -> String {
         match self {
             Event::ProcessState { process, group, from_state, change } => {
@@ -131,10 +166,55 @@ impl Event<'_> {
                 change.append_to(&mut text);
                 text
             }
+            Event::ProcessCommunication(said) => said.payload(""),
+            Event::ProcessLog(said) => said.payload(match said.channel {
+                Channel::Stdout => " channel:stdout",
+                Channel::Stderr => " channel:stderr",
+            }),
             Event::GroupAdded { group } | Event::GroupRemoved { group } => format!("groupname:{group}\n"),
             Event::SupervisorRunning | Event::SupervisorStopping => String::new(),
         }
     }
+}
+
+impl Said<'_> {
+    fn payload(&self, channel: &str) -> String {
+        let Said { process, group, pid, data, .. } = self;
+        format!("processname:{process} groupname:{group} pid:{pid}{channel}\n{}", decoded(data))
+    }
+}
+
+/// What a process has written, as text. What is not UTF-8 as a whole is shown as Python shows bytes.
+pub fn decoded(data: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(data) {
+        Ok(text) => text.into(),
+        Err(_) => format!("Undecodable: {}", repr(data)).into(),
+    }
+}
+
+/// Python's `repr` of bytes.
+fn repr(data: &[u8]) -> String {
+    // The other quotation marks only where they spare a backslash.
+    let quote = if data.contains(&b'\'') && !data.contains(&b'"') { b'"' } else { b'\'' };
+    let mut text = String::with_capacity(data.len() + 3);
+    text.push('b');
+    text.push(quote.into());
+    for &byte in data {
+        match byte {
+            b'\t' => text.push_str("\\t"),
+            b'\n' => text.push_str("\\n"),
+            b'\r' => text.push_str("\\r"),
+            b'\\' => text.push_str("\\\\"),
+            _ if byte == quote => {
+                text.push('\\');
+                text.push(quote.into());
+            }
+            b' '..=b'~' => text.push(byte.into()),
+            _ => write!(text, "\\x{byte:02x}").expect("a String takes whatever is written to it"),
+        }
+    }
+    text.push(quote.into());
+    text
 }
 
 impl StateChange {
@@ -197,6 +277,37 @@ mod tests {
         assert_eq!(Event::GroupAdded { group: "pets" }.payload(), "groupname:pets\n");
         assert_eq!(Event::GroupRemoved { group: "pets" }.payload(), "groupname:pets\n");
         assert_eq!(Event::SupervisorStopping.payload(), "");
+    }
+
+    /// The right side is what 4.3.0 made of the left one.
+    #[test]
+    fn what_a_process_said_is_told_to_the_byte() {
+        const BASE: &str = "processname:web_00 groupname:web pid:7";
+        for (data, told) in [
+            (&b"plain\n"[..], "plain\n"),
+            (b"", ""),
+            ("h\u{e9} \u{1f600}\n".as_bytes(), "h\u{e9} \u{1f600}\n"),
+            (b"bad \xff \xfe\n", r"Undecodable: b'bad \xff \xfe\n'"),
+            (b"it's \xff", r#"Undecodable: b"it's \xff""#),
+            (b"it's \"\xff\"", r#"Undecodable: b'it\'s "\xff"'"#),
+            (b"say \"\xff\"", r#"Undecodable: b'say "\xff"'"#),
+            (b"\t\r\x00\x7f\\\xc3", r"Undecodable: b'\t\r\x00\x7f\\\xc3'"),
+            (b"\xed\xa0\x80", r"Undecodable: b'\xed\xa0\x80'"),
+            (b"\xc0\xaf", r"Undecodable: b'\xc0\xaf'"),
+        ] {
+            let said = |channel| Said { process: "web_00", group: "web", pid: 7, channel, data };
+            let log = Event::ProcessLog(said(Channel::Stdout));
+            assert_eq!(log.event_type().name(), "PROCESS_LOG_STDOUT");
+            assert_eq!(log.payload(), format!("{BASE} channel:stdout\n{told}"));
+            let log = Event::ProcessLog(said(Channel::Stderr));
+            assert_eq!(log.event_type().name(), "PROCESS_LOG_STDERR");
+            assert_eq!(log.payload(), format!("{BASE} channel:stderr\n{told}"));
+            let message = Event::ProcessCommunication(said(Channel::Stdout));
+            assert_eq!(message.event_type().name(), "PROCESS_COMMUNICATION_STDOUT");
+            let message = Event::ProcessCommunication(said(Channel::Stderr));
+            assert_eq!(message.event_type().name(), "PROCESS_COMMUNICATION_STDERR");
+            assert_eq!(message.payload(), format!("{BASE}\n{told}"));
+        }
     }
 
     #[test]

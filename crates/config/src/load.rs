@@ -178,13 +178,10 @@ mod tests {
         );
         let told = read(&text).unwrap_err().to_string();
         assert!(told.contains("processes take more memory"), "{told}");
-        let pattern = "%(here)60000s%(message)s".repeat(9);
-        let told = read(
-            &text
-                .replace(&command, "x")
-                .replace("numprocs=", &format!("stdout_logfile_format={pattern}\nnumprocs=")),
-        );
-        assert!(told.unwrap_err().to_string().contains("processes take more memory"));
+        let logs: Vec<String> = (0..9).map(|n| format!("/tmp/{n}%(process_num)060000d")).collect();
+        let more = format!("stdout_logfile={}\nnumprocs=", logs.join(", "));
+        let told = read(&text.replace(&command, "x").replace("numprocs=", &more)).unwrap_err().to_string();
+        assert!(told.contains("processes take more memory"), "{told}");
         let told = read(&format!("[supervisord]\nidentifier={}\n", "%(here)60000s".repeat(100)));
         assert!(told.unwrap_err().to_string().ends_with("the result is longer than 1048576 bytes"));
     }

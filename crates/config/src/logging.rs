@@ -216,3 +216,15 @@ impl fmt::Display for LogFormat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Channel;
+
+    #[test]
+    fn an_output_that_asks_for_none_of_it_takes_little() {
+        assert!(size_of::<Channel>() <= 64, "{}", size_of::<Channel>());
+        assert_eq!(size_of::<Option<Box<LogExtras>>>(), size_of::<usize>());
+    }
+}

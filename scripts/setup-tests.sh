@@ -2,6 +2,7 @@
 # Installs what the tests need beside the Rust toolchain, and nothing twice:
 #   .test-env/supervisor   a virtualenv with Supervisor 4.3.0, which we are compared with
 #   mariadb-server         the distribution's package, for the founding story (tests/mariadb.rs)
+#   .test-env/rsyslog      the distribution's package, unpacked and not installed, to send lines to
 #   cargo-deny             checks licences and advisories of our dependencies
 # In: nothing. Out: one line a step; the last one says what the tests want in the
 # environment. Ends with 1 and a reason when a step fails. Needs root only for what apt installs.
@@ -9,6 +10,7 @@ set -eu
 
 cd "$(dirname "$0")/.."
 venv=$PWD/.test-env/supervisor
+rsyslog=$PWD/.test-env/rsyslog
 log=$PWD/.test-env/setup.log
 mkdir -p .test-env
 : >"$log"
@@ -77,6 +79,27 @@ setup_mariadb() {
     say "MariaDB installed by apt; no server was started"
 }
 
+setup_rsyslog() {
+    if [ -x "$rsyslog/usr/sbin/rsyslogd" ]; then
+        say "rsyslog is in .test-env/rsyslog"
+        return
+    fi
+    command -v apt-get >/dev/null ||
+        fail "cannot get rsyslog: there is no apt-get; install it by hand, and let PROVOST_RSYSLOG lead to where its sbin is"
+    # As another user than root we try with the lists that there are.
+    [ "$(id -u)" -ne 0 ] || quietly apt-get update || fail "apt-get update failed"
+    rm -rf "$rsyslog"
+    mkdir -p "$rsyslog"
+    # With the libraries that nothing else needs.
+    (cd "$rsyslog" && quietly apt-get download rsyslog libestr0 libfastjson4) ||
+        fail "apt-get could not download rsyslog"
+    for package in "$rsyslog"/*.deb; do
+        quietly dpkg -x "$package" "$rsyslog" || fail "dpkg could not unpack $package"
+    done
+    [ -x "$rsyslog/usr/sbin/rsyslogd" ] || fail "rsyslog is unpacked, but there is no rsyslogd"
+    say "rsyslog unpacked into .test-env/rsyslog"
+}
+
 setup_cargo_deny() {
     if cargo deny --version >/dev/null 2>&1; then
         say "cargo-deny is installed"
@@ -90,5 +113,6 @@ setup_cargo_deny() {
 
 setup_supervisor
 setup_mariadb
+setup_rsyslog
 setup_cargo_deny
-say "ready; tests want PROVOST_ORACLE=$venv/bin"
+say "ready; tests want PROVOST_ORACLE=$venv/bin PROVOST_RSYSLOG=$rsyslog/usr"

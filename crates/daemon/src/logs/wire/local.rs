@@ -24,7 +24,7 @@ const LATER: Duration = Duration::from_secs(1);
 pub(super) struct LocalSocket {
     path: PathBuf,
     connection: Option<Connection>,
-    /// Whether somebody was there when last seen.
+    /// Whether somebody took something, and has not been missed for too long since.
     was_there: bool,
     missing: Option<Missing>,
 }
@@ -63,29 +63,25 @@ impl LocalSocket {
         now: Mono,
         mut say: impl FnMut(&Connection) -> Result<(), Errno>,
     ) -> Result<(), Refused> {
-        let is_old = self.connection.is_some();
-        match self.say_once(now, &mut say)? {
-            Err(_) if is_old => self.say_once(now, &mut say)?.map_err(|why| self.miss(now, why)),
-            Err(why) => Err(self.miss(now, why)),
-            Ok(()) => Ok(()),
-        }
-    }
-
-    /// The inner error is of a connection that has just been given up.
-    fn say_once(
-        &mut self,
-        now: Mono,
-        say: &mut impl FnMut(&Connection) -> Result<(), Errno>,
-    ) -> Result<Result<(), Errno>, Refused> {
-        let connection = self.connection(now)?;
-        let said = say(connection);
-        connection.is_new = false;
-        match said {
-            Ok(()) => Ok(Ok(())),
-            Err(Errno::AGAIN) => Err(Refused::NoRoom),
-            Err(why) => {
-                self.connection = None;
-                Ok(Err(why))
+        loop {
+            let connection = self.connection(now)?;
+            let said = say(connection);
+            let was_new = std::mem::replace(&mut connection.is_new, false);
+            match said {
+                Ok(()) => {
+                    self.meet();
+                    return Ok(());
+                }
+                Err(Errno::AGAIN) => {
+                    self.meet();
+                    return Err(Refused::NoRoom);
+                }
+                Err(why) => {
+                    self.connection = None;
+                    if was_new {
+                        return Err(self.miss(now, why));
+                    }
+                }
             }
         }
     }
@@ -95,14 +91,15 @@ impl LocalSocket {
             if let Some(missing) = self.missing.filter(|missing| now < missing.look_at) {
                 return Err(self.miss(now, missing.why));
             }
-            match Connection::to(&self.path) {
-                Ok(connection) => {
-                    (self.connection, self.missing, self.was_there) = (Some(connection), None, true);
-                }
-                Err(why) => return Err(self.miss(now, why)),
-            }
+            let made = Connection::to(&self.path).map_err(|why| self.miss(now, why))?;
+            self.connection = Some(made);
         }
         Ok(self.connection.as_mut().expect("it has just been made, or was there"))
+    }
+
+    /// A connection alone says little: it is made as well where every word is refused afterwards.
+    fn meet(&mut self) {
+        (self.was_there, self.missing) = (true, None);
     }
 
     fn miss(&mut self, now: Mono, why: Errno) -> Refused {

@@ -12,6 +12,8 @@ mod frame;
 mod journald;
 mod local;
 mod message;
+#[cfg(test)]
+mod rsyslog_tests;
 mod syslog;
 mod tcp;
 #[cfg(test)]

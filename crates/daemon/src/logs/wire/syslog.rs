@@ -5,7 +5,8 @@
 //! is another reason to come back; then [`Syslog::push`], and the refused lines again. Both change with every call.
 //!
 //! A line that is longer than a message goes in several. To the local socket 64 KiB, because Supervisor's went whole, too, and
-//! journald keeps them; 8 KiB by TCP, which receivers take unasked; 1 KiB by UDP, which every network carries whole and no receiver cuts.
+//! journald keeps them; 8,000 bytes by TCP, as rsyslog cuts at 8,096 unless it is told otherwise; 1,024 by UDP, which every network
+//! carries whole and the oldest receiver takes.
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -24,8 +25,8 @@ use super::{Refused, Sent, SyslogAddress, syslog_socket};
 use crate::clock;
 
 const MOST_LOCAL: usize = 64 << 10;
-const MOST_TCP: usize = 8 << 10;
-const MOST_UDP: usize = 1 << 10;
+const MOST_TCP: usize = 8000;
+const MOST_UDP: usize = 1024;
 /// No socket refuses messages as short as that.
 const LEAST: usize = 256;
 
@@ -52,8 +53,7 @@ impl Syslog {
         let (way, most) = match to {
             SyslogAddress::Local => return Syslog::at(syslog_socket()),
             SyslogAddress::Udp { host, port } => (Way::Udp(Udp::new(host, *port)), MOST_UDP),
-            // The line feed counts.
-            SyslogAddress::Tcp { host, port } => (Way::Tcp(Tcp::new(host, *port)), MOST_TCP - 1),
+            SyslogAddress::Tcp { host, port } => (Way::Tcp(Tcp::new(host, *port)), MOST_TCP),
         };
         Syslog { way, form: Form::remote(), most, message: Vec::new() }
     }
@@ -169,5 +169,26 @@ impl Way {
             Way::Udp(udp) => udp.send(now, message),
             Way::Tcp(tcp) => tcp.send(now, message).map(|()| Sent::Whole),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+    use crate::logs::scene::Dir;
+
+    #[test]
+    fn a_socket_that_takes_only_shorter_messages_gets_shorter_ones() {
+        let dir = Dir::new();
+        let socket = UnixDatagram::bind(dir.file("log")).unwrap();
+        // Beyond what any machine lets a datagram be.
+        let mut syslog = Syslog { most: 1 << 30, ..Syslog::at(&dir.file("log")) };
+        let line = vec![b'x'; 2 << 20];
+        let taken = syslog.send(&Voice::own("d"), "", &line, clock::now()).unwrap();
+        let mut message = vec![0; 2 << 20];
+        let n = socket.recv(&mut message).unwrap();
+        assert!(taken < line.len() && message[..n].ends_with(&line[..taken]) && n <= syslog.most);
     }
 }

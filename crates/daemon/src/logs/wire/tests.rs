@@ -20,15 +20,15 @@ use crate::logs::scene::Dir;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A syslog, a clock, and the voice of a daemon without a zone in its lines.
-struct Client {
-    syslog: Syslog,
-    now: Now,
-    voice: Voice,
+/// A syslog, a clock, and Supervisor's voice.
+pub(super) struct Client {
+    pub(super) syslog: Syslog,
+    pub(super) now: Now,
+    pub(super) voice: Voice,
 }
 
 impl Client {
-    fn new(syslog: Syslog) -> Client {
+    pub(super) fn new(syslog: Syslog) -> Client {
         let now = Now { wall: Wall(1_795_344_360_042), ..clock::now() };
         Client { syslog, now, voice: Voice::new(&SyslogTo::default(), "supervisord") }
     }
@@ -45,12 +45,12 @@ impl Client {
         Client::new(Syslog::new(&SyslogAddress::Udp { host: "127.0.0.1".to_owned(), port }))
     }
 
-    fn try_send(&mut self, line: &str) -> Result<usize, Refused> {
+    pub(super) fn try_send(&mut self, line: &str) -> Result<usize, Refused> {
         self.syslog.send(&self.voice, "web", line.as_bytes(), self.now)
     }
 
     /// Comes back whenever it is told to, until the line is taken; how often it was told of trouble.
-    fn send(&mut self, line: &str) -> usize {
+    pub(super) fn send(&mut self, line: &str) -> usize {
         let mut troubles = 0;
         loop {
             match self.try_send(line) {
@@ -65,7 +65,7 @@ impl Client {
         }
     }
 
-    fn wait(&mut self) {
+    pub(super) fn wait(&mut self) {
         match self.syslog.waits_for() {
             Some(fd) => {
                 let n = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], Some(&timeout())).unwrap();
@@ -75,7 +75,7 @@ impl Client {
         }
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         self.now.mono = self.now.mono + time;
     }
 
@@ -210,7 +210,7 @@ fn a_line_that_is_longer_than_any_datagram_goes_in_pieces() {
         rest = &rest[taken..];
         all.push_str(&next(&socket));
     }
-    assert_eq!(all, line);
+    assert!(all == line, "{} of {} bytes, or other ones", all.len(), line.len());
 }
 
 #[test]

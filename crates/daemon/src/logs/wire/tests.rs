@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use provost_core::{Now, Wall};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::Shutdown::Both;
+use rustix::net::Shutdown::{self, Both};
 use rustix::net::shutdown;
 
 use super::*;
@@ -195,6 +195,24 @@ fn where_no_syslogd_ever_was_lines_are_lost_at_once_until_there_is_one() {
     client.pass(Duration::from_secs(1));
     client.send("later");
     assert_eq!(next(&socket), "later");
+}
+
+#[test]
+fn a_socket_that_can_be_connected_to_and_takes_nothing_is_nobody() {
+    let dir = Dir::new();
+    let path = dir.file("log");
+    let socket = receiver(&path);
+    let mut client = Client::local(&path);
+    client.send("heard");
+    shutdown(&socket, Shutdown::Read).unwrap();
+    // One who listened before is waited for, however often he can be connected to.
+    for _ in 0..50 {
+        assert!(matches!(client.try_send("x"), Err(Refused::NoRoom)));
+        client.pass(Duration::from_millis(200));
+    }
+    assert!(matches!(client.try_send("lost"), Err(Refused::Nobody(_))));
+    client.pass(Duration::from_secs(1));
+    assert!(matches!(client.try_send("lost"), Err(Refused::Nobody(_))));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use provost_config::SyslogTo;
 use provost_core::{Mono, Now};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
@@ -20,7 +21,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, send, sendmsg};
 
 use super::frame::quietly;
 use super::local::LocalSocket;
-use super::{Refused, SyslogTo, journal_socket};
+use super::{Refused, journal_socket};
 
 /// The fields that all entries of a channel share.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,9 +11,8 @@ use std::io::Write;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use provost_config::SyslogTo;
 use provost_core::Wall;
-
-use super::SyslogTo;
 
 /// A name in RFC 5424 ends here.
 const LONGEST_TAG: usize = 48;

@@ -18,7 +18,6 @@ mod syslog;
 mod tcp;
 #[cfg(test)]
 mod tests;
-mod to;
 mod udp;
 
 use std::io;
@@ -28,7 +27,6 @@ use std::time::Duration;
 pub(in crate::logs) use journald::{Entry, Journald};
 pub(in crate::logs) use message::Voice;
 pub(in crate::logs) use syslog::Syslog;
-pub(in crate::logs) use to::{SyslogAddress, SyslogTo};
 
 /// The first pause before a host is tried again; it doubles up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);

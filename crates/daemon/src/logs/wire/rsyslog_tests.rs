@@ -9,6 +9,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use provost_config::{SyslogAddress, SyslogTo};
 use provost_testkit::{Deadline, Lines, Process, Signal};
 
 use super::tests::Client;

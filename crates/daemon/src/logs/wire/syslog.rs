@@ -11,6 +11,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
+use provost_config::SyslogAddress;
 use provost_core::{Mono, Now};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -21,7 +22,7 @@ use super::local::LocalSocket;
 use super::message::{Form, Voice};
 use super::tcp::Tcp;
 use super::udp::Udp;
-use super::{Refused, Sent, SyslogAddress, syslog_socket};
+use super::{Refused, Sent, syslog_socket};
 use crate::clock;
 
 const MOST_LOCAL: usize = 64 << 10;

@@ -9,6 +9,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::time::Duration;
 
+use provost_config::{SyslogAddress, SyslogTo};
 use provost_core::{Now, Wall};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::Shutdown::{self, Both};

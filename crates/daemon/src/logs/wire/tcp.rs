@@ -18,6 +18,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, 
 
 use super::frame::{Frame, check};
 use super::{LONGEST_PAUSE, Refused, SHORTEST_PAUSE};
+use crate::clock;
 
 /// How long an address may be silent.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -130,14 +131,7 @@ impl Tcp {
                 self.state = State::Down { until };
                 Err(Refused::NoRoom)
             }
-            // Looked up every time: the server may have moved.
-            State::Down { .. } => match (self.host.as_str(), self.port).to_socket_addrs() {
-                Ok(addresses) => {
-                    let none = io::Error::new(io::ErrorKind::NotFound, "this host has no address");
-                    self.connect(now, addresses.collect(), none)
-                }
-                Err(e) => Err(self.fail(now, e)),
-            },
+            State::Down { .. } => self.look_up(now),
             State::Connecting { fd, until, others } => match outcome(&fd) {
                 Ok(()) => {
                     self.state = State::Up { fd, since: now };
@@ -154,6 +148,19 @@ impl Tcp {
                 self.state = up;
                 Ok(())
             }
+        }
+    }
+
+    /// Done every time: the server may have moved.
+    fn look_up(&mut self, now: Mono) -> Result<(), Refused> {
+        let asked = clock::now().mono;
+        let found = (self.host.as_str(), self.port).to_socket_addrs();
+        // A name service may take longer than a connection may.
+        let now = now + clock::now().mono.since(asked);
+        let none = io::Error::new(io::ErrorKind::NotFound, "this host has no address");
+        match found {
+            Ok(addresses) => self.connect(now, addresses.collect(), none),
+            Err(e) => Err(self.fail(now, e)),
         }
     }
 

@@ -4,7 +4,7 @@
 //! process just then, which would hold it open for a moment.
 
 use std::io::Read;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,9 @@ use provost_config::{SyslogAddress, SyslogTo};
 use provost_core::{Now, Wall};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::Shutdown::{self, Both};
-use rustix::net::shutdown;
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind, getsockname, listen as listen_for, shutdown, socket_with,
+};
 
 use super::*;
 use crate::clock;
@@ -431,4 +433,28 @@ fn a_server_that_hangs_up_at_once_is_not_called_without_end() {
     assert_eq!(client.pause(), Duration::from_secs(1));
     client.send("again");
     assert_eq!(read_lines(&mut accept(&listener), 1), ["again"]);
+}
+
+#[test]
+fn an_address_that_stays_silent_is_given_up_in_time() {
+    let flags = SocketFlags::CLOEXEC;
+    let listener = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
+    bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    // Nobody accepts, and hardly anybody may wait for that: the kernel does not answer those who come later.
+    listen_for(&listener, 0).unwrap();
+    let port = SocketAddr::try_from(getsockname(&listener).unwrap()).unwrap().port();
+    let mut waiting = Vec::new();
+    let why = (0..10).find_map(|_| {
+        let mut client = Client::tcp(port);
+        while let Err(refused) = client.try_send("x") {
+            match refused {
+                Refused::NoRoom => client.pass(client.pause()),
+                Refused::Trouble(e) => return Some(e.kind()),
+                Refused::Nobody(e) => panic!("{e}"),
+            }
+        }
+        waiting.push(client);
+        None
+    });
+    assert_eq!(why, Some(std::io::ErrorKind::TimedOut), "{} are connected", waiting.len());
 }

@@ -14,6 +14,7 @@ use rustix::net::send;
 
 use super::frame::quietly;
 use super::{LONGEST_PAUSE, Refused, SHORTEST_PAUSE, Sent};
+use crate::clock;
 
 /// How long an answer of the name service is believed: a server may move, and with UDP nobody would notice.
 const BELIEVED: Duration = Duration::from_secs(300);
@@ -59,7 +60,11 @@ impl Udp {
     }
 
     fn look_up(&mut self, now: Mono) -> Result<(), Refused> {
-        match connect(&self.host, self.port) {
+        let asked = clock::now().mono;
+        let found = connect(&self.host, self.port);
+        // A name service may take its time, and lines wait for it: not with every one of them.
+        let now = now + clock::now().mono.since(asked);
+        match found {
             Ok(socket) => {
                 self.socket = Some(socket);
                 (self.look_up_at, self.pause) = (now + BELIEVED, SHORTEST_PAUSE);

@@ -12,6 +12,7 @@ mod boot;
 mod brain;
 mod common;
 mod fcgi;
+mod files;
 mod flow;
 mod growth;
 mod http;

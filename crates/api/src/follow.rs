@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use crate::answer::{Answer, error};
 use crate::gate::Caller;
 use crate::rpc::Rpc;
-use crate::shared::Shared;
+use crate::shared::{OpenLog, Shared};
 
 /// How much of what is already there comes first.
 const FIRST: u64 = 1024;
@@ -40,7 +40,7 @@ pub(crate) async fn answer(path: &str, shared: &Shared, caller: Caller) -> Respo
         Some(rest) => (log_named(rest, &Rpc::new(shared, caller)).await, true),
         None => (shared.facts.logfile.clone(), false),
     };
-    match log.and_then(Followed::open) {
+    match log.and_then(|log| Followed::open(log, shared.facts.open_log)) {
         Some(log) => stream(log, of_process),
         None => error(StatusCode::NOT_FOUND),
     }
@@ -99,19 +99,17 @@ async fn follow(mut log: Followed, client: mpsc::Sender<Bytes>) {
 /// A log by name, and the file that has the name now.
 struct Followed {
     path: PathBuf,
+    open_log: OpenLog,
     file: File,
     at: u64,
 }
 
 impl Followed {
     /// Opens a log near its end. Only a regular file can be followed.
-    fn open(path: PathBuf) -> Option<Followed> {
-        if !std::fs::metadata(&path).ok()?.is_file() {
-            return None;
-        }
-        let file = File::open(&path).ok()?;
+    fn open(path: PathBuf, open_log: OpenLog) -> Option<Followed> {
+        let file = open_log(&path).ok()?;
         let at = file.metadata().ok()?.len().saturating_sub(FIRST);
-        Some(Followed { path, file, at })
+        Some(Followed { path, open_log, file, at })
     }
 
     /// The next piece; empty where there is nothing new.
@@ -127,7 +125,7 @@ impl Followed {
         piece.truncate(n);
         self.at += n as u64;
         if n == 0 && self.replaced() {
-            self.file = File::open(&self.path)?;
+            self.file = (self.open_log)(&self.path)?;
             self.at = 0;
             return self.more();
         }
@@ -192,7 +190,7 @@ mod tests {
     #[test]
     fn a_log_is_followed_from_near_its_end_across_a_rotation() {
         let path = sample("rotate", &[b'x'; 3000]);
-        let mut log = Followed::open(path.clone()).unwrap();
+        let mut log = Followed::open(path.clone(), |path| File::open(path)).unwrap();
         assert_eq!(log.more().unwrap().len(), 1024);
         assert_eq!(log.more().unwrap(), b"");
 
@@ -211,7 +209,7 @@ mod tests {
     #[test]
     fn a_log_cut_in_place_says_so_and_goes_on() {
         let path = sample("cut", b"one\ntwo\n");
-        let mut log = Followed::open(path.clone()).unwrap();
+        let mut log = Followed::open(path.clone(), |path| File::open(path)).unwrap();
         assert_eq!(log.more().unwrap(), b"one\ntwo\n");
         std::fs::write(&path, b"").unwrap();
         assert_eq!(log.more().unwrap(), TRUNCATED);

@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use crate::shared::OpenLog;
+
 /// The most bytes of logs that one request gets; whoever wants all of a larger log asks in pieces.
 pub(crate) const MOST: u64 = 64 << 20;
 
@@ -30,11 +32,17 @@ pub(crate) struct Tail {
 }
 
 /// From `offset`, `length` bytes or to the end (length 0); or the last `-offset` bytes (negative offset, length 0).
-pub(crate) fn read(path: &Path, offset: i64, length: i64, most: u64) -> Result<String, LogError> {
+pub(crate) fn read(
+    path: &Path,
+    open_log: OpenLog,
+    offset: i64,
+    length: i64,
+    most: u64,
+) -> Result<String, LogError> {
     if length < 0 || (offset < 0 && length != 0) {
         return Err(LogError::BadArguments);
     }
-    let (mut file, size) = open(path)?;
+    let (mut file, size) = open(path, open_log)?;
     let (from, length) = match (u64::try_from(offset), length) {
         (Err(_), _) => (size.saturating_sub(offset.unsigned_abs()), u64::MAX),
         (Ok(from), 0) => (from, u64::MAX),
@@ -48,8 +56,8 @@ pub(crate) fn read(path: &Path, offset: i64, length: i64, most: u64) -> Result<S
 }
 
 /// The last `length` bytes, `most` at the most, and where the file ends; nothing where the caller is up to date.
-pub(crate) fn tail(path: &Path, offset: i64, length: i64, most: u64) -> Tail {
-    let Ok((mut file, size)) = open(path) else {
+pub(crate) fn tail(path: &Path, open_log: OpenLog, offset: i64, length: i64, most: u64) -> Tail {
+    let Ok((mut file, size)) = open(path, open_log) else {
         return Tail { text: String::new(), offset: 0, overflow: false };
     };
     let (mut from, mut length) = (i128::from(offset), i128::from(length).min(i128::from(most)));
@@ -73,17 +81,14 @@ pub(crate) fn tail(path: &Path, offset: i64, length: i64, most: u64) -> Tail {
     }
 }
 
-/// Only regular files are read: a window on a pipe or a terminal has no meaning, and opening one could hang.
-fn open(path: &Path) -> Result<(File, u64), LogError> {
-    let meta = std::fs::metadata(path).map_err(|_| LogError::NoFile)?;
-    if !meta.is_file() {
-        return Err(LogError::NoFile);
-    }
-    let file = File::open(path).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => LogError::NoFile,
-        _ => LogError::Failed(e.to_string()),
+fn open(path: &Path, open_log: OpenLog) -> Result<(File, u64), LogError> {
+    let failed = |e: io::Error| LogError::Failed(e.to_string());
+    let file = open_log(path).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => LogError::NoFile,
+        _ => failed(e),
     })?;
-    Ok((file, meta.len()))
+    let size = file.metadata().map_err(failed)?.len();
+    Ok((file, size))
 }
 
 fn window(file: &mut File, from: u64, most: u64) -> io::Result<String> {
@@ -96,6 +101,10 @@ fn window(file: &mut File, from: u64, most: u64) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn plainly(path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
 
     /// A file of these bytes that goes away with the value.
     struct Sample(std::path::PathBuf);
@@ -117,7 +126,7 @@ mod tests {
     #[test]
     fn read_follows_the_table_of_the_manual() {
         let log = Sample::new("read", b"0123456789");
-        let read = |offset, length| read(&log.0, offset, length, MOST);
+        let read = |offset, length| read(&log.0, plainly, offset, length, MOST);
         assert_eq!(read(-4, 0).unwrap(), "6789");
         assert_eq!(read(-99, 0).unwrap(), "0123456789");
         assert_eq!(read(3, 0).unwrap(), "3456789");
@@ -132,7 +141,7 @@ mod tests {
     fn tail_answers_what_supervisor_answers() {
         let log = Sample::new("tail", b"abcdefg");
         let tail = |offset, length| {
-            let t = tail(&log.0, offset, length, MOST);
+            let t = tail(&log.0, plainly, offset, length, MOST);
             (t.text, t.offset, t.overflow)
         };
         assert_eq!(tail(0, 0), (String::new(), 7, true));
@@ -145,24 +154,23 @@ mod tests {
     #[test]
     fn more_than_is_allowed_is_refused_and_a_tail_is_shortened() {
         let log = Sample::new("most", b"0123456789");
-        assert_eq!(read(&log.0, 0, 0, 9), Err(LogError::TooMuch));
-        assert_eq!(read(&log.0, 1, 0, 9).unwrap(), "123456789");
-        assert_eq!(tail(&log.0, 0, 10, 3).text, "789");
+        assert_eq!(read(&log.0, plainly, 0, 0, 9), Err(LogError::TooMuch));
+        assert_eq!(read(&log.0, plainly, 1, 0, 9).unwrap(), "123456789");
+        assert_eq!(tail(&log.0, plainly, 0, 10, 3).text, "789");
     }
 
     #[test]
     fn what_is_not_text_is_replaced_not_refused() {
         let log = Sample::new("bytes", b"\xff\xc3\xa9x");
-        assert_eq!(read(&log.0, 0, 0, MOST).unwrap(), "\u{fffd}\u{e9}x");
-        assert_eq!(read(&log.0, 2, 0, MOST).unwrap(), "\u{fffd}x");
+        assert_eq!(read(&log.0, plainly, 0, 0, MOST).unwrap(), "\u{fffd}\u{e9}x");
+        assert_eq!(read(&log.0, plainly, 2, 0, MOST).unwrap(), "\u{fffd}x");
     }
 
     #[test]
-    fn a_log_that_is_not_there_or_not_a_file_is_no_file() {
-        assert_eq!(read(Path::new("/nonexistent/log"), 0, 0, MOST), Err(LogError::NoFile));
-        assert_eq!(read(Path::new("/dev/null"), 0, 0, MOST), Err(LogError::NoFile));
+    fn a_log_that_is_not_there_is_no_file() {
+        assert_eq!(read(Path::new("/nonexistent/log"), plainly, 0, 0, MOST), Err(LogError::NoFile));
         assert_eq!(
-            tail(Path::new("/dev/null"), 5, 5, MOST),
+            tail(Path::new("/nonexistent/log"), plainly, 5, 5, MOST),
             Tail { text: String::new(), offset: 0, overflow: false }
         );
     }

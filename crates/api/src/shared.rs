@@ -1,9 +1,14 @@
 //! What every connection shares: the facts, and the way to the main loop.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::inbox::Inbox;
+
+/// How a log is opened, which takes knowledge of directories that is not ours.
+pub type OpenLog = fn(&Path) -> io::Result<File>;
 
 /// What never changes while the daemon runs.
 #[derive(Debug, Clone)]
@@ -19,6 +24,8 @@ pub struct Facts {
     pub most_connections: usize,
     /// Whether `[rpcinterface:supervisor]` is configured; without it only `system.*` exists (SPEC 2.7).
     pub supervisor_namespace: bool,
+    /// Opens a log for reading: a regular file, and by no link that somebody may have placed for us.
+    pub open_log: OpenLog,
     /// Gives memory that is no longer used back to the system; called behind large answers, which few ask for.
     pub tidy: fn(),
 }

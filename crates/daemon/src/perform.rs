@@ -690,9 +690,9 @@ impl Hands {
 /// `path` is that of the log file, if there is one; `copies` if the main log gets a copy of everything.
 fn outlet(path: Option<&Arc<Path>>, channel: &Channel, copies: bool) -> OutletPlan {
     let file = path.map(|path| Destination {
-        path: Arc::clone(path),
         maxbytes: channel.maxbytes,
         backups: channel.backups,
+        ..Destination::new(Arc::clone(path))
     });
     OutletPlan {
         sinks: file.into_iter().collect(),

@@ -192,8 +192,8 @@ impl Rpc<'_> {
         let tail = match path {
             None => nothing,
             Some(path) => {
-                let most = self.log_bytes.load(Ordering::Relaxed);
-                blocking(move || logs::tail(&path, offset, length, most)).await?
+                let (open_log, most) = (self.shared.facts.open_log, self.log_bytes.load(Ordering::Relaxed));
+                blocking(move || logs::tail(&path, open_log, offset, length, most)).await?
             }
         };
         self.spend(&tail.text);
@@ -203,8 +203,8 @@ impl Rpc<'_> {
     async fn read(&self, path: Option<PathBuf>, offset: i64, length: i64) -> Result<Value, Fault> {
         let Some(path) = path else { return Err(Fault::new(FaultCode::NoFile, None)) };
         let shown = path.to_string_lossy().into_owned();
-        let most = self.log_bytes.load(Ordering::Relaxed);
-        match blocking(move || logs::read(&path, offset, length, most)).await? {
+        let (open_log, most) = (self.shared.facts.open_log, self.log_bytes.load(Ordering::Relaxed));
+        match blocking(move || logs::read(&path, open_log, offset, length, most)).await? {
             Ok(text) => {
                 self.spend(&text);
                 Ok(text.into())

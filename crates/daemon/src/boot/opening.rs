@@ -5,7 +5,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
 
 use provost_config::{Config, LogLevel, MainLog as LogTarget, Message, Supervisord};
 use provost_keeper::{Link, ToKeeper};
@@ -38,10 +37,10 @@ pub(super) fn open(
         sinks.push(open_file(path, settings, past)?);
     }
     if !past.in_background() && !settings.silent {
-        let path = Arc::from(Path::new("/dev/stdout"));
+        let to = Destination::new(Path::new("/dev/stdout"));
         // A closed standard output is no reason not to start.
-        if let Ok(copy) = Sink::standard_output(&path) {
-            sinks.push((Destination { path, maxbytes: 0, backups: 0 }, Some(copy)));
+        if let Ok(copy) = Sink::open(to.clone()) {
+            sinks.push((to, Some(copy)));
         }
     }
     let (read, write) = pipe(past, link)?;
@@ -67,9 +66,9 @@ fn open_file(
     past: &Past,
 ) -> Result<(Destination, Option<Sink>), Refusal> {
     let to = Destination {
-        path: path.into(),
         maxbytes: settings.logfile_maxbytes,
         backups: settings.logfile_backups,
+        ..Destination::new(path)
     };
     match Sink::open(to.clone()) {
         Ok(sink) => Ok((to, Some(sink))),

@@ -23,7 +23,7 @@ use crate::effective::{Effective, EffectiveError, Start};
 use crate::fcgi::FcgiSockets;
 use crate::kept::Versions;
 use crate::launch::Launcher;
-use crate::logs::{MainLog, Patience};
+use crate::logs::{self, MainLog, Patience};
 use crate::memory::Memory;
 use crate::perform::{Hands, Source};
 use crate::run::{CommandPost, Loop, Outcome};
@@ -223,6 +223,7 @@ fn open_doors(
         },
         most_connections: limits::connections(),
         supervisor_namespace: config.rpcinterfaces.iter().any(|interface| interface.name == "supervisor"),
+        open_log: logs::for_reading,
         tidy: provost_keeper::release_free_memory,
     };
     let api = Api::start(doors, facts, Box::new(commands))

@@ -44,8 +44,9 @@ use rustix::io::{Errno, ioctl_fionread};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
 use super::death;
+use super::open::Open;
 use super::recovery::{self, Found};
-use super::sink::{Open, Sink};
+use super::sink::Sink;
 use super::slot::{self, MOST, Mark, Slot};
 
 /// How many chunks can wait, one that is on its way included.

@@ -5,8 +5,9 @@ use std::io::{PipeReader, PipeWriter, Write, pipe};
 use std::path::PathBuf;
 
 use super::*;
+use crate::logs::open::Kind;
 use crate::logs::scene::Dir;
-use crate::logs::sink::{Destination, Kind};
+use crate::logs::sink::Destination;
 
 /// A program with its pipe, files that it may write to, and what the keeper holds.
 struct World {
@@ -28,7 +29,7 @@ impl World {
     }
 
     fn sink(&self, name: &str, maxbytes: u64) -> Sink {
-        Sink::open(Destination { path: self.dir.file(name).into(), maxbytes, backups: 100 }).unwrap()
+        Sink::open(Destination { maxbytes, backups: 100, ..Destination::new(self.dir.file(name)) }).unwrap()
     }
 
     fn brain(&self) -> Journal {
@@ -220,7 +221,7 @@ fn a_brain_that_is_killed() {
     assert_eq!(recover(&mut journal), None);
     let path = PathBuf::from(std::env::var_os("LOG").expect("the test above names it"));
     let mut sink =
-        Sink::open(Destination { path: path.into(), maxbytes: 1_000_000, backups: 10_000 }).unwrap();
+        Sink::open(Destination { maxbytes: 1_000_000, backups: 10_000, ..Destination::new(path) }).unwrap();
     loop {
         if let Flow::Some(_) = journal.take(&pipe, &sink, MOST).unwrap() {
             let size = journal.put(sink.file()).unwrap();
@@ -360,8 +361,11 @@ fn what_cannot_be_written_after_a_death_waits_until_it_can() {
 fn a_device_shows_what_was_on_its_way_again() {
     let world = World::new();
     (&world.program).write_all(b"chunk\n").unwrap();
-    let null =
-        Sink::open(Destination { path: std::path::Path::new("/dev/null").into(), maxbytes: 1, backups: 0 });
+    let null = Sink::open(Destination {
+        maxbytes: 1,
+        backups: 0,
+        ..Destination::new(std::path::Path::new("/dev/null"))
+    });
     assert!(matches!(world.brain().take(&world.pipe, &null.unwrap(), MOST), Ok(Flow::Some(6))));
     assert_eq!(world.recover_in_the_end(), None);
 }
@@ -381,7 +385,8 @@ fn only_so_much_is_taken_as_there_is_room_for() {
 /// The log, as somebody opens it to whom it is read-only.
 fn refusing(world: &World) -> Open {
     append(world.log(), b"");
-    Open::with(&world.log(), OpenOptions::new().read(true), rustix::fs::OFlags::empty()).unwrap().0
+    let read_only = std::fs::File::open(world.log()).unwrap();
+    Open { file: read_only, ..crate::logs::open::existing(&world.log()).unwrap() }
 }
 
 /// A chunk that the log does not take.

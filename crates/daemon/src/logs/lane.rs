@@ -28,9 +28,9 @@ use super::carry::Carrier;
 use super::journal::{Flow, Journal, Recovered, Stalled};
 use super::outlet::{self, LOOK_AGAIN, OnRefusal, Outlet, OutletPlan, TRY_AGAIN};
 use super::pump::{Heir, Notice, Order};
-use super::recovery;
 use super::reports::Reports;
 use super::treatment::Treatment;
+use super::{open, recovery};
 use crate::clock;
 use crate::wake::Bell;
 
@@ -408,8 +408,12 @@ impl Lane {
                         place.insert(Shared::new(outlet, 0));
                     }
                     Err(e) => {
+                        if e.raw_os_error().is_none() {
+                            // There is more to say than a number.
+                            self.reports().say(LogLevel::Critical, format!("cannot open a log: {e}"));
+                        }
                         self.release_all(&entry);
-                        return Err(e.raw_os_error().unwrap_or(0));
+                        return Err(open::errno(&e));
                     }
                 }
             }

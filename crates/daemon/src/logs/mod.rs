@@ -2,7 +2,8 @@
 //!
 //! `pump.rs` is what the main loop sees: lanes, one for each mount (`mounts.rs`), so that a disk which hangs holds up only what logs
 //! there. `lane.rs` is the thread of one, `heat.rs` when it reads a pipe. `outlet.rs` says where one output goes and what waits for room, `treatment.rs` what else is
-//! done with it, `sink/` what takes it: a file with rotation (`rotation.rs`), a stream. `carry.rs` has the ways from a pipe to a sink.
+//! done with it, `sink/` what takes it: a file with rotation (`rotation.rs`), a stream. `open.rs` opens
+//! files as safely as root must: `walk.rs` goes there, `inherited.rs` knows names of what we have open. `carry.rs` has the ways from a pipe to a sink.
 //! `journal.rs` is why nothing is lost on that way when the brain is killed, `slot.rs` where a chunk lies meanwhile,
 //! `recovery.rs` how the next brain sees what was done already.
 //! `main_log.rs` is the handle by which the brain writes its own lines (`line.rs`); `auto.rs` chooses names of files. A slow disk is
@@ -15,11 +16,13 @@ mod death;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the lanes are about to use it"))]
 mod filter;
 mod heat;
+mod inherited;
 pub(crate) mod journal;
 mod lane;
 mod line;
 mod main_log;
 mod mounts;
+mod open;
 mod outlet;
 mod pump;
 mod recovery;
@@ -30,10 +33,12 @@ mod scene;
 mod sink;
 mod slot;
 mod treatment;
+mod walk;
 
 pub(crate) use journal::Journal;
 pub(crate) use lane::MainSource;
 pub(crate) use main_log::MainLog;
+pub(crate) use open::for_reading;
 pub(crate) use outlet::{Outlet, OutletPlan, no_journal};
 pub(crate) use pump::{Heir, Notice, Order, Patience, Pump};
 pub(crate) use sink::{Destination, Sink};

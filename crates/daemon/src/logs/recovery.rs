@@ -9,14 +9,12 @@
 //! name. One that is nowhere has taken with it what was written, as far as anybody can tell: then, as in every
 //! other doubt, nothing counts as written. Twice is better than lost.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::DirEntryExt;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::Path;
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-
-use super::sink::{FileId, Kind, Open};
+use super::open::{self, FileId, Kind, Open, OpenHow};
 
 /// The smallest page there is; larger ones are multiples of it.
 const PAGE: u64 = 4096;
@@ -54,7 +52,7 @@ pub(super) fn find(path: &Path, id: FileId, before: u64, chunk: &[u8], at: u64) 
 
 /// The file of this name, whatever it is.
 pub(super) fn open_or_make(path: &Path) -> io::Result<Open> {
-    open(path, OpenOptions::new().append(true).create(true))
+    open::for_writing(path, &OpenHow::default())
 }
 
 /// The file of this identity, under its name or another in the same directory; for writing, and for reading if that may be.
@@ -68,17 +66,10 @@ fn open_known(path: &Path, id: FileId) -> Option<(Open, Option<File>)> {
 }
 
 fn open_if(path: &Path, id: FileId) -> Option<(Open, Option<File>)> {
-    let to = open(path, OpenOptions::new().append(true)).ok()?;
-    let content = (to.kind == Kind::Regular).then(|| File::open(path).ok()).flatten();
-    (to.id == id).then_some((to, content))
-}
-
-/// A pipe that nobody reads does not hold us up.
-fn open(path: &Path, options: &mut OpenOptions) -> io::Result<Open> {
-    let (to, _) = Open::with(path, options, OFlags::NOCTTY | OFlags::NONBLOCK)?;
-    let flags = fcntl_getfl(&to.file)?;
-    fcntl_setfl(&to.file, flags - OFlags::NONBLOCK)?;
-    Ok(to)
+    let to = open::existing(path).ok().filter(|to| to.id == id)?;
+    let is_it = |file: &File| file.metadata().is_ok_and(|is| FileId { dev: is.dev(), ino: is.ino() } == id);
+    let content = open::for_reading(path).ok().filter(is_it);
+    Some((to, content))
 }
 
 fn written(mut content: File, before: u64, chunk: &[u8], at: u64) -> io::Result<usize> {
@@ -143,7 +134,7 @@ mod tests {
     fn of(old: &str, now: &[u8], chunk: &[u8]) -> usize {
         let dir = Dir::new();
         std::fs::write(dir.file("log"), old).unwrap();
-        let (open, _) = Open::named(&dir.file("log")).unwrap();
+        let open = open::existing(&dir.file("log")).unwrap();
         std::fs::write(dir.file("log"), now).unwrap();
         let found = find(&dir.file("log"), open.id, old.len() as u64, chunk, 1).unwrap();
         assert!(!found.is_another);
@@ -194,7 +185,7 @@ mod tests {
     fn a_renamed_file_is_found_and_a_removed_one_is_made_again() {
         let dir = Dir::new();
         std::fs::write(dir.file("log"), "old").unwrap();
-        let (open, _) = Open::named(&dir.file("log")).unwrap();
+        let open = open::existing(&dir.file("log")).unwrap();
         std::fs::rename(dir.file("log"), dir.file("log-2026")).unwrap();
         std::fs::write(dir.file("log"), "oldch").unwrap();
         let found = find(&dir.file("log"), open.id, 3, b"chunk", 0).unwrap();

@@ -11,36 +11,40 @@
 //! Only the first step ends a file. From each of the others whoever rotates next moves up to that gap: exactly the steps that
 //! were left. After the last there is no full file, and a new one is made by whoever opens the log next.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, renameat, statat};
+use rustix::io::Errno;
 
 use super::death;
 
 /// Moves a full log out of the way; there is then no file of its name. `backups` is at least one.
-pub(super) fn shift(path: &Path, backups: u32) -> io::Result<()> {
+pub(super) fn shift(dir: &OwnedFd, name: &OsStr, backups: u32) -> io::Result<()> {
     // Whoever cannot be asked is taken to be there: moving it will tell.
-    let is_free = |n: &u32| matches!(numbered(path, *n).symlink_metadata(), Err(e) if e.kind() == io::ErrorKind::NotFound);
+    let is_free =
+        |n: &u32| statat(dir, numbered(name, *n), AtFlags::SYMLINK_NOFOLLOW).err() == Some(Errno::NOENT);
     let gap = (1..backups).find(is_free).unwrap_or(backups);
     for n in (1..gap).rev() {
-        rename_if_there(&numbered(path, n), &numbered(path, n + 1))?;
+        rename_if_there(dir, &numbered(name, n), &numbered(name, n + 1))?;
         death::may_come();
     }
-    rename_if_there(path, &numbered(path, 1))?;
+    rename_if_there(dir, name, &numbered(name, 1))?;
     death::may_come();
     Ok(())
 }
 
-fn numbered(path: &Path, n: u32) -> PathBuf {
-    let mut name = OsString::from(path);
+fn numbered(name: &OsStr, n: u32) -> OsString {
+    let mut name = name.to_owned();
     name.push(format!(".{n}"));
-    name.into()
+    name
 }
 
-fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
-    match std::fs::rename(from, to) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+fn rename_if_there(dir: &OwnedFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    match renameat(dir, from, dir, to) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(e) => Err(e.into()),
     }
 }
 
@@ -67,6 +71,11 @@ mod tests {
         dir
     }
 
+    fn shift_in(dir: &Dir) -> io::Result<()> {
+        let dir = fs::File::open(dir.path()).unwrap();
+        shift(&dir.into(), OsStr::new("log"), 5)
+    }
+
     const ROWS: [&[&str]; 5] = [
         &["log"],
         &["log", "log.1", "log.2"],
@@ -79,14 +88,14 @@ mod tests {
     fn whenever_it_is_killed_the_next_one_ends_where_it_would_have_ended() {
         for row in ROWS {
             let whole = filled(row);
-            shift(&whole.file("log"), 5).unwrap();
+            shift_in(&whole).unwrap();
             let mut after = 0;
             loop {
                 after += 1;
                 let dir = filled(row);
-                let died = death::after(after, || shift(&dir.file("log"), 5).unwrap());
+                let died = death::after(after, || shift_in(&dir).unwrap());
                 if died && dir.file("log").exists() {
-                    shift(&dir.file("log"), 5).unwrap();
+                    shift_in(&dir).unwrap();
                 }
                 assert_eq!(all(&dir), all(&whole), "{row:?}, killed after step {after}");
                 if !died {
@@ -100,11 +109,11 @@ mod tests {
     #[test]
     fn only_the_oldest_of_a_full_row_is_lost_and_nobody_of_one_with_a_gap() {
         let full = filled(ROWS[2]);
-        shift(&full.file("log"), 5).unwrap();
+        shift_in(&full).unwrap();
         let kept: Vec<_> = all(&full).into_values().collect();
         assert_eq!(kept, ["was log", "was log.1", "was log.2", "was log.3", "was log.4"]);
         let gap = filled(ROWS[3]);
-        shift(&gap.file("log"), 5).unwrap();
+        shift_in(&gap).unwrap();
         let names: Vec<_> = all(&gap).into_iter().map(|(name, was)| format!("{name} {was}")).collect();
         assert_eq!(names, ["log.1 was log", "log.2 was log.1", "log.3 was log.3", "log.5 was log.5"]);
     }

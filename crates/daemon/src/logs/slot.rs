@@ -16,7 +16,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::pread;
 
 use super::death;
-use super::sink::{FileId, Open};
+use super::open::{FileId, Open};
 
 /// The longest chunk; the size of Supervisor's reads (SPEC 4.2).
 pub(super) const MOST: usize = 128 * 1024;

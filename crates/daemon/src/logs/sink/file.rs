@@ -3,44 +3,16 @@
 //! Rotation never touches what is not a regular file of its own: a terminal, a pipe, `/dev/stdout`. What programs say comes
 //! here by `carry.rs`, what we say ourselves by [`FileSink::write`]; how a full file gets out of the way is `rotation.rs`.
 
-use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{OFlags, SeekFrom, seek};
-use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+use provost_core::LogDeed;
+use rustix::fs::{AtFlags, statat};
 
-use super::super::rotation;
+use super::super::open::{self, FileId, Kind, Open};
+use super::super::{rotation, walk};
 use super::{Destination, Trouble};
-
-/// How large a pipe is made that output goes to: what the kernel allows to everybody.
-const ROOM: usize = 1 << 20;
-
-/// Which file it is, whatever its name: device and inode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::logs) struct FileId {
-    pub(in crate::logs) dev: u64,
-    pub(in crate::logs) ino: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::logs) enum Kind {
-    Regular,
-    /// With or without a name.
-    Pipe,
-    /// A terminal, a device.
-    Other,
-}
-
-/// An open file that is written to.
-#[derive(Debug)]
-pub(in crate::logs) struct Open {
-    pub(in crate::logs) file: File,
-    pub(in crate::logs) id: FileId,
-    pub(in crate::logs) kind: Kind,
-}
 
 /// An open log file.
 #[derive(Debug)]
@@ -52,9 +24,10 @@ pub(crate) struct FileSink {
 }
 
 impl FileSink {
-    pub(super) fn of(to: Destination, open: Open, meta: &Metadata) -> FileSink {
-        let rotates = to.maxbytes > 0 && !is_descriptor(&to.path);
-        FileSink { to, open, size: meta.len(), rotates }
+    pub(super) fn of(to: Destination, open: Open) -> FileSink {
+        let rotates = to.maxbytes > 0 && open.may_rotate;
+        let size = open.size;
+        FileSink { to, open, size, rotates }
     }
 
     pub(in crate::logs) fn path(&self) -> &Arc<Path> {
@@ -99,13 +72,14 @@ impl FileSink {
 
     /// Opens the file of this name anew: it may have been moved away.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        let (open, meta) = Open::named(&self.to.path)?;
-        (self.open, self.size) = (open, meta.len());
+        let open = open::for_writing(&self.to.path, &self.to.how)?;
+        self.rotates = self.to.maxbytes > 0 && open.may_rotate;
+        (self.size, self.open) = (open.size, open);
         Ok(())
     }
 
     /// Empties the file where it is; what is no regular file has nothing to empty.
-    pub(super) fn clear(&mut self) -> io::Result<()> {
+    fn clear(&mut self) -> io::Result<()> {
         if self.open.kind == Kind::Regular {
             self.open.file.set_len(0)?;
             self.size = 0;
@@ -113,95 +87,41 @@ impl FileSink {
         Ok(())
     }
 
+    pub(super) fn do_to(&mut self, deed: LogDeed) -> io::Result<()> {
+        match deed {
+            LogDeed::Clear => self.clear(),
+            LogDeed::Rotate => self.rotate_now(),
+            LogDeed::Reopen => self.reopen(),
+        }
+    }
+
     /// Rotates a file that has something in it, full or not.
-    pub(super) fn rotate_now(&mut self) -> io::Result<()> {
-        let is_own = self.open.kind == Kind::Regular && !is_descriptor(&self.to.path);
-        if is_own && self.open.end()? > 0 { self.rotate() } else { Ok(()) }
+    fn rotate_now(&mut self) -> io::Result<()> {
+        if self.open.may_rotate && self.open.end()? > 0 { self.rotate() } else { Ok(()) }
     }
 
     fn rotate(&mut self) -> io::Result<()> {
+        let place = walk::find_name(&self.to.path)?;
         // Of two programs with one file the other one may have been first: then what has this name now is not full.
-        let is_ours = self.to.path.metadata().is_ok_and(|meta| id(&meta) == self.open.id);
+        let is = statat(&place.dir, &place.name, AtFlags::empty());
+        let is_ours = is.is_ok_and(|is| FileId::of(&is) == self.open.id);
         match self.to.backups {
             0 if is_ours => return self.clear(),
-            backups if is_ours => rotation::shift(&self.to.path, backups)?,
+            backups if is_ours => rotation::shift(&place.dir, &place.name, backups)?,
             _ => {}
         }
         self.reopen()
     }
 }
 
-impl Open {
-    /// Always for appending, so that two writers, or a truncation from outside, cannot make holes. Nobody is waited for: of
-    /// a FIFO we are a reader ourselves, so what is written before there is another one stays in it.
-    pub(in crate::logs) fn named(path: &Path) -> io::Result<(Open, Metadata)> {
-        let is_fifo = path.metadata().is_ok_and(|meta| meta.file_type().is_fifo()) && !is_descriptor(path);
-        let mut options = OpenOptions::new();
-        let options = options.append(true).create(!is_fifo).read(is_fifo);
-        let (open, meta) = Open::with(path, options, OFlags::NOCTTY | OFlags::NONBLOCK)?;
-        if open.kind == Kind::Pipe {
-            make_room(&open.file);
-        }
-        Ok((open, meta))
-    }
-
-    pub(in crate::logs) fn with(
-        path: &Path,
-        options: &mut OpenOptions,
-        flags: OFlags,
-    ) -> io::Result<(Open, Metadata)> {
-        let file = options.custom_flags(flags.bits() as i32).open(path)?;
-        let meta = file.metadata()?;
-        let kind = match meta.file_type() {
-            kind if kind.is_file() => Kind::Regular,
-            kind if kind.is_fifo() => Kind::Pipe,
-            _ => Kind::Other,
-        };
-        Ok((Open { file, id: id(&meta), kind }, meta))
-    }
-
-    /// What is open already.
-    pub(super) fn of(file: File, kind: Kind) -> io::Result<Open> {
-        let id = id(&file.metadata()?);
-        Ok(Open { file, id, kind })
-    }
-
-    /// Where the next byte goes; 0 for what has no size.
-    pub(in crate::logs) fn end(&self) -> io::Result<u64> {
-        match self.kind {
-            Kind::Regular => Ok(seek(&self.file, SeekFrom::End(0))?),
-            Kind::Pipe | Kind::Other => Ok(0),
-        }
-    }
-}
-
-/// `/dev/stdout`, `/proc/self/fd/1`: the other end of that pipe is somebody else's.
-fn is_descriptor(path: &Path) -> bool {
-    path.starts_with("/dev") || path.starts_with("/proc")
-}
-
-/// What is spliced into a pipe takes a place of its own there, however short it is; sixteen places would soon be full.
-fn make_room(pipe: &File) {
-    if fcntl_getpipe_size(pipe).is_ok_and(|size| size < ROOM) {
-        // Where the kernel grants no more the reader is waited for a little sooner.
-        let _ = fcntl_setpipe_size(pipe, ROOM);
-    }
-}
-
-fn id(meta: &Metadata) -> FileId {
-    FileId { dev: meta.dev(), ino: meta.ino() }
-}
-
 #[cfg(test)]
 mod tests {
-    use provost_core::LogDeed;
-
     use super::super::{Sink, do_to_closed};
     use super::*;
     use crate::logs::scene::Dir;
 
     fn sink(dir: &Dir, maxbytes: u64, backups: u32) -> Sink {
-        Sink::open(Destination { path: dir.file("log").into(), maxbytes, backups }).unwrap()
+        Sink::open(Destination { maxbytes, backups, ..Destination::new(dir.file("log")) }).unwrap()
     }
 
     #[test]
@@ -232,7 +152,7 @@ mod tests {
         let dir = Dir::new();
         let mut sink = sink(&dir, 10, 1);
         sink.write(b"12345678").1.unwrap();
-        File::create(dir.file("log")).unwrap();
+        std::fs::File::create(dir.file("log")).unwrap();
         sink.write(b"abc").1.unwrap();
         assert_eq!(dir.content("log").as_deref(), Some("abc"));
         assert_eq!(dir.content("log.1"), None);
@@ -261,7 +181,8 @@ mod tests {
     #[test]
     fn a_device_is_never_rotated() {
         let mut sink =
-            Sink::open(Destination { path: Path::new("/dev/null").into(), maxbytes: 1, backups: 1 }).unwrap();
+            Sink::open(Destination { maxbytes: 1, backups: 1, ..Destination::new(Path::new("/dev/null")) })
+                .unwrap();
         sink.write(b"more than one").1.unwrap();
         assert!(!Path::new("/dev/null.1").exists());
     }
@@ -282,13 +203,13 @@ mod tests {
     #[test]
     fn a_closed_log_is_rotated_too_and_none_is_made() {
         let dir = Dir::new();
-        let to = || Destination { path: dir.file("log").into(), maxbytes: 0, backups: 1 };
+        let to = || Destination { maxbytes: 0, backups: 1, ..Destination::new(dir.file("log")) };
         do_to_closed(LogDeed::Rotate, to()).unwrap();
         assert_eq!((dir.content("log"), dir.content("log.1")), (None, None));
         std::fs::write(dir.file("log"), "old").unwrap();
         do_to_closed(LogDeed::Rotate, to()).unwrap();
         assert_eq!(dir.content("log.1").as_deref(), Some("old"));
-        let null = Destination { path: Path::new("/dev/null").into(), maxbytes: 0, backups: 1 };
+        let null = Destination { maxbytes: 0, backups: 1, ..Destination::new(Path::new("/dev/null")) };
         do_to_closed(LogDeed::Rotate, null).unwrap();
         assert!(!Path::new("/dev/null.1").exists());
     }

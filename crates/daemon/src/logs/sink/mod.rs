@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use provost_core::LogDeed;
 
-pub(super) use file::{FileId, FileSink, Kind, Open};
+use super::open::{self, Kind, Open, OpenHow};
+
+pub(super) use file::FileSink;
 pub(super) use stream::Stream;
 
 /// Where output goes, as configured: a name in the file system.
@@ -24,6 +26,14 @@ pub(crate) struct Destination {
     pub(crate) maxbytes: u64,
     /// Rotated files to keep; 0 means that a full file is emptied.
     pub(crate) backups: u32,
+    pub(crate) how: OpenHow,
+}
+
+impl Destination {
+    /// What has this name, as it is: never rotated.
+    pub(crate) fn new(path: impl Into<Arc<Path>>) -> Destination {
+        Destination { path: path.into(), maxbytes: 0, backups: 0, how: OpenHow::default() }
+    }
 }
 
 /// An open sink.
@@ -44,16 +54,11 @@ pub(crate) enum Trouble {
 impl Sink {
     /// Opens what has this name. Nobody is waited for.
     pub(crate) fn open(to: Destination) -> io::Result<Sink> {
-        let (open, meta) = Open::named(&to.path)?;
+        let open = open::for_writing(&to.path, &to.how)?;
         match open.kind {
-            Kind::Regular => Ok(Sink::File(FileSink::of(to, open, &meta))),
-            Kind::Pipe | Kind::Other => Ok(Sink::Stream(Stream::of(to.path, open))),
+            Kind::Regular => Ok(Sink::File(FileSink::of(to, open))),
+            Kind::Pipe | Kind::Other => Ok(Sink::Stream(Stream::of(to, open))),
         }
-    }
-
-    /// Our own standard output.
-    pub(crate) fn standard_output(path: &Arc<Path>) -> io::Result<Sink> {
-        Stream::standard_output(path).map(Sink::Stream)
     }
 
     pub(super) fn path(&self) -> &Arc<Path> {
@@ -111,18 +116,17 @@ impl Sink {
     /// On somebody's wish. What is no regular file has nothing to empty, and is not rotated.
     pub(super) fn do_to(&mut self, deed: LogDeed) -> io::Result<()> {
         match (self, deed) {
-            (Sink::File(file), LogDeed::Clear) => file.clear(),
-            (Sink::File(file), LogDeed::Rotate) => file.rotate_now(),
+            (Sink::File(file), deed) => file.do_to(deed),
+            (Sink::Stream(stream), LogDeed::Reopen) => stream.reopen(),
             (Sink::Stream(_), LogDeed::Clear | LogDeed::Rotate) => Ok(()),
-            (sink, LogDeed::Reopen) => sink.reopen(),
         }
     }
 }
 
 /// Does it to a log that is not open. Only a regular file is touched, and none is made.
 pub(super) fn do_to_closed(deed: LogDeed, to: Destination) -> io::Result<()> {
-    match to.path.metadata() {
-        Ok(meta) if meta.is_file() && deed != LogDeed::Reopen => Sink::open(to)?.do_to(deed),
+    match open::existing(&to.path) {
+        Ok(open) if open.may_rotate && deed != LogDeed::Reopen => FileSink::of(to, open).do_to(deed),
         Ok(_) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e),

@@ -3,18 +3,16 @@
 //! It is never rotated, never waited for, and never stops a program by an error of its own: what it has no room for is
 //! the outlet's affair. A pipe is given a megabyte of room.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::stdio::stdout;
 
-use super::{Kind, Open, Trouble};
+use super::super::open::{self, Kind, Open, OpenHow};
+use super::{Destination, Trouble};
 use crate::clock;
 
 /// What a pipe that is ready to be written has room for (pipe(7)).
@@ -23,26 +21,13 @@ const PIECE: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Stream {
     path: Arc<Path>,
+    how: OpenHow,
     open: Open,
-    /// Others have the same open file: it may not be made not to block, so it is asked before every piece.
-    is_shared: bool,
 }
 
 impl Stream {
-    pub(super) fn of(path: Arc<Path>, open: Open) -> Stream {
-        Stream { path, open, is_shared: false }
-    }
-
-    /// Our own standard output. A pipe or a terminal is opened anew; a file is gone on with where others go on, too.
-    pub(super) fn standard_output(path: &Arc<Path>) -> io::Result<Stream> {
-        let file = File::from(stdout().try_clone_to_owned()?);
-        let kind = file.metadata()?.file_type();
-        if (kind.is_fifo() || kind.is_char_device())
-            && let Ok((open, _)) = Open::named(path)
-        {
-            return Ok(Stream::of(Arc::clone(path), open));
-        }
-        Ok(Stream { path: Arc::clone(path), open: Open::of(file, Kind::Other)?, is_shared: true })
+    pub(super) fn of(Destination { path, how, .. }: Destination, open: Open) -> Stream {
+        Stream { path, how, open }
     }
 
     pub(super) fn path(&self) -> &Arc<Path> {
@@ -61,8 +46,9 @@ impl Stream {
     /// As much as there is room for.
     pub(super) fn write(&mut self, bytes: &[u8]) -> (usize, Result<(), Trouble>) {
         let mut written = 0;
-        while written < bytes.len() && (!self.is_shared || self.is_ready()) {
-            let most = if self.is_shared { PIECE } else { usize::MAX };
+        // What others have open, too, may not be made not to block: it is asked before every piece.
+        while written < bytes.len() && (!self.open.is_shared || self.is_ready()) {
+            let most = if self.open.is_shared { PIECE } else { usize::MAX };
             let piece = &bytes[written..bytes.len().min(written.saturating_add(most))];
             match (&self.open.file).write(piece) {
                 Ok(0) => return (written, Err(Trouble::Write(io::ErrorKind::WriteZero.into()))),
@@ -86,9 +72,7 @@ impl Stream {
     }
 
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        if !self.is_shared {
-            (self.open, _) = Open::named(&self.path)?;
-        }
+        self.open = open::for_writing(&self.path, &self.how)?;
         Ok(())
     }
 }

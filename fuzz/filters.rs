@@ -92,8 +92,7 @@ pub(crate) fn lines(bytes: &[u8]) {
 
 /// What every format makes of each line is one line, and tells all of it.
 fn rendered(lines: &[(Vec<u8>, bool, bool)]) {
-    let origin =
-        Origin { process: "p_1", group: "p", program: "p", pid: 7, channel: "stderr", hostname: "h" };
+    let origin = Origin { process: "p_1", group: "p", pid: 7, channel: "stderr", hostname: "h" };
     let pieces = [Piece::Literal("p| ".to_owned()), Piece::Message];
     let pattern = Format::new(&LogFormat::Pattern(Arc::new(pieces)), &origin).expect("not text");
     let json = Format::new(&LogFormat::Json, &origin).expect("not text");

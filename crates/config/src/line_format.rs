@@ -58,7 +58,10 @@ mod tests {
 
     fn read(text: &str) -> Result<LogFormat, String> {
         let outer = Scope::default().text("here", "/etc").integer("process_num", 7);
-        let scope = Scope::within(&outer).text("process_name", "web_07").text("channel", "stdout");
+        let scope = Scope::within(&outer)
+            .text("process_name", "web_07")
+            .text("channel", "stdout")
+            .text("program_name", "web");
         format(text, &scope, "program:web.stdout_logfile_format")
     }
 
@@ -92,7 +95,7 @@ mod tests {
         );
         assert_eq!(
             read("%(hostname)s%(program_name)s%(channel)s%(message)s"),
-            pattern(&[Piece::Hostname, Piece::ProgramName, Piece::Channel, Piece::Message])
+            pattern(&[Piece::Hostname, text("web"), Piece::Channel, Piece::Message])
         );
     }
 

@@ -56,7 +56,6 @@ pub enum Piece {
     Message,
     ProcessName,
     GroupName,
-    ProgramName,
     Pid,
     Channel,
     Hostname,
@@ -120,7 +119,7 @@ impl Compress {
 
 impl Piece {
     /// Those that have a name, under which they stand in a pattern.
-    pub const NAMED: [(&'static str, Piece); 8] = [
+    pub const NAMED: [(&'static str, Piece); 7] = [
         ("asctime", Piece::Asctime),
         ("channel", Piece::Channel),
         ("group_name", Piece::GroupName),
@@ -128,7 +127,6 @@ impl Piece {
         ("message", Piece::Message),
         ("pid", Piece::Pid),
         ("process_name", Piece::ProcessName),
-        ("program_name", Piece::ProgramName),
     ];
 
     /// In memory.

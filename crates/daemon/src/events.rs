@@ -24,7 +24,6 @@ pub(crate) fn line_of(told: &events::Event<'_>) -> String {
 }
 
 /// What a process has written, where its `…_events_enabled` is on.
-#[cfg_attr(not(test), expect(dead_code, reason = "the pump that hears it comes with the next change"))]
 pub(crate) fn process_log<'a>(
     process: &'a str,
     group: &'a str,
@@ -36,7 +35,6 @@ pub(crate) fn process_log<'a>(
 }
 
 /// What a process has said between the tokens for it.
-#[cfg_attr(not(test), expect(dead_code, reason = "the pump that hears it comes with the next change"))]
 pub(crate) fn process_communication<'a>(
     process: &'a str,
     group: &'a str,

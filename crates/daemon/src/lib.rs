@@ -20,6 +20,7 @@ mod leftovers;
 mod logs;
 mod memory;
 mod notes;
+mod outlets;
 mod perform;
 mod run;
 mod thread;

@@ -25,9 +25,10 @@ use crate::kept;
 use crate::launch::{self, Launcher};
 use crate::leftovers::{Record, inodes};
 use crate::logs::auto::AutoLogs;
-use crate::logs::{self, Destination, MainLog, Order, OutletPlan, Output, Pump};
+use crate::logs::{self, MainLog, Order, OutletPlan, Output, Pump, Word};
 use crate::memory::Memory;
 use crate::notes;
+use crate::outlets::{self, Customs};
 use crate::upgrade;
 
 /// How a configuration is read again.
@@ -55,6 +56,8 @@ struct Child {
     heir: Option<Heir>,
     /// Somebody else still holds its output open.
     lingers: bool,
+    /// 0 until it is known.
+    pid: i32,
 }
 
 #[derive(Debug)]
@@ -111,6 +114,8 @@ pub(crate) struct Hands {
     /// What has been said of the configuration in force.
     pub(crate) advised: BTreeSet<String>,
     pub(crate) upgrade: upgrade::Progress,
+    /// `[supervisord] strip_ansi`.
+    pub(crate) strip_ansi: bool,
 }
 
 impl Hands {
@@ -141,6 +146,7 @@ impl Hands {
             effective,
             advised,
             upgrade,
+            strip_ansi: false,
         }
     }
 
@@ -393,6 +399,7 @@ impl Hands {
                 outlets: outlets.clone(),
                 heir: None,
                 lingers: false,
+                pid: 0,
             },
         );
         self.order(Order::Open { child, process, outlets, runs: false })?;
@@ -407,13 +414,9 @@ impl Hands {
 
     /// Where the outputs of a process go.
     fn outlets(&self, process: ProcessId, config: &ProcessConfig) -> Vec<(Output, OutletPlan)> {
-        let Some(Logs { paths, .. }) = self.logs.get(&process) else { return Vec::new() };
-        let copies = self.log.keeps(LogLevel::Debug);
-        let mut outlets = vec![(Output::Stdout, outlet(paths.stdout.as_ref(), &config.stdout, copies))];
-        if !config.redirect_stderr {
-            outlets.push((Output::Stderr, outlet(paths.stderr.as_ref(), &config.stderr, copies)));
-        }
-        outlets
+        let Some(Logs { paths, group, .. }) = self.logs.get(&process) else { return Vec::new() };
+        let customs = Customs { strip_ansi: self.strip_ansi, copies: self.log.keeps(LogLevel::Debug) };
+        outlets::plans(group, config, paths, customs)
     }
 
     /// The pump has opened a child's files, or could not.
@@ -462,15 +465,17 @@ impl Hands {
     }
 
     /// The child runs: its output is the pump's from here on.
-    pub(crate) fn watch(&mut self, child: ChildId, pipes: Option<Pipes>) -> Result<(), LinkError> {
+    pub(crate) fn watch(&mut self, child: ChildId, pid: i32, pipes: Option<Pipes>) -> Result<(), LinkError> {
         let Some(pipes) = pipes else {
             let name = self.children.get(&child).map_or("", |entry| entry.config.name.as_str());
             let text = format!("too many open files: the output of '{name}' cannot be read");
             self.log.write(LogLevel::Critical, &text);
             return Ok(());
         };
-        let Pipes { stdout, stderr } = pipes;
-        self.order(Order::Watch { child, stdout, stderr })
+        if let Some(entry) = self.children.get_mut(&child) {
+            entry.pid = pid;
+        }
+        self.order(Order::Watch { child, pid, pipes })
     }
 
     pub(crate) fn spawn_failed(
@@ -518,10 +523,12 @@ impl Hands {
             let old = self.adoptable.remove(&next);
             let heir = Heir { spawned: old.as_ref().map(|old| (old.pid, old.started)) };
             let stage = Stage::Running;
-            self.children
-                .insert(next, Child { config, process, stage, outlets, heir: Some(heir), lingers: false });
+            self.children.insert(
+                next,
+                Child { config, process, stage, outlets, heir: Some(heir), lingers: false, pid: 0 },
+            );
             if let Some(old) = old {
-                self.watch(next, old.pipes)?;
+                self.watch(next, old.pid, old.pipes)?;
             }
         }
         Ok(())
@@ -537,12 +544,29 @@ impl Hands {
     }
 
     /// A child has written something that somebody wants to know of.
-    pub(crate) fn said(&mut self, child: ChildId, output: Output, data: &[u8]) {
-        let Some(Child { config, .. }) = self.children.get(&child) else { return };
-        let channel = output.name();
-        self.log.write_with(LogLevel::Debug, || {
-            format!("'{}' {channel} output:\n{}", config.name, String::from_utf8_lossy(data))
-        });
+    pub(crate) fn said(&mut self, child: ChildId, output: Output, word: Word, data: &[u8]) {
+        let Some(Child { config, process, pid, .. }) = self.children.get(&child) else { return };
+        let Some(Logs { group, .. }) = self.logs.get(process) else { return };
+        let (name, pid) = (&*config.name, *pid);
+        if word == Word::Piece {
+            self.log.write_with(LogLevel::Debug, || {
+                format!("'{name}' {} output:\n{}", output.name(), provost_wire::events::decoded(data))
+            });
+        }
+        let channel = match output {
+            Output::Stdout => &config.stdout,
+            Output::Stderr => &config.stderr,
+        };
+        let told = match word {
+            Word::Piece if !channel.events_enabled => return,
+            Word::Piece => events::process_log(name, group, pid, output, data),
+            Word::Message => {
+                let text = format!("'{name}' {} emitted a comm event", output.name());
+                self.log.write(LogLevel::Debug, &text);
+                events::process_communication(name, group, pid, output, data)
+            }
+        };
+        self.log.write_with(LogLevel::Trace, || events::line_of(&told));
     }
 
     /// Nobody holds the output of a child open any more that has ended.
@@ -564,8 +588,7 @@ impl Hands {
             // Nobody's any more: read, so that nobody waits, and dropped.
             None => (ProcessId(u32::MAX), Vec::new()),
         };
-        let Pipes { stdout, stderr } = pipes;
-        self.order(Order::Linger { heir: logs::Heir { child, process, outlets }, stdout, stderr })
+        self.order(Order::Linger { heir: logs::Heir { child, process, outlets }, pid: 0, pipes })
     }
 
     /// The keeper's word that a child runs. That of one which has taken another's place waits until the core knows of it.
@@ -577,7 +600,7 @@ impl Hands {
         pipes: Option<Pipes>,
     ) -> Result<Option<Input>, LinkError> {
         self.write_down(child, pid, inodes(pipes.as_ref()))?;
-        self.watch(child, pipes)?;
+        self.watch(child, pid, pipes)?;
         Ok(match self.children.get_mut(&child).and_then(|entry| entry.heir.as_mut()) {
             Some(heir) => {
                 heir.spawned = Some((pid, at));
@@ -638,11 +661,12 @@ impl Hands {
             outlets: outlets.clone(),
             heir: None,
             lingers: false,
+            pid: 0,
         };
         self.children.insert(child, entry);
         self.order(Order::Open { child, process, outlets, runs: true })?;
-        let pipes = self.adoptable.remove(&child).and_then(|old| old.pipes);
-        self.watch(child, pipes)
+        let (pid, pipes) = self.adoptable.remove(&child).map_or((0, None), |old| (old.pid, old.pipes));
+        self.watch(child, pid, pipes)
     }
 
     /// All children of an earlier brain have been taken over.
@@ -684,20 +708,6 @@ impl Hands {
                 }
             },
         }
-    }
-}
-
-/// `path` is that of the log file, if there is one; `copies` if the main log gets a copy of everything.
-fn outlet(path: Option<&Arc<Path>>, channel: &Channel, copies: bool) -> OutletPlan {
-    let file = path.map(|path| Destination {
-        maxbytes: channel.maxbytes,
-        backups: channel.backups,
-        ..Destination::new(Arc::clone(path))
-    });
-    OutletPlan {
-        sinks: file.into_iter().collect(),
-        overflow: channel.overflow,
-        tells: channel.events_enabled || copies,
     }
 }
 

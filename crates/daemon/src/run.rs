@@ -196,8 +196,8 @@ impl Loop {
                     self.hands.log.write(level, &text);
                     None
                 }
-                Notice::Said { child, output, data } => {
-                    self.hands.said(child, output, &data);
+                Notice::Said { child, output, word, data } => {
+                    self.hands.said(child, output, word, &data);
                     None
                 }
             };

@@ -15,7 +15,9 @@ use super::past::Past;
 use crate::console::complain;
 use crate::kept::{self, Versions};
 use crate::logs::auto::AutoLogs;
-use crate::logs::{self, Destination, Journal, MainLog, MainSource, Notice, Outlet, Pump, Sink, journal};
+use crate::logs::{
+    self, Destination, Journal, MainLog, MainSource, Notice, Outlet, Pump, Sink, Target, journal,
+};
 use crate::wake::Post;
 
 /// The names under which the keeper holds the pipe of our own lines, and how much it is to hold: a thousand programs say
@@ -33,13 +35,14 @@ pub(super) fn open(
 ) -> Result<(Pump, MainLog), Refusal> {
     let settings = &config.supervisord;
     let mut sinks = Vec::new();
-    if let LogTarget::File(path) = &settings.logfile {
-        sinks.push(open_file(path, settings, past)?);
+    match &settings.logfile {
+        LogTarget::File(path) => sinks.push(open_file(path, settings, past)?),
+        LogTarget::Syslog => sinks.push((Target::OwnSyslog, Sink::of(&Target::OwnSyslog).ok())),
     }
     if !past.in_background() && !settings.silent {
-        let to = Destination::new(Path::new("/dev/stdout"));
+        let to = Target::Named(Destination::new(Path::new("/dev/stdout")));
         // A closed standard output is no reason not to start.
-        if let Ok(copy) = Sink::open(to.clone()) {
+        if let Ok(copy) = Sink::of(&to) {
             sinks.push((to, Some(copy)));
         }
     }
@@ -60,17 +63,13 @@ pub(super) fn open(
 }
 
 /// Programs that run already need a brain more than a brain needs its log.
-fn open_file(
-    path: &Path,
-    settings: &Supervisord,
-    past: &Past,
-) -> Result<(Destination, Option<Sink>), Refusal> {
-    let to = Destination {
+fn open_file(path: &Path, settings: &Supervisord, past: &Past) -> Result<(Target, Option<Sink>), Refusal> {
+    let to = Target::Named(Destination {
         maxbytes: settings.logfile_maxbytes,
         backups: settings.logfile_backups,
         ..Destination::new(path)
-    };
-    match Sink::open(to.clone()) {
+    });
+    match Sink::of(&to) {
         Ok(sink) => Ok((to, Some(sink))),
         Err(e) => {
             let text = format!("cannot open the log file {}: {e}", path.display());

@@ -85,6 +85,7 @@ impl Brain {
             Start::Resumed(resumed) => (resumed.effective.clone(), Some(resumed)),
         };
         let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, (memory, effective));
+        hands.strip_ansi = config.supervisord.strip_ansi;
         hands.fcgi = fcgi;
         hands.record = record;
         hands.advised = config.advice.iter().map(ToString::to_string).collect();

@@ -19,6 +19,7 @@ use rustix::io::{Errno, ioctl_fionread, read};
 use rustix::pipe::{SpliceFlags, splice};
 
 use super::journal::{Flow, Journal};
+use super::treatment::Bench;
 use crate::clock;
 
 /// One read at most; the size of Supervisor's (SPEC 4.2).
@@ -34,6 +35,7 @@ pub(super) struct Carrier {
     journal: Option<Journal>,
     /// Empty until it is needed.
     buffer: Vec<u8>,
+    bench: Bench,
     /// The journal could not take a chunk once.
     has_refused: bool,
     /// A disk had no room: until then little is read at a time, as it may have to be kept.
@@ -42,11 +44,22 @@ pub(super) struct Carrier {
 
 impl Carrier {
     pub(super) fn new(journal: Option<Journal>) -> Carrier {
-        Carrier { journal, buffer: Vec::new(), has_refused: false, is_short_until: Mono(0) }
+        Carrier {
+            journal,
+            buffer: Vec::new(),
+            bench: Bench::new(),
+            has_refused: false,
+            is_short_until: Mono(0),
+        }
     }
 
     pub(super) fn journal(&mut self) -> Option<&mut Journal> {
         self.journal.as_mut()
+    }
+
+    /// Where a piece is treated.
+    pub(super) fn bench(&mut self) -> &mut Bench {
+        &mut self.bench
     }
 
     /// The journal cannot take a chunk, it has to go by hand. Whether it is the first time, which is when it is told.
@@ -66,8 +79,8 @@ impl Carrier {
         if is_short { LITTLE } else { BUFFER }
     }
 
-    /// Reads a chunk by hand.
-    pub(super) fn read(&mut self, pipe: &OwnedFd) -> (Flow, &[u8]) {
+    /// Reads a chunk by hand, for whoever is to treat it.
+    pub(super) fn read(&mut self, pipe: &OwnedFd) -> (Flow, &[u8], &mut Bench) {
         let most = self.most();
         if self.buffer.capacity() > most {
             self.buffer = Vec::new();
@@ -80,7 +93,7 @@ impl Carrier {
             Err(Errno::AGAIN | Errno::INTR) => Flow::Dry,
             Err(_) => Flow::Ended,
         };
-        (flow, &self.buffer)
+        (flow, &self.buffer, &mut self.bench)
     }
 }
 

@@ -46,7 +46,6 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use super::death;
 use super::open::Open;
 use super::recovery::{self, Found};
-use super::sink::Sink;
 use super::slot::{self, MOST, Mark, Slot};
 
 /// How many chunks can wait, one that is on its way included.
@@ -145,11 +144,17 @@ impl Journal {
 
     /// Steps 1 and 2: from a pipe, for a file, at most so many bytes. What was taken is to be [`Journal::put`], [`Journal::set_aside`]
     /// or [`Journal::give_up`] before anything else is taken. An error is the journal's own; nothing was taken then.
-    pub(super) fn take(&mut self, pipe: &OwnedFd, sink: &Sink, most: usize) -> io::Result<Flow> {
+    pub(super) fn take(
+        &mut self,
+        pipe: &OwnedFd,
+        path: &Arc<Path>,
+        to: &Open,
+        most: usize,
+    ) -> io::Result<Flow> {
         debug_assert!(self.slot.mark().left() == 0, "what was taken is still here");
-        self.aim(sink.path())?;
-        let before = sink.file().end()?;
-        self.slot.set(&self.memory, Mark { file: Some(sink.file().id), before, taken: 0, done: 0 });
+        self.aim(path)?;
+        let before = to.end()?;
+        self.slot.set(&self.memory, Mark { file: Some(to.id), before, taken: 0, done: 0 });
         match splice(pipe, None, &self.into, None, most.min(MOST), SpliceFlags::NONBLOCK) {
             Ok(0) => Ok(Flow::Ended),
             Ok(n) => {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::logs::open::Kind;
 use crate::logs::scene::Dir;
-use crate::logs::sink::Destination;
+use crate::logs::sink::{Destination, Sink};
 
 /// A program with its pipe, files that it may write to, and what the keeper holds.
 struct World {
@@ -47,7 +47,7 @@ impl World {
     /// A chunk out of the pipe, and then death before a byte of it is written.
     fn taken(&self) {
         let sink = self.sink("log", 0);
-        assert!(matches!(self.brain().take(&self.pipe, &sink, MOST), Ok(Flow::Some(_))));
+        assert!(matches!(self.brain().take(&self.pipe, sink.path(), sink.file(), MOST), Ok(Flow::Some(_))));
     }
 
     /// Brains come up and die, each one step later than the one before, until one lives; returns what it said.
@@ -85,7 +85,7 @@ fn live(world: &World, names: &[&str], maxbytes: u64) {
     let mut turn = 0;
     while world.has_output() {
         let sink = &mut sinks[turn % names.len()];
-        if let Flow::Some(_) = journal.take(&world.pipe, sink, MOST).unwrap() {
+        if let Flow::Some(_) = journal.take(&world.pipe, sink.path(), sink.file(), MOST).unwrap() {
             let size = journal.put(sink.file()).unwrap();
             sink.grown(size).unwrap();
         }
@@ -223,7 +223,7 @@ fn a_brain_that_is_killed() {
     let mut sink =
         Sink::open(Destination { maxbytes: 1_000_000, backups: 10_000, ..Destination::new(path) }).unwrap();
     loop {
-        if let Flow::Some(_) = journal.take(&pipe, &sink, MOST).unwrap() {
+        if let Flow::Some(_) = journal.take(&pipe, sink.path(), sink.file(), MOST).unwrap() {
             let size = journal.put(sink.file()).unwrap();
             sink.grown(size).unwrap();
         }
@@ -300,10 +300,10 @@ fn a_chunk_goes_to_the_directory_that_it_was_meant_for() {
     let (first, second) = (world.sink("log", 0), world.sink("other/log", 0));
     let mut brain = world.brain();
     (&world.program).write_all(b"one\n").unwrap();
-    brain.take(&world.pipe, &first, MOST).unwrap();
+    brain.take(&world.pipe, first.path(), first.file(), MOST).unwrap();
     assert_eq!(brain.put(first.file()).unwrap(), 4, "the size of the file");
     (&world.program).write_all(b"two\n").unwrap();
-    brain.take(&world.pipe, &second, MOST).unwrap();
+    brain.take(&world.pipe, second.path(), second.file(), MOST).unwrap();
     assert_eq!(world.recover_in_the_end(), None);
     assert_eq!(
         (world.content().as_str(), world.dir.content("other/log").as_deref()),
@@ -365,8 +365,9 @@ fn a_device_shows_what_was_on_its_way_again() {
         maxbytes: 1,
         backups: 0,
         ..Destination::new(std::path::Path::new("/dev/null"))
-    });
-    assert!(matches!(world.brain().take(&world.pipe, &null.unwrap(), MOST), Ok(Flow::Some(6))));
+    })
+    .unwrap();
+    assert!(matches!(world.brain().take(&world.pipe, null.path(), null.file(), MOST), Ok(Flow::Some(6))));
     assert_eq!(world.recover_in_the_end(), None);
 }
 
@@ -376,7 +377,7 @@ fn only_so_much_is_taken_as_there_is_room_for() {
     (&world.program).write_all(b"one and two\n").unwrap();
     let (sink, mut brain) = (world.sink("log", 0), world.brain());
     for (most, size) in [(3, 3), (5, 8), (1 << 30, 12)] {
-        assert!(matches!(brain.take(&world.pipe, &sink, most), Ok(Flow::Some(_))));
+        assert!(matches!(brain.take(&world.pipe, sink.path(), sink.file(), most), Ok(Flow::Some(_))));
         assert_eq!(brain.put(sink.file()).unwrap(), size);
     }
     assert_eq!(world.content(), "one and two\n");
@@ -393,7 +394,7 @@ fn refusing(world: &World) -> Open {
 fn stall(world: &World, brain: &mut Journal, text: &str) -> Option<Stalled> {
     (&world.program).write_all(text.as_bytes()).unwrap();
     let sink = world.sink("log", 0);
-    assert!(matches!(brain.take(&world.pipe, &sink, MOST), Ok(Flow::Some(_))));
+    assert!(matches!(brain.take(&world.pipe, sink.path(), sink.file(), MOST), Ok(Flow::Some(_))));
     brain.put(&refusing(world)).unwrap_err();
     brain.set_aside()
 }
@@ -411,7 +412,7 @@ fn what_a_file_does_not_take_waits_while_others_go_on() {
     let other = world.sink("other", 0);
     for n in 0..100 {
         (&world.program).write_all(b"more\n").unwrap();
-        assert_eq!(brain.take(&world.pipe, &other, MOST).unwrap(), Flow::Some(5));
+        assert_eq!(brain.take(&world.pipe, other.path(), other.file(), MOST).unwrap(), Flow::Some(5));
         assert_eq!(brain.put(other.file()).unwrap(), (n + 1) * 5);
     }
     let before = memory_in_use(&world);
@@ -436,7 +437,7 @@ fn what_a_file_takes_in_pieces_is_there_once() {
     rustix::io::ioctl_fionbio(&program, true).unwrap();
     let to = Open { file: OwnedFd::from(program).into(), kind: Kind::Pipe, ..refusing(&world) };
     let (sink, mut brain, mut read) = (world.sink("log", 0), world.brain(), vec![0; text.len()]);
-    brain.take(&world.pipe, &sink, MOST).unwrap();
+    brain.take(&world.pipe, sink.path(), sink.file(), MOST).unwrap();
     assert_eq!(brain.put(&to).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     let mut stalled = brain.set_aside().unwrap();
     let mut have = 0;
@@ -456,7 +457,7 @@ fn live_through_a_full_disk(world: &World) {
     let (sink, refusing) = (world.sink("log", 0), refusing(world));
     let mut turn = 0;
     while world.has_output() {
-        journal.take(&world.pipe, &sink, 4).unwrap();
+        journal.take(&world.pipe, sink.path(), sink.file(), 4).unwrap();
         turn += 1;
         if turn == 2 {
             journal.put(sink.file()).unwrap();
@@ -526,12 +527,12 @@ fn what_was_given_up_is_not_seen_again() {
         let world = World::new();
         (&world.program).write_all(b"lost\n").unwrap();
         let (sink, mut brain) = (world.sink("log", 0), world.brain());
-        brain.take(&world.pipe, &sink, MOST).unwrap();
+        brain.take(&world.pipe, sink.path(), sink.file(), MOST).unwrap();
         let died = death::after(steps, || brain.give_up());
         let mut brain = world.brain();
         assert_eq!(recover(&mut brain), None);
         (&world.program).write_all(b"more\n").unwrap();
-        brain.take(&world.pipe, &sink, MOST).unwrap();
+        brain.take(&world.pipe, sink.path(), sink.file(), MOST).unwrap();
         brain.put(sink.file()).unwrap();
         let content = world.content();
         assert!(content == "more\n" || died && content == "lost\nmore\n", "{content:?}");
@@ -572,7 +573,7 @@ fn a_doubt_is_kept_until_the_file_can_be_looked_into() {
     fs::create_dir(world.dir.file("mount")).unwrap();
     let sink = world.sink("mount/log", 0);
     (&world.program).write_all(b"chunk\n").unwrap();
-    world.brain().take(&world.pipe, &sink, MOST).unwrap();
+    world.brain().take(&world.pipe, sink.path(), sink.file(), MOST).unwrap();
     append(world.dir.file("mount/log"), b"chu");
     fs::rename(world.dir.file("mount"), world.dir.file("away")).unwrap();
     let mut brain = world.brain();

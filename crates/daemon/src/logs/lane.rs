@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use provost_config::LogLevel;
 use provost_core::{ChildId, LogDeed, Mono, ProcessId};
+use provost_keeper::Pipes;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::{Errno, ioctl_fionread};
@@ -29,7 +30,7 @@ use super::journal::{Flow, Journal, Recovered, Stalled};
 use super::outlet::{self, LOOK_AGAIN, OnRefusal, Outlet, OutletPlan, TRY_AGAIN};
 use super::pump::{Heir, Notice, Order};
 use super::reports::Reports;
-use super::treatment::Treatment;
+use super::treatment::{Course, Treatment};
 use super::{open, recovery};
 use crate::clock;
 use crate::wake::Bell;
@@ -38,6 +39,8 @@ use crate::wake::Bell;
 const PIPE: usize = 64 * 1024;
 /// How long the end of a child is held back for last words that find no room.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How soon whoever listens to programs has caught up a little.
+const SHORTLY: Duration = Duration::from_millis(10);
 /// A sink that takes nothing for so long is told of.
 const LONG: Duration = Duration::from_secs(10);
 /// The tokens of the bell and of the main log's pipe; others count on from there.
@@ -106,7 +109,7 @@ struct Source {
 /// A child between `Open` and `Finish`.
 #[derive(Debug, Default)]
 struct Child {
-    outlets: Vec<(Key, bool)>,
+    outlets: Vec<(Key, Arc<Course>)>,
     sources: Vec<u64>,
 }
 
@@ -327,12 +330,7 @@ impl Lane {
                 let result = self.open(child, process, outlets, on_refusal);
                 self.notify(Notice::Opened { child, result });
             }
-            Order::Watch { child, stdout, stderr } => {
-                self.watch(child, Output::Stdout, stdout);
-                if let Some(stderr) = stderr {
-                    self.watch(child, Output::Stderr, stderr);
-                }
-            }
+            Order::Watch { child, pid, pipes } => self.watch_both(child, pid, pipes),
             Order::Cancel { child } => {
                 if let Some(child) = self.children.remove(&child) {
                     self.release_all(&child);
@@ -344,13 +342,10 @@ impl Lane {
                     self.inherit(heir);
                 }
             }
-            Order::Linger { heir, stdout, stderr } => {
+            Order::Linger { heir, pid, pipes } => {
                 let child = heir.child;
                 self.inherit(heir);
-                self.watch(child, Output::Stdout, stdout);
-                if let Some(stderr) = stderr {
-                    self.watch(child, Output::Stderr, stderr);
-                }
+                self.watch_both(child, pid, pipes);
                 self.finish(child, None, Answer::Dry);
             }
             Order::Logs { process, deed, outlets } => {
@@ -365,7 +360,8 @@ impl Lane {
             Order::MainLog { ask, deed } => {
                 // What was said before belongs into the file of before.
                 self.say_all();
-                let result = self.do_to(Key::MainLog, deed, OutletPlan::default());
+                let main_log = self.outlets.get_mut(&Key::MainLog);
+                let result = main_log.map_or(Ok(()), |shared| shared.outlet.do_to(deed));
                 self.notify(Notice::MainLogDone { ask, result });
             }
             Order::Record(change) => {
@@ -398,7 +394,7 @@ impl Lane {
         let mut entry = Child::default();
         for (output, plan) in plans {
             let key = Key::Of(process, output);
-            let tells = plan.tells;
+            let course = Arc::clone(&plan.course);
             // The last child's files may still be open: a grandchild of it writes there.
             if let Entry::Vacant(place) = self.outlets.entry(key) {
                 match Outlet::open(plan, on_refusal, &self.parts.reports) {
@@ -418,7 +414,7 @@ impl Lane {
                 }
             }
             self.using(key);
-            entry.outlets.push((key, tells));
+            entry.outlets.push((key, course));
         }
         self.children.insert(child, entry);
         Ok(())
@@ -430,10 +426,17 @@ impl Lane {
         let _ = self.open(child, process, outlets, OnRefusal::TryAgain);
     }
 
-    fn watch(&mut self, child: ChildId, output: Output, pipe: OwnedFd) {
+    fn watch_both(&mut self, child: ChildId, pid: i32, Pipes { stdout, stderr }: Pipes) {
+        self.watch(child, pid, Output::Stdout, stdout);
+        if let Some(stderr) = stderr {
+            self.watch(child, pid, Output::Stderr, stderr);
+        }
+    }
+
+    fn watch(&mut self, child: ChildId, pid: i32, output: Output, pipe: OwnedFd) {
         let entry = self.children.entry(child).or_default();
-        let of_this = |(key, _): &&(Key, bool)| matches!(key, Key::Of(_, o) if *o == output);
-        let outlet = entry.outlets.iter().find(of_this).copied();
+        let of_this = |(key, _): &&(Key, Arc<Course>)| matches!(key, Key::Of(_, o) if *o == output);
+        let outlet = entry.outlets.iter().find(of_this).cloned();
         let token = self.next_token;
         self.next_token += 1;
         if let Err(e) = epoll::add(&self.poll, &pipe, EventData::new_u64(token), EventFlags::IN) {
@@ -441,7 +444,7 @@ impl Lane {
             return self.reports().say(LogLevel::Critical, text);
         }
         entry.sources.push(token);
-        let treatment = outlet.and_then(|(_, tells)| Treatment::new(child, output, tells));
+        let treatment = outlet.as_ref().and_then(|(_, course)| Treatment::new(child, output, pid, course));
         let key = outlet.map(|(key, _)| key);
         self.sources.insert(token, Source::new(pipe, Some(child), key, treatment));
         if let Some(key) = key {
@@ -483,11 +486,11 @@ impl Lane {
     fn end(&mut self, child: ChildId) {
         let Some(Ending { entry, last_words, answer }) = self.endings.remove(&child) else { return };
         if let Some(words) = last_words
-            && let Some((key, _)) = entry.outlets.iter().max()
+            && let Some(key) = entry.outlets.iter().map(|(key, _)| key).max()
             && let Some(shared) = self.outlets.get_mut(key)
         {
             // To standard error, or where that goes.
-            shared.outlet.give(words.as_bytes(), &self.parts.reports);
+            shared.outlet.add(&words, &self.parts.reports);
         }
         let open: Vec<u64> =
             entry.sources.iter().copied().filter(|token| self.sources.contains_key(token)).collect();
@@ -530,6 +533,10 @@ impl Lane {
     fn read(&mut self, token: u64) -> Flow {
         let Some(source) = self.sources.get_mut(&token) else { return Flow::Dry };
         let treatment = source.treatment.as_deref_mut();
+        if treatment.as_ref().is_some_and(|treatment| treatment.tells()) && self.parts.reports.are_too_many()
+        {
+            return Flow::NoRoom;
+        }
         let Some(key) = source.outlet else { return self.carrier.read(&source.pipe).0 };
         let Some(shared) = self.outlets.get_mut(&key) else { return self.carrier.read(&source.pipe).0 };
         let flow = shared.outlet.carry(&source.pipe, treatment, &mut self.carrier, &self.parts.reports);
@@ -540,7 +547,15 @@ impl Lane {
     }
 
     fn close(&mut self, token: u64) {
-        let Some(source) = self.sources.remove(&token) else { return };
+        let Some(mut source) = self.sources.remove(&token) else { return };
+        if let (Some(treatment), Some(key)) = (&mut source.treatment, source.outlet)
+            && let Some(shared) = self.outlets.get_mut(&key)
+        {
+            shared.outlet.finish(treatment, &mut self.carrier, &self.parts.reports);
+            if shared.wait.is_none() && !shared.outlet.has_room() {
+                self.begin_to_wait(key);
+            }
+        }
         // Closing would remove it too, were there not the keeper's copy of the pipe.
         let _ = epoll::delete(&self.poll, &source.pipe);
         if let Some(key) = source.outlet {
@@ -561,8 +576,12 @@ impl Lane {
         source.is_parked = true;
         // What has hung up would be told of again and again.
         let _ = epoll::delete(&self.poll, &source.pipe);
-        if let Some(shared) = source.outlet.and_then(|key| self.outlets.get_mut(&key)) {
-            shared.parked.push_back(token);
+        let Some(key) = source.outlet else { return };
+        let Some(shared) = self.outlets.get_mut(&key) else { return };
+        shared.parked.push_back(token);
+        if shared.wait.is_none() {
+            // Its listeners have to catch up.
+            self.begin_to_wait(key);
         }
     }
 
@@ -587,8 +606,13 @@ impl Lane {
                 is_watched = true;
             }
         }
-        if !is_watched {
-            let at = clock::now().mono + TRY_AGAIN;
+        if !is_watched || outlet.try_again().is_some() {
+            let now = clock::now().mono;
+            let at = match outlet.try_again() {
+                Some(at) => at.max(now + SHORTLY),
+                None if outlet.has_room() => now + SHORTLY,
+                None => now + TRY_AGAIN,
+            };
             wait.timer = Some(at);
             self.due.insert((at, Due::Room(key)));
         }
@@ -696,6 +720,12 @@ impl Lane {
     fn do_to(&mut self, key: Key, deed: LogDeed, plan: OutletPlan) -> Result<(), String> {
         let Some(shared) = self.outlets.get_mut(&key) else { return outlet::do_to_closed(deed, plan) };
         let result = shared.outlet.do_to(deed);
+        if deed == LogDeed::Clear {
+            let of_this = self.sources.values_mut().filter(|source| source.outlet == Some(key));
+            of_this
+                .filter_map(|source| source.treatment.as_mut())
+                .for_each(|treatment| treatment.forget_captured());
+        }
         self.try_again(key);
         result
     }
@@ -735,7 +765,7 @@ impl Lane {
         let Some(Quitting { lines, for_good, .. }) = self.quitting.take() else { return false };
         self.say_all();
         if let Some(shared) = self.outlets.get_mut(&Key::MainLog) {
-            shared.outlet.give(&lines, &self.parts.reports);
+            shared.outlet.add(&String::from_utf8_lossy(&lines), &self.parts.reports);
         }
         for shared in self.outlets.values() {
             let pipes = shared.parked.iter().filter_map(|token| self.sources.get(token));

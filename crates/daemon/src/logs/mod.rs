@@ -13,7 +13,6 @@
 pub(crate) mod auto;
 mod carry;
 mod death;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the lanes are about to use it"))]
 mod filter;
 mod heat;
 mod inherited;
@@ -34,14 +33,17 @@ mod sink;
 mod slot;
 mod treatment;
 mod walk;
+mod wire;
 
 pub(crate) use journal::Journal;
 pub(crate) use lane::MainSource;
 pub(crate) use main_log::MainLog;
-pub(crate) use open::for_reading;
+pub(crate) use open::{OpenHow, for_reading};
 pub(crate) use outlet::{Outlet, OutletPlan, no_journal};
 pub(crate) use pump::{Heir, Notice, Order, Patience, Pump};
-pub(crate) use sink::{Destination, Sink};
+pub(crate) use reports::Word;
+pub(crate) use sink::{Destination, Sink, Speaker, Target};
+pub(crate) use treatment::Course;
 
 /// Which output of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -21,8 +21,8 @@ use super::carry::{Carrier, pass_on};
 use super::journal::{Flow, Stalled};
 use super::line::line;
 use super::reports::Reports;
-use super::sink::{self, Destination, Sink, Trouble};
-use super::treatment::Treatment;
+use super::sink::{self, Sink, Target, Trouble};
+use super::treatment::{Bench, Course, Treated, Treatment};
 use crate::clock;
 
 /// How soon a sink is tried again that cannot say when it has room.
@@ -31,12 +31,12 @@ pub(super) const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// One output of a process, as configured.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OutletPlan {
-    pub(crate) sinks: Vec<Destination>,
+    pub(crate) sinks: Vec<Target>,
     pub(crate) overflow: Overflow,
-    /// Whether every piece is to be told of: to those who listen to PROCESS_LOG, or to the main log at level debug.
-    pub(crate) tells: bool,
+    /// What is done on the way there.
+    pub(crate) course: Arc<Course>,
 }
 
 /// Some sinks and what they have not taken.
@@ -57,7 +57,7 @@ enum Kind {
 
 #[derive(Debug)]
 struct Slot {
-    to: Destination,
+    to: Target,
     state: State,
     /// Taken out of the pipe, and not by the sink: in the journal, and behind that in memory.
     aside: Option<Stalled>,
@@ -100,13 +100,12 @@ impl Outlet {
     pub(super) fn open(plan: OutletPlan, on_refusal: OnRefusal, reports: &Reports) -> io::Result<Outlet> {
         let mut slots = Vec::with_capacity(plan.sinks.len());
         for to in plan.sinks {
-            let state = match Sink::open(to.clone()) {
+            let state = match Sink::of(&to) {
                 Ok(sink) => State::Open(sink),
                 Err(e) if on_refusal == OnRefusal::Fail => return Err(e),
                 Err(e) => {
-                    let path = to.path.display();
-                    let fate = fate(plan.overflow);
-                    reports.say(LogLevel::Critical, format!("cannot open {path}: {e}; {fate}"));
+                    let (name, fate) = (to.name(), fate(plan.overflow));
+                    reports.say(LogLevel::Critical, format!("cannot open {name}: {e}; {fate}"));
                     State::missing()
                 }
             };
@@ -116,7 +115,7 @@ impl Outlet {
     }
 
     /// The main log's. A file that could not be opened keeps nobody from anything.
-    pub(crate) fn of_main_log(sinks: Vec<(Destination, Option<Sink>)>) -> Outlet {
+    pub(crate) fn of_main_log(sinks: Vec<(Target, Option<Sink>)>) -> Outlet {
         let slots =
             sinks.into_iter().map(|(to, sink)| Slot::new(to, sink.map_or_else(State::missing, State::Open)));
         Outlet { slots: slots.collect(), overflow: Overflow::Drop, kind: Kind::Main }
@@ -164,8 +163,9 @@ impl Outlet {
         let how = self.how();
         let (first, others) = self.slots.split_first_mut()?;
         let State::Open(sink) = &mut first.state else { return None };
+        let (path, file) = sink.by_name()?;
         let most = carrier.most();
-        let flow = match carrier.journal()?.take(pipe, sink, most) {
+        let flow = match carrier.journal()?.take(pipe, path, file, most) {
             Ok(flow) => flow,
             Err(e) => {
                 if carrier.refuse() {
@@ -178,18 +178,18 @@ impl Outlet {
         let journal = carrier.journal()?;
         let is_seen = treatment.is_some() || !others.is_empty();
         let chunk = if is_seen { journal.chunk().unwrap_or_default() } else { Vec::new() };
-        match journal.put(sink.file()) {
+        match journal.put(file) {
             Ok(size) => {
                 let result = sink.grown(size);
                 first.settle(&[], result, how, reports);
             }
             Err(e) => first.keep(e, how, carrier, reports),
         }
-        if let Some(treatment) = treatment {
-            treatment.see(&chunk, reports);
-        }
-        for slot in others {
-            slot.give(&chunk, how, reports);
+        if is_seen {
+            let treated = treat(treatment, &chunk, carrier.bench(), reports);
+            for slot in others {
+                slot.give(slot.share(treated), how, reports);
+            }
         }
         Some(flow)
     }
@@ -201,21 +201,30 @@ impl Outlet {
         carrier: &mut Carrier,
         reports: &Reports,
     ) -> Flow {
-        let (flow, chunk) = carrier.read(pipe);
+        let (flow, chunk, bench) = carrier.read(pipe);
         if let Flow::Some(_) = flow {
-            if let Some(treatment) = treatment {
-                treatment.see(chunk, reports);
-            }
-            self.give(chunk, reports);
+            let treated = treat(treatment, chunk, bench, reports);
+            self.give(treated, reports);
         }
         flow
     }
 
+    /// The pipe has ended: what a treatment has held back comes out.
+    pub(super) fn finish(&mut self, treatment: &mut Treatment, carrier: &mut Carrier, reports: &Reports) {
+        let treated = treatment.end(carrier.bench(), reports);
+        self.give(treated, reports);
+    }
+
+    /// Words that nobody but us has said.
+    pub(super) fn add(&mut self, words: &str, reports: &Reports) {
+        self.give(Treated { bytes: words.as_bytes(), lines: words.as_bytes() }, reports);
+    }
+
     /// To every sink; what one does not take waits for it, or is dropped.
-    pub(super) fn give(&mut self, bytes: &[u8], reports: &Reports) {
+    fn give(&mut self, treated: Treated<'_>, reports: &Reports) {
         let how = self.how();
         for slot in &mut self.slots {
-            slot.give(bytes, how, reports);
+            slot.give(slot.share(treated), how, reports);
         }
     }
 
@@ -230,7 +239,7 @@ impl Outlet {
     /// What an earlier brain could not write to one of these files goes there first. Given back if it is none of them.
     pub(super) fn adopt(&mut self, stalled: Stalled) -> Option<Stalled> {
         let mut slots = self.slots.iter_mut();
-        match slots.find(|slot| slot.to.path == *stalled.path() && slot.aside.is_none()) {
+        match slots.find(|slot| slot.is_named(stalled.path()) && slot.aside.is_none()) {
             Some(slot) => slot.aside.replace(stalled),
             None => Some(stalled),
         }
@@ -253,6 +262,15 @@ impl Outlet {
         })
     }
 
+    /// When to try again where a sink knows the time.
+    pub(super) fn try_again(&self) -> Option<Mono> {
+        let open = self.slots.iter().filter_map(|slot| match &slot.state {
+            State::Open(sink) if slot.has_something() => sink.try_again(),
+            _ => None,
+        });
+        open.min()
+    }
+
     /// What becomes writable when there is room again.
     pub(super) fn waits_for(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let stuck = self.slots.iter().filter(|slot| slot.has_something());
@@ -266,7 +284,7 @@ impl Outlet {
     pub(super) fn tell_of_long(&self, time: Duration, reports: &Reports) {
         for slot in self.slots.iter().filter(|slot| !slot.troubled) {
             if slot.has_something() {
-                let (path, secs) = (slot.to.path.display(), time.as_secs());
+                let (path, secs) = (slot.to.name(), time.as_secs());
                 let text =
                     format!("{path} has taken nothing for {secs} seconds; the output that goes there waits");
                 reports.say(LogLevel::Warn, text);
@@ -277,7 +295,7 @@ impl Outlet {
     /// And that it is over.
     pub(super) fn tell_of_room(&self, reports: &Reports) {
         for slot in &self.slots {
-            reports.say(LogLevel::Info, format!("{} takes output again", slot.to.path.display()));
+            reports.say(LogLevel::Info, format!("{} takes output again", slot.to.name()));
         }
     }
 
@@ -289,7 +307,7 @@ impl Outlet {
             let bytes = unread + (slot.waiting.len() + aside) as u64;
             let is_stuck = slot.has_something() || matches!(slot.state, State::Missing { .. });
             if is_stuck && bytes > 0 {
-                let path = slot.to.path.display();
+                let path = slot.to.name();
                 let text = format!("{path} took nothing until the end: {bytes} bytes of output are lost");
                 reports.say(LogLevel::Critical, text);
             }
@@ -329,7 +347,7 @@ struct How {
 }
 
 impl Slot {
-    fn new(to: Destination, state: State) -> Slot {
+    fn new(to: Target, state: State) -> Slot {
         Slot {
             to,
             state,
@@ -341,6 +359,15 @@ impl Slot {
         }
     }
 
+    /// What of it is for this one.
+    fn share<'a>(&self, treated: Treated<'a>) -> &'a [u8] {
+        if self.to.is_wire() { treated.lines } else { treated.bytes }
+    }
+
+    fn is_named(&self, path: &Path) -> bool {
+        matches!(&self.to, Target::Named(to) if *to.path == *path)
+    }
+
     /// Open, with nothing that has to go before the next piece.
     fn is_free(&self) -> bool {
         matches!(self.state, State::Open(_)) && !self.has_something() && self.lost.bytes == 0
@@ -348,7 +375,8 @@ impl Slot {
 
     /// That it has not taken yet.
     fn has_something(&self) -> bool {
-        self.is_full || self.aside.is_some() || !self.waiting.is_empty()
+        let holds = matches!(&self.state, State::Open(sink) if sink.holds());
+        self.is_full || holds || self.aside.is_some() || !self.waiting.is_empty()
     }
 
     /// From pipe to pipe, if this is one.
@@ -364,6 +392,9 @@ impl Slot {
     }
 
     fn give(&mut self, bytes: &[u8], how: How, reports: &Reports) {
+        if bytes.is_empty() {
+            return;
+        }
         let is_free = self.is_free();
         match &mut self.state {
             State::Open(sink) if is_free => {
@@ -378,8 +409,10 @@ impl Slot {
     /// What is to become of what is in the journal, and was not taken.
     fn keep(&mut self, e: io::Error, how: How, carrier: &mut Carrier, reports: &Reports) {
         let is_full = e.kind() == io::ErrorKind::WouldBlock;
-        let may_wait = is_full || self.may_wait(how);
-        if may_wait && !is_full && e.raw_os_error() != Some(Errno::FBIG.raw_os_error()) {
+        let is_short = !is_full && e.raw_os_error() != Some(Errno::FBIG.raw_os_error());
+        let result = if is_full { Ok(()) } else { Err(Trouble::Write(e)) };
+        let may_wait = result.as_ref().err().is_none_or(|trouble| self.may_wait(how, trouble));
+        if may_wait && is_short {
             carrier.is_short();
         }
         let Some(journal) = carrier.journal() else { return };
@@ -391,17 +424,14 @@ impl Slot {
             rest = journal.chunk().unwrap_or_default();
             journal.give_up();
         }
-        self.settle(&rest, if is_full { Ok(()) } else { Err(Trouble::Write(e)) }, how, reports);
+        self.settle(&rest, result, how, reports);
     }
 
     /// What was set aside is tried again; whether it is gone.
     fn put_aside(&mut self, how: How, carrier: &mut Carrier, reports: &Reports) -> bool {
-        let (State::Open(sink), Some(journal), Some(mut stalled)) =
-            (&mut self.state, carrier.journal(), self.aside.take())
-        else {
-            return self.aside.is_none();
-        };
-        let result = match journal.put_aside(&mut stalled, sink.file()) {
+        let (State::Open(sink), Some(journal)) = (&mut self.state, carrier.journal()) else { return false };
+        let (Some((_, file)), Some(mut stalled)) = (sink.by_name(), self.aside.take()) else { return true };
+        let result = match journal.put_aside(&mut stalled, file) {
             Ok(size) => sink.grown(size),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(e) => Err(Trouble::Write(e)),
@@ -411,26 +441,30 @@ impl Slot {
             self.settle(&[], result, how, reports);
             return true;
         }
-        if matches!(result, Ok(()) | Err(Trouble::Rotate(_))) || self.may_wait(how) {
-            self.aside = Some(stalled);
-        } else if let Err(Trouble::Write(e)) = &result {
-            let bytes = journal.discard(stalled);
-            self.lost.add_bytes(bytes, &e.to_string());
+        match &result {
+            Err(trouble @ Trouble::Write(e)) if !self.may_wait(how, trouble) => {
+                let bytes = carrier.journal().map_or(0, |journal| journal.discard(stalled));
+                self.lost.add_bytes(bytes, &e.to_string());
+            }
+            _ => self.aside = Some(stalled),
         }
         self.tell(result, how, reports);
         self.aside.is_none()
     }
 
     /// Whether what a sink refuses is worth keeping.
-    fn may_wait(&self, how: How) -> bool {
-        let may_recover = matches!(&self.state, State::Open(sink) if sink.may_recover());
+    fn may_wait(&self, how: How, trouble: &Trouble) -> bool {
+        let may_recover = matches!(trouble, Trouble::Outage(_))
+            || matches!(&self.state, State::Open(sink) if sink.may_recover());
         how.overflow == Overflow::Block && may_recover
     }
 
     /// What is to become of what a sink has not taken.
     fn settle(&mut self, rest: &[u8], result: Result<(), Trouble>, how: How, reports: &Reports) {
         match &result {
-            Err(Trouble::Write(e)) if !self.may_wait(how) => self.lost.add(rest, &e.to_string()),
+            Err(trouble @ (Trouble::Write(e) | Trouble::Outage(e))) if !self.may_wait(how, trouble) => {
+                self.lost.add(rest, &e.to_string());
+            }
             Ok(()) | Err(_) => self.waiting.extend(rest),
         }
         match result {
@@ -444,8 +478,8 @@ impl Slot {
     fn tell(&mut self, result: Result<(), Trouble>, how: How, reports: &Reports) {
         let Err(trouble) = result else { return };
         if !self.troubled && how.kind == Kind::Program {
-            let overflow = if self.may_wait(how) { Overflow::Block } else { Overflow::Drop };
-            reports.say(LogLevel::Critical, trouble.with(&self.to.path, fate(overflow)));
+            let overflow = if self.may_wait(how, &trouble) { Overflow::Block } else { Overflow::Drop };
+            reports.say(LogLevel::Critical, trouble.with(&self.to.name(), fate(overflow)));
         }
         self.troubled = true;
     }
@@ -462,15 +496,21 @@ impl Slot {
             return;
         }
         let State::Open(sink) = &mut self.state else { return };
+        if let Err(trouble) = sink.push() {
+            return self.tell(Err(trouble), how, reports);
+        }
+        if sink.holds() {
+            return;
+        }
         if self.waiting.is_empty() && self.lost.bytes > 0 {
-            let mark = self.lost.mark(how.kind);
+            let mark = self.lost.mark(how.kind, self.to.is_wire());
             let (taken, result) = sink.write(mark.as_bytes());
             if taken == 0 {
                 return;
             }
             let lost = take(&mut self.lost);
             if how.kind == Kind::Program {
-                let path = self.to.path.display();
+                let path = self.to.name();
                 let text = format!("{path} can be written again; {} bytes of output were lost", lost.bytes);
                 reports.say(LogLevel::Warn, text);
             }
@@ -486,7 +526,7 @@ impl Slot {
     /// All of it has been taken.
     fn is_well(&mut self, how: How, reports: &Reports) {
         if take(&mut self.troubled) && how.kind == Kind::Program && self.lost.bytes == 0 {
-            let text = format!("{} can be written again", self.to.path.display());
+            let text = format!("{} can be written again", self.to.name());
             reports.say(LogLevel::Info, text);
         }
     }
@@ -495,13 +535,13 @@ impl Slot {
     fn find(&mut self, how: How, reports: &Reports) -> io::Result<()> {
         let State::Missing { next_try } = &mut self.state else { return Ok(()) };
         *next_try = clock::now().mono + LOOK_AGAIN;
-        self.state = State::Open(Sink::open(self.to.clone())?);
+        self.state = State::Open(Sink::of(&self.to)?);
         if how.kind == Kind::Main {
             let lost = take(&mut self.lost);
             let text = format!("this log could not be opened until now; {} lines were lost", lost.lines);
             self.give(main_line(&text).as_bytes(), how, reports);
         } else {
-            reports.say(LogLevel::Info, format!("{} could be opened now", self.to.path.display()));
+            reports.say(LogLevel::Info, format!("{} could be opened now", self.to.name()));
         }
         Ok(())
     }
@@ -511,20 +551,20 @@ impl Slot {
             State::Open(sink) => sink.do_to(deed),
             // Opened, it is as good as new.
             State::Missing { .. } if deed == LogDeed::Reopen || how.kind == Kind::Main => {
-                Sink::open(self.to.clone()).map(|sink| self.state = State::Open(sink))
+                Sink::of(&self.to).map(|sink| self.state = State::Open(sink))
             }
-            State::Missing { .. } => sink::do_to_closed(deed, self.to.clone()),
+            State::Missing { .. } => sink::do_to_closed(deed, &self.to),
         };
-        done.map_err(|e| cannot(deed, &self.to.path, &e))
+        done.map_err(|e| cannot(deed, &self.to, &e))
     }
 
     fn reopen(&mut self, how: How, reports: &Reports) {
         let reopened = match &mut self.state {
-            State::Open(sink) => sink.reopen(),
+            State::Open(sink) => sink.do_to(LogDeed::Reopen),
             State::Missing { .. } => self.find(how, reports),
         };
         if let Err(e) = reopened {
-            let text = format!("cannot reopen {}: {e}", self.to.path.display());
+            let text = format!("cannot reopen {}: {e}", self.to.name());
             reports.say(LogLevel::Critical, text);
         }
     }
@@ -550,10 +590,14 @@ impl Lost {
     }
 
     /// The line that stands in a log where something is missing.
-    fn mark(&self, kind: Kind) -> String {
+    fn mark(&self, kind: Kind, is_wire: bool) -> String {
         let Lost { bytes, lines, why } = self;
         match kind {
-            Kind::Program => format!("\nsupervisord: {bytes} bytes of output are missing here: {why}\n"),
+            Kind::Program => {
+                // Whatever was written last may have been half a line.
+                let start = if is_wire { "" } else { "\n" };
+                format!("{start}supervisord: {bytes} bytes of output are missing here: {why}\n")
+            }
             Kind::Main => main_line(&format!("{lines} lines of this log were lost: {why}")),
         }
     }
@@ -561,21 +605,31 @@ impl Lost {
 
 /// Does it to files that are not open.
 pub(super) fn do_to_closed(deed: LogDeed, plan: OutletPlan) -> Result<(), String> {
-    let done = plan.sinks.into_iter().map(|to| {
-        let path = Arc::clone(&to.path);
-        sink::do_to_closed(deed, to).map_err(|e| cannot(deed, &path, &e))
-    });
+    let done = plan.sinks.iter().map(|to| sink::do_to_closed(deed, to).map_err(|e| cannot(deed, to, &e)));
     done.collect::<Vec<_>>().into_iter().collect()
 }
 
 /// What to tell whoever wished for it.
-fn cannot(deed: LogDeed, path: &Path, e: &io::Error) -> String {
+fn cannot(deed: LogDeed, to: &Target, e: &io::Error) -> String {
     let verb = match deed {
         LogDeed::Clear => "empty",
         LogDeed::Rotate => "rotate",
         LogDeed::Reopen => "reopen",
     };
-    format!("cannot {verb} {}: {e}", path.display())
+    format!("cannot {verb} {}: {e}", to.name())
+}
+
+/// What becomes of a piece; by itself it is what it is.
+fn treat<'a>(
+    treatment: Option<&mut Treatment>,
+    piece: &'a [u8],
+    bench: &'a mut Bench,
+    reports: &Reports,
+) -> Treated<'a> {
+    match treatment {
+        Some(treatment) => treatment.treat(piece, bench, reports),
+        None => Treated { bytes: piece, lines: piece },
+    }
 }
 
 fn main_line(text: &str) -> String {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use provost_config::LogLevel;
 use provost_core::{AskId, ChildId, LogDeed, Mono, ProcessId};
-use provost_keeper::LinkError;
+use provost_keeper::{LinkError, Pipes};
 use rustix::io::Errno;
 
 use super::Output;
@@ -25,7 +25,8 @@ use super::lane::{Lane, MainSource, Parts};
 use super::main_log::MainLog;
 use super::mounts::{MountId, Mounts};
 use super::outlet::{self, OutletPlan};
-use super::reports::Reports;
+use super::reports::{Reports, Telling, Word};
+use super::sink::Target;
 use crate::clock;
 use crate::leftovers::Change;
 use crate::thread;
@@ -53,7 +54,7 @@ pub(crate) enum Order {
     /// opened is tried again.
     Open { child: ChildId, process: ProcessId, outlets: Vec<(Output, OutletPlan)>, runs: bool },
     /// The child runs; without an outlet its output is read and dropped.
-    Watch { child: ChildId, stdout: OwnedFd, stderr: Option<OwnedFd> },
+    Watch { child: ChildId, pid: i32, pipes: Pipes },
     /// The child never came to be.
     Cancel { child: ChildId },
     /// The child has ended: drain its pipes, add these words to its standard error, and open the files of the one
@@ -61,7 +62,7 @@ pub(crate) enum Order {
     Finish { child: ChildId, last_words: Option<String>, heir: Option<Heir> },
     /// The output of a child that ended under an earlier brain, and that somebody else still holds open. Answered by
     /// `Notice::Dry` at its end.
-    Linger { heir: Heir, stdout: OwnedFd, stderr: Option<OwnedFd> },
+    Linger { heir: Heir, pid: i32, pipes: Pipes },
     /// Do this to the log files of a process, open or not. Answered by `Notice::LogsDone`.
     Logs { process: ProcessId, deed: LogDeed, outlets: Vec<(Output, OutletPlan)> },
     /// Do this to the main log. Answered by `Notice::MainLogDone`.
@@ -114,7 +115,8 @@ pub(crate) enum Notice {
     Said {
         child: ChildId,
         output: Output,
-        data: Arc<[u8]>,
+        word: Word,
+        data: Telling,
     },
 }
 
@@ -125,11 +127,13 @@ pub(crate) struct Pump {
     mounts: Mounts,
     children: BTreeMap<ChildId, LaneKey>,
     processes: BTreeMap<ProcessId, LaneKey>,
-    notices: Post<Notice>,
+    reports: Reports,
     /// Where the main log is written, and everything else that is the daemon's own.
     home: LaneKey,
     /// What is answered in the place of lanes that hang.
     answers: VecDeque<Notice>,
+    /// Syslog servers elsewhere.
+    remotes: Vec<String>,
     /// Journals that there are, held by names with a number.
     journal_count: usize,
     /// Lanes that are still to answer a call.
@@ -141,6 +145,8 @@ pub(crate) struct Pump {
 enum LaneKey {
     Quick,
     Mount(MountId),
+    /// A host whose name has to be found out, by its number among those.
+    Remote(usize),
 }
 
 /// A running thread.
@@ -191,9 +197,10 @@ impl Pump {
             mounts,
             children: BTreeMap::new(),
             processes: BTreeMap::new(),
-            notices,
+            reports: Reports::new(notices),
             home,
             answers: VecDeque::new(),
+            remotes: Vec::new(),
             called: 0,
             journal_count,
         };
@@ -305,12 +312,12 @@ impl Pump {
             if beats != running.seen.0 || running.wanted.is_empty() {
                 running.seen = (beats, now);
                 if std::mem::take(&mut running.hangs) {
-                    running.say(&self.notices, LogLevel::Warn, "answers again");
+                    running.say(&self.reports, LogLevel::Warn, "answers again");
                 }
             } else if now >= running.seen.1 + PATIENCE && !running.hangs {
                 running.hangs = true;
                 let text = "does not answer: whatever logs there waits, all others go on";
-                running.say(&self.notices, LogLevel::Critical, text);
+                running.say(&self.reports, LogLevel::Critical, text);
                 hanging.push(*key);
             }
         }
@@ -364,14 +371,29 @@ impl Pump {
         if let Some(lane) = self.processes.get(&process) {
             return Ok(*lane);
         }
-        let files = outlets.iter().flat_map(|(_, plan)| plan.sinks.iter());
-        let mounts: Vec<MountId> = files.filter_map(|to| self.mounts.of(&to.path)).collect();
-        // Where they lie on several, the one that is not home: that one has the others to itself.
-        let lanes = mounts.into_iter().map(LaneKey::Mount);
-        let lane = lanes.max_by_key(|lane| *lane != self.home).unwrap_or(LaneKey::Quick);
+        let mut lanes = Vec::new();
+        for to in outlets.iter().flat_map(|(_, plan)| plan.sinks.iter()) {
+            lanes.extend(match to {
+                Target::Named(to) => self.mounts.of(&to.path).map(LaneKey::Mount),
+                _ => to.remote().map(|name| LaneKey::Remote(self.number_of(name))),
+            });
+        }
+        // Of several the one that is likeliest to hang: that of a host elsewhere, then one that is not home.
+        let lanes = lanes.into_iter();
+        let lane = lanes
+            .max_by_key(|lane| (matches!(lane, LaneKey::Remote(_)), *lane != self.home))
+            .unwrap_or(LaneKey::Quick);
         let lane = self.make(lane, hold)?;
         self.processes.insert(process, lane);
         Ok(lane)
+    }
+
+    fn number_of(&mut self, name: String) -> usize {
+        let known = self.remotes.iter().position(|other| *other == name);
+        known.unwrap_or_else(|| {
+            self.remotes.push(name);
+            self.remotes.len() - 1
+        })
     }
 
     fn lane_of(&mut self, child: ChildId, hold: Hold<'_>) -> Result<LaneKey, LinkError> {
@@ -420,7 +442,7 @@ impl Pump {
         let bell = Bell::new()?;
         let (orders, queue) = Post::new(&bell);
         let beats = Arc::new(AtomicU64::new(0));
-        let reports = Reports(self.notices.clone());
+        let reports = self.reports.clone();
         let parts = Parts { bell, queue, reports, journals, main_log, beats: Arc::clone(&beats) };
         let lane = Lane::new(parts)?;
         let (alive, ended) = channel::<Infallible>();
@@ -431,6 +453,7 @@ impl Pump {
         })?);
         let name = match key {
             LaneKey::Quick => "a pipe or a terminal".to_owned(),
+            LaneKey::Remote(number) => self.remotes[number].clone(),
             LaneKey::Mount(id) => format!("the file system at {}", self.mounts.name(id)),
         };
         let seen = (0, clock::now().mono);
@@ -446,7 +469,7 @@ impl Pump {
     }
 
     fn say(&self, level: LogLevel, text: String) {
-        Reports(self.notices.clone()).say(level, text);
+        self.reports.say(level, text);
     }
 
     // --- patience ---
@@ -508,7 +531,7 @@ impl Running {
         self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected)
     }
 
-    fn say(&self, notices: &Post<Notice>, level: LogLevel, what: &str) {
-        Reports(notices.clone()).say(level, format!("{} {what}", self.name));
+    fn say(&self, reports: &Reports, level: LogLevel, what: &str) {
+        reports.say(level, format!("{} {what}", self.name));
     }
 }

@@ -1,31 +1,195 @@
-//! What is done with the output of one child besides writing it down.
+//! What is done with the output of one child on its way, besides carrying it: filters, lines, and telling of it.
+//!
+//! In: a piece as the child wrote it. Out, in buffers of the lane's: what the log gets, and whole lines for sinks that want lines. Told of
+//! on the way are pieces, for PROCESS_LOG and for the main log at level debug, and captured messages.
 
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use provost_config::LogFormat;
 use provost_core::ChildId;
 
 use super::Output;
-use super::pump::Notice;
-use super::reports::Reports;
+use super::filter::{Filter, FilterSettings, Format, Line, Lines, Origin, Stamps, Told};
+use super::reports::{Reports, Word};
+use super::sink::Speaker;
+use crate::clock;
+
+/// What is wanted of one output, as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Course {
+    pub(crate) speaker: Speaker,
+    pub(crate) strip_ansi: bool,
+    /// Bytes that a captured message may have; 0 for none.
+    pub(crate) capture: u64,
+    /// Every piece is to be told of: to those who listen to PROCESS_LOG, or to the main log at level debug.
+    pub(crate) tells: bool,
+    pub(crate) format: LogFormat,
+    /// Some sink takes lines only.
+    pub(crate) has_wires: bool,
+}
 
 /// The state of one child's output on its way.
 #[derive(Debug)]
 pub(super) struct Treatment {
     child: ChildId,
     output: Output,
+    filter: Option<Filter>,
+    lines: Option<Lines>,
+    format: Option<Format>,
+    course: Arc<Course>,
+}
+
+/// Buffers, of which a lane needs one set.
+#[derive(Debug)]
+pub(super) struct Bench {
+    /// What a filter has left.
+    filtered: Vec<u8>,
+    /// Lines in their form.
+    formed: Vec<u8>,
+    lines: Vec<u8>,
+    stamps: Stamps,
+}
+
+/// What has become of a piece.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Treated<'a> {
+    /// For files and streams.
+    pub(super) bytes: &'a [u8],
+    /// For sinks that want lines.
+    pub(super) lines: &'a [u8],
+}
+
+impl Course {
+    /// Whether there is anything to do at all.
+    fn is_straight(&self) -> bool {
+        !self.strip_ansi
+            && self.capture == 0
+            && !self.tells
+            && !self.has_wires
+            && self.format == LogFormat::Text
+    }
 }
 
 impl Treatment {
     /// Nothing where nobody looks at the bytes.
-    pub(super) fn new(child: ChildId, output: Output, tells: bool) -> Option<Box<Treatment>> {
-        tells.then(|| Box::new(Treatment { child, output }))
+    pub(super) fn new(
+        child: ChildId,
+        output: Output,
+        pid: i32,
+        course: &Arc<Course>,
+    ) -> Option<Box<Treatment>> {
+        if course.is_straight() {
+            return None;
+        }
+        let Speaker { process, group, channel } = &course.speaker;
+        let host = rustix::system::uname();
+        let hostname = host.nodename().to_string_lossy();
+        let origin = Origin { process, group, pid, channel, hostname: &hostname };
+        let format = Format::new(&course.format, &origin);
+        let settings = FilterSettings { strip_ansi: course.strip_ansi, capture: course.capture };
+        Some(Box::new(Treatment {
+            child,
+            output,
+            filter: Filter::new(settings),
+            lines: (format.is_some() || course.has_wires).then(Lines::default),
+            format,
+            course: Arc::clone(course),
+        }))
     }
 
-    /// Whether what arrives is something else than what was written.
+    /// Whether what the log gets is something else than what was written.
     pub(super) fn changes_bytes(&self) -> bool {
-        false
+        self.filter.is_some() || self.format.is_some()
     }
 
-    /// Tells of a piece.
-    pub(super) fn see(&mut self, piece: &[u8], reports: &Reports) {
-        reports.send(Notice::Said { child: self.child, output: self.output, data: piece.into() });
+    /// Whether there is somebody to tell of this output, who may be behind.
+    pub(super) fn tells(&self) -> bool {
+        self.course.tells || self.course.capture > 0
+    }
+
+    /// Does all there is to do with a piece.
+    pub(super) fn treat<'a>(
+        &mut self,
+        piece: &'a [u8],
+        bench: &'a mut Bench,
+        reports: &Reports,
+    ) -> Treated<'a> {
+        bench.filtered.clear();
+        let mut tell = teller(self.child, self.output, self.course.tells, reports);
+        match &mut self.filter {
+            Some(filter) => filter.take(piece, &mut bench.filtered, &mut tell),
+            None if piece.is_empty() => {}
+            None => tell(Told::Plain(piece)),
+        }
+        self.cut(piece, bench, false);
+        self.treated(piece, bench)
+    }
+
+    /// The pipe has ended: what was held back comes out.
+    pub(super) fn end<'a>(&mut self, bench: &'a mut Bench, reports: &Reports) -> Treated<'a> {
+        bench.filtered.clear();
+        if let Some(filter) = &mut self.filter {
+            let mut tell = teller(self.child, self.output, self.course.tells, reports);
+            filter.end(&mut bench.filtered, &mut tell);
+        }
+        self.cut(&[], bench, true);
+        self.treated(&[], bench)
+    }
+
+    /// The log was cleared.
+    pub(super) fn forget_captured(&mut self) {
+        if let Some(filter) = &mut self.filter {
+            filter.forget_captured();
+        }
+    }
+
+    /// Makes whole lines, and their form, out of a piece or what the filter has left of it.
+    fn cut(&mut self, piece: &[u8], bench: &mut Bench, is_end: bool) {
+        let Bench { filtered, formed, lines, stamps } = bench;
+        formed.clear();
+        lines.clear();
+        let Some(cutter) = &mut self.lines else { return };
+        let now = clock::now().wall;
+        let mut each = |line: Line<'_>| {
+            if self.course.has_wires {
+                lines.extend_from_slice(line.text);
+                lines.push(b'\n');
+            }
+            if let Some(format) = &self.format {
+                format.render(&line, now, stamps, formed);
+            }
+        };
+        cutter.take(if self.filter.is_some() { filtered } else { piece }, &mut each);
+        if is_end {
+            cutter.end(&mut each);
+        }
+    }
+
+    fn treated<'a>(&self, piece: &'a [u8], bench: &'a Bench) -> Treated<'a> {
+        let bytes = match (&self.format, &self.filter) {
+            (Some(_), _) => &bench.formed,
+            (None, Some(_)) => &bench.filtered,
+            (None, None) => piece,
+        };
+        Treated { bytes, lines: &bench.lines }
+    }
+}
+
+/// Whom to tell of what.
+fn teller(child: ChildId, output: Output, tells: bool, reports: &Reports) -> impl FnMut(Told<'_>) + '_ {
+    move |told| match told {
+        Told::Plain(piece) | Told::Captured(piece) if tells => {
+            reports.tell(child, output, Word::Piece, piece);
+        }
+        Told::Plain(_) | Told::Captured(_) => {}
+        Told::Communication(message) => reports.tell(child, output, Word::Message, message),
+    }
+}
+
+impl Bench {
+    pub(super) fn new() -> Bench {
+        let (filtered, formed, lines) = Default::default();
+        Bench { filtered, formed, lines, stamps: Stamps::new(TimeZone::system()) }
     }
 }

@@ -92,6 +92,7 @@ impl Capture {
         std::mem::take(&mut self.message).into()
     }
 
+    #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.message.len() + self.matched
     }

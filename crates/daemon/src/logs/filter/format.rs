@@ -18,7 +18,6 @@ use super::lines::Line;
 pub(in crate::logs) struct Origin<'a> {
     pub(in crate::logs) process: &'a str,
     pub(in crate::logs) group: &'a str,
-    pub(in crate::logs) program: &'a str,
     pub(in crate::logs) pid: i32,
     /// `stdout` or `stderr`.
     pub(in crate::logs) channel: &'a str,
@@ -75,7 +74,6 @@ fn pattern(pieces: &[Piece], origin: &Origin<'_>) -> Vec<Part> {
             Piece::Message => parts.push(Part::Message),
             Piece::ProcessName => fixed(&mut parts, origin.process),
             Piece::GroupName => fixed(&mut parts, origin.group),
-            Piece::ProgramName => fixed(&mut parts, origin.program),
             Piece::Pid => fixed(&mut parts, &origin.pid.to_string()),
             Piece::Channel => fixed(&mut parts, origin.channel),
             Piece::Hostname => fixed(&mut parts, origin.hostname),
@@ -207,14 +205,8 @@ mod tests {
     use super::*;
 
     const AT: Wall = Wall(1_795_344_360_042);
-    const ORIGIN: Origin<'static> = Origin {
-        process: "web_00",
-        group: "web",
-        program: "web",
-        pid: 7,
-        channel: "stdout",
-        hostname: "box",
-    };
+    const ORIGIN: Origin<'static> =
+        Origin { process: "web_00", group: "web", pid: 7, channel: "stdout", hostname: "box" };
 
     fn rendered(format: &LogFormat, line: Line<'_>) -> String {
         let mut out = Vec::new();
@@ -282,7 +274,6 @@ mod tests {
             Piece::ProcessName,
             Piece::Literal("/".to_owned()),
             Piece::GroupName,
-            Piece::ProgramName,
             Piece::Pid,
             Piece::Channel,
             Piece::Literal("@".to_owned()),
@@ -295,7 +286,7 @@ mod tests {
         assert_eq!(format.parts.len(), 4, "what is fixed is put together once");
         let (mut out, mut stamps) = (Vec::new(), Stamps::new(TimeZone::fixed(offset(1))));
         format.render(&whole(b"\xff\r"), AT, &mut stamps, &mut out);
-        assert_eq!(out, b"2026-11-22 11:46:00,042 [web_00/webweb7stdout@box] \xff\r %\n");
+        assert_eq!(out, b"2026-11-22 11:46:00,042 [web_00/web7stdout@box] \xff\r %\n");
     }
 
     #[test]

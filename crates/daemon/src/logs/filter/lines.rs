@@ -55,6 +55,7 @@ impl Lines {
     }
 
     /// Bytes held in memory now.
+    #[cfg(test)]
     pub(in crate::logs) fn held(&self) -> usize {
         self.held.len()
     }

@@ -109,6 +109,7 @@ impl Filter {
     }
 
     /// Bytes held in memory now.
+    #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.strip.as_ref().map_or(0, Strip::held) + self.capture.as_ref().map_or(0, Capture::held)
     }

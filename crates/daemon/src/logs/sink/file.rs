@@ -116,7 +116,7 @@ impl FileSink {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Sink, do_to_closed};
+    use super::super::{Sink, Target, do_to_closed};
     use super::*;
     use crate::logs::scene::Dir;
 
@@ -203,14 +203,18 @@ mod tests {
     #[test]
     fn a_closed_log_is_rotated_too_and_none_is_made() {
         let dir = Dir::new();
-        let to = || Destination { maxbytes: 0, backups: 1, ..Destination::new(dir.file("log")) };
-        do_to_closed(LogDeed::Rotate, to()).unwrap();
+        let to = Target::Named(Destination { maxbytes: 0, backups: 1, ..Destination::new(dir.file("log")) });
+        do_to_closed(LogDeed::Rotate, &to).unwrap();
         assert_eq!((dir.content("log"), dir.content("log.1")), (None, None));
         std::fs::write(dir.file("log"), "old").unwrap();
-        do_to_closed(LogDeed::Rotate, to()).unwrap();
+        do_to_closed(LogDeed::Rotate, &to).unwrap();
         assert_eq!(dir.content("log.1").as_deref(), Some("old"));
-        let null = Destination { maxbytes: 0, backups: 1, ..Destination::new(Path::new("/dev/null")) };
-        do_to_closed(LogDeed::Rotate, null).unwrap();
+        let null = Target::Named(Destination {
+            maxbytes: 0,
+            backups: 1,
+            ..Destination::new(Path::new("/dev/null"))
+        });
+        do_to_closed(LogDeed::Rotate, &null).unwrap();
         assert!(!Path::new("/dev/null.1").exists());
     }
 

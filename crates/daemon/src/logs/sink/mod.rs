@@ -5,18 +5,22 @@
 
 mod file;
 mod stream;
+mod wire;
 
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use provost_core::LogDeed;
+use provost_config::{SyslogAddress, SyslogTo};
+use provost_core::{LogDeed, Mono};
 
 use super::open::{self, Kind, Open, OpenHow};
 
 pub(super) use file::FileSink;
 pub(super) use stream::Stream;
+pub(crate) use wire::Speaker;
+use wire::Wire;
 
 /// Where output goes, as configured: a name in the file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,18 +40,33 @@ impl Destination {
     }
 }
 
+/// What output goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Whatever has this name.
+    Named(Destination),
+    Syslog(SyslogTo, Speaker),
+    Journal(SyslogTo, Speaker),
+    /// Syslog, for the daemon's own lines.
+    OwnSyslog,
+}
+
 /// An open sink.
 #[derive(Debug)]
 pub(crate) enum Sink {
     File(FileSink),
     /// A pipe, a FIFO, a terminal, a device.
     Stream(Stream),
+    /// For whole lines.
+    Wire(Box<Wire>),
 }
 
 /// What went wrong with a sink.
 #[derive(Debug)]
 pub(crate) enum Trouble {
     Write(io::Error),
+    /// Not now; it will be tried again.
+    Outage(io::Error),
     Rotate(io::Error),
 }
 
@@ -61,17 +80,33 @@ impl Sink {
         }
     }
 
-    pub(super) fn path(&self) -> &Arc<Path> {
-        match self {
-            Sink::File(file) => file.path(),
-            Sink::Stream(stream) => stream.path(),
-        }
+    /// The same for anything that output goes to.
+    pub(crate) fn of(target: &Target) -> io::Result<Sink> {
+        let wire = match target {
+            Target::Named(to) => return Sink::open(to.clone()),
+            Target::Syslog(to, speaker) => Wire::syslog(to, speaker),
+            Target::Journal(to, speaker) => Wire::journal(to, speaker),
+            Target::OwnSyslog => Wire::own(),
+        };
+        Ok(Sink::Wire(Box::new(wire)))
     }
 
+    #[cfg(test)]
+    pub(super) fn path(&self) -> &Arc<Path> {
+        self.by_name().expect("it is no wire").0
+    }
+
+    #[cfg(test)]
     pub(super) fn file(&self) -> &Open {
+        self.by_name().expect("it is no wire").1
+    }
+
+    /// What the journal can carry a piece to.
+    pub(super) fn by_name(&self) -> Option<(&Arc<Path>, &Open)> {
         match self {
-            Sink::File(file) => file.file(),
-            Sink::Stream(stream) => stream.file(),
+            Sink::File(file) => Some((file.path(), file.file())),
+            Sink::Stream(stream) => Some((stream.path(), stream.file())),
+            Sink::Wire(_) => None,
         }
     }
 
@@ -81,6 +116,7 @@ impl Sink {
         match self {
             Sink::File(file) => file.write(bytes),
             Sink::Stream(stream) => stream.write(bytes),
+            Sink::Wire(wire) => wire.write(bytes),
         }
     }
 
@@ -88,7 +124,7 @@ impl Sink {
     pub(super) fn grown(&mut self, size: u64) -> Result<(), Trouble> {
         match self {
             Sink::File(file) => file.grown(size),
-            Sink::Stream(_) => Ok(()),
+            Sink::Stream(_) | Sink::Wire(_) => Ok(()),
         }
     }
 
@@ -102,15 +138,28 @@ impl Sink {
         match self {
             Sink::File(_) => None,
             Sink::Stream(stream) => Some(stream.waits_for()),
+            Sink::Wire(wire) => wire.waits_for(),
         }
     }
 
-    /// Opens the file of this name anew: it may have been moved away.
-    pub(super) fn reopen(&mut self) -> io::Result<()> {
+    /// When to try again where a time is known.
+    pub(super) fn try_again(&self) -> Option<Mono> {
         match self {
-            Sink::File(file) => file.reopen(),
-            Sink::Stream(stream) => stream.reopen(),
+            Sink::File(_) | Sink::Stream(_) => None,
+            Sink::Wire(wire) => wire.try_again(),
         }
+    }
+
+    /// Goes on with what it has taken and not passed on.
+    pub(super) fn push(&mut self) -> Result<(), Trouble> {
+        match self {
+            Sink::Wire(wire) if wire.holds() => wire.push(),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn holds(&self) -> bool {
+        matches!(self, Sink::Wire(wire) if wire.holds())
     }
 
     /// On somebody's wish. What is no regular file has nothing to empty, and is not rotated.
@@ -118,28 +167,58 @@ impl Sink {
         match (self, deed) {
             (Sink::File(file), deed) => file.do_to(deed),
             (Sink::Stream(stream), LogDeed::Reopen) => stream.reopen(),
-            (Sink::Stream(_), LogDeed::Clear | LogDeed::Rotate) => Ok(()),
+            (Sink::Stream(_) | Sink::Wire(_), _) => Ok(()),
         }
     }
 }
 
 /// Does it to a log that is not open. Only a regular file is touched, and none is made.
-pub(super) fn do_to_closed(deed: LogDeed, to: Destination) -> io::Result<()> {
+pub(super) fn do_to_closed(deed: LogDeed, to: &Target) -> io::Result<()> {
+    let Target::Named(to) = to else { return Ok(()) };
     match open::existing(&to.path) {
-        Ok(open) if open.may_rotate && deed != LogDeed::Reopen => FileSink::of(to, open).do_to(deed),
+        Ok(open) if open.may_rotate && deed != LogDeed::Reopen => FileSink::of(to.clone(), open).do_to(deed),
         Ok(_) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e),
     }
 }
 
+impl Target {
+    /// What to call it.
+    pub(super) fn name(&self) -> String {
+        let address = match self {
+            Target::Named(to) => return to.path.display().to_string(),
+            Target::Journal(..) => return "the journal".to_owned(),
+            Target::OwnSyslog => return "syslog".to_owned(),
+            Target::Syslog(to, _) => &to.address,
+        };
+        match address {
+            SyslogAddress::Local => "syslog".to_owned(),
+            SyslogAddress::Udp { host, port } => format!("syslog @udp:{host}:{port}"),
+            SyslogAddress::Tcp { host, port } => format!("syslog @tcp:{host}:{port}"),
+        }
+    }
+
+    /// Whether it takes lines and not bytes.
+    pub(crate) fn is_wire(&self) -> bool {
+        !matches!(self, Target::Named(_))
+    }
+
+    /// A host elsewhere, which is looked for by name.
+    pub(super) fn remote(&self) -> Option<String> {
+        match self {
+            Target::Syslog(to, _) if to.address != SyslogAddress::Local => Some(self.name()),
+            _ => None,
+        }
+    }
+}
+
 impl Trouble {
     /// What to tell of it, and what becomes of the output.
-    pub(super) fn with(&self, path: &Path, fate: &str) -> String {
-        let path = path.display();
+    pub(super) fn with(&self, name: &str, fate: &str) -> String {
         match self {
-            Trouble::Write(e) => format!("cannot write to {path}: {e}; {fate}"),
-            Trouble::Rotate(e) => format!("cannot rotate {path}: {e}; it goes on growing"),
+            Trouble::Write(e) | Trouble::Outage(e) => format!("cannot write to {name}: {e}; {fate}"),
+            Trouble::Rotate(e) => format!("cannot rotate {name}: {e}; it goes on growing"),
         }
     }
 }

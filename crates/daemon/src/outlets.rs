@@ -1,0 +1,78 @@
+//! From a configured output to where it goes: files, streams, syslog, the journal, and what is done on the way.
+//!
+//! Pure. In: the configuration of one output of a process, and the name of its log file, which may be one of our choosing. Out: the plan
+//! by which a lane opens it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use provost_config::{Channel, LogExtras, ProcessConfig, ProcessKind};
+use provost_core::LogPaths;
+
+use crate::logs::{Course, Destination, OpenHow, OutletPlan, Output, Speaker, Target};
+
+/// What holds for all programs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Customs {
+    /// `[supervisord] strip_ansi`.
+    pub(crate) strip_ansi: bool,
+    /// The main log gets a copy of all that programs say.
+    pub(crate) copies: bool,
+}
+
+/// The plans for the outputs of a process.
+pub(crate) fn plans(
+    group: &str,
+    config: &ProcessConfig,
+    paths: &LogPaths,
+    customs: Customs,
+) -> Vec<(Output, OutletPlan)> {
+    let plan = |output: Output, path: Option<&Arc<Path>>, channel| {
+        let speaker =
+            Speaker { process: config.name.clone(), group: group.to_owned(), channel: output.name() };
+        // An event listener speaks its protocol there.
+        let is_protocol = config.kind == ProcessKind::EventListener && output == Output::Stdout;
+        (output, plan(path, channel, speaker, is_protocol, customs))
+    };
+    let mut plans = vec![plan(Output::Stdout, paths.stdout.as_ref(), &config.stdout)];
+    if !config.redirect_stderr {
+        plans.push(plan(Output::Stderr, paths.stderr.as_ref(), &config.stderr));
+    }
+    plans
+}
+
+fn plan(
+    path: Option<&Arc<Path>>,
+    channel: &Channel,
+    speaker: Speaker,
+    is_protocol: bool,
+    customs: Customs,
+) -> OutletPlan {
+    let none = LogExtras::default();
+    let extras = channel.extras.as_deref().unwrap_or(&none);
+    let named = |path: Arc<Path>| {
+        Target::Named(Destination {
+            path,
+            maxbytes: channel.maxbytes,
+            backups: channel.backups,
+            how: OpenHow { owner: extras.owner, mode: extras.mode, mkdir: extras.mkdir },
+        })
+    };
+    let mut sinks: Vec<Target> = path.map(|path| named(Arc::clone(path))).into_iter().collect();
+    sinks.extend(extras.more.iter().map(|path| named(path.as_path().into())));
+    if !is_protocol && channel.syslog {
+        sinks.push(Target::Syslog(extras.syslog.clone(), speaker.clone()));
+    }
+    if !is_protocol && extras.journald {
+        sinks.push(Target::Journal(extras.syslog.clone(), speaker.clone()));
+    }
+    let course = Course {
+        speaker,
+        strip_ansi: customs.strip_ansi && !is_protocol,
+        capture: if is_protocol { 0 } else { channel.capture_maxbytes },
+        tells: (channel.events_enabled && !is_protocol) || customs.copies,
+        format: extras.format.clone(),
+        has_wires: sinks.iter().any(Target::is_wire),
+    };
+    OutletPlan { sinks, overflow: channel.overflow, course: Arc::new(course) }
+}

@@ -69,7 +69,8 @@ impl Default for State {
 }
 
 impl Heat {
-    /// The pipe was woken for, or its tick had come, and so many bytes were read: all there were, or as many as it can hold.
+    /// The pipe was woken for, or its tick had come, and it held so many bytes, which were read. The time is from before that;
+    /// and what came while they were read waits, as of a program that never pauses there would be no end.
     pub(super) fn woke(&mut self, now: Mono, read: usize, capacity: usize) -> Next {
         let elapsed = now.since(self.read);
         self.read = now;
@@ -234,28 +235,20 @@ mod tests {
     /// A program that writes so many bytes in a millisecond, in pages that hold so many, and a reader that carries twice a million.
     /// Returns how many bytes came through in a second, and how many visits that took.
     fn flow(rate: f64, page: f64) -> (f64, u32) {
-        const CHUNK: f64 = 131_072.0;
         let speed = 2_000_000.0;
         let (mut heat, mut now) = hot();
         let (end, capacity) = (now + Duration::from_secs(1), GROWN as f64 / 4096.0 * page);
         let (mut filled, mut through, mut visits) = (0.0f64, 0.0, 0);
         while now < end {
-            let mut read = 0.0;
-            loop {
-                let chunk = filled.min(CHUNK);
-                let took = 0.002 + chunk / speed;
-                filled = (filled - chunk + rate * took).min(capacity);
-                now = now + Duration::from_nanos((took * 1e6) as u64);
-                read += chunk;
-                if chunk < CHUNK || read >= GROWN as f64 {
-                    break;
-                }
-            }
+            let (began, read) = (now, filled);
+            let took = 0.002 + read / speed;
+            filled = (rate * took).min(capacity);
+            now = now + Duration::from_nanos((took * 1e6) as u64);
             (through, visits) = (through + read, visits + 1);
-            match heat.woke(now, read as usize, GROWN) {
+            match heat.woke(began, read as usize, GROWN) {
                 Next::At(next) => {
                     filled = (filled + rate * next.since(now).as_secs_f64() * 1e3).min(capacity);
-                    now = next;
+                    now = now.max(next);
                 }
                 Next::Again => {}
                 other => panic!("{other:?} while it is hot"),

@@ -1,11 +1,12 @@
 //! When to read a pipe: at once if little is said, at ticks if its program talks without a pause.
 //!
 //! A program that writes single lines wakes its reader for each of them, which costs several times what it costs to carry them.
-//! So a pipe that was woken for a few times in a row, each within a millisecond of the one before, is *hot*: it is taken
-//! out of the epoll set, made larger, and read at ticks. How far apart these are follows from how quickly it filled:
-//! before a quarter of it is full, so that a program which floods is never held up, and after two milliseconds at the
-//! latest, which nobody notices who follows a log. (A quarter, because a page may hold one write of little more than half of
-//! it, and no more.) A few ticks for nothing, and it is listened to again.
+//! So a pipe that was woken for a few times in a row, for little and each within a millisecond of the one before, is
+//! *hot*: it is taken out of the epoll set, made larger, and read at ticks. How far apart these are follows from how quickly it
+//! filled: before an eighth of it is full, which is as much as is carried at a time; so a program which floods is never
+//! held up, though a page may hold one write of little more than half of it and no more, and we may be late. And after two
+//! milliseconds at the latest, which nobody notices who follows a log. A few ticks for nothing, and it is listened to again.
+//! Who writes large pieces needs none of this: what was written just now is in the processor's cache still.
 //!
 //! In: the time, and how much was read. Out: what to do next. No clock here, no descriptor, no timer; 16 bytes for each pipe, and
 //! nothing at all to do for one that is quiet.
@@ -21,6 +22,8 @@ pub(super) const GROWN_AT_MOST: usize = 128;
 
 /// Wake-ups that are no further apart than this are quick ones.
 const QUICK: Duration = Duration::from_millis(1);
+/// More than this at a time is worth a wake-up.
+const SMALL: usize = 16 * 1024;
 /// After so many in a row a pipe is hot. A few lines in a row, such as any program says when it starts, are not.
 const HOT: u16 = 4;
 /// After so many more it is asked again whether a pipe may grow that was refused.
@@ -75,7 +78,7 @@ impl Heat {
         let elapsed = now.since(self.read);
         self.read = now;
         match &mut self.state {
-            State::Cold { quick, .. } if elapsed > QUICK => {
+            State::Cold { quick, .. } if elapsed > QUICK || read > SMALL => {
                 *quick = 0;
                 Next::Listen
             }
@@ -121,14 +124,14 @@ impl Heat {
     }
 }
 
-/// When a pipe that took `elapsed` for so many bytes will be a quarter full.
+/// When a pipe that took `elapsed` for so many bytes will be full to an eighth.
 fn after(now: Mono, elapsed: Duration, read: usize, capacity: usize) -> Next {
     if read > capacity / 8 * 3 {
         return Next::Again;
     }
-    let quarter = u64::try_from(capacity / 4).unwrap_or(u64::MAX);
+    let eighth = u64::try_from(capacity / 8).unwrap_or(u64::MAX);
     let read = u64::try_from(read.max(1)).unwrap_or(u64::MAX);
-    let nanos = elapsed.min(Duration::from_secs(1)).as_nanos() * u128::from(quarter) / u128::from(read);
+    let nanos = elapsed.min(Duration::from_secs(1)).as_nanos() * u128::from(eighth) / u128::from(read);
     let wait = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
     Next::At(tick(now, wait.clamp(SHORTEST, LONGEST)))
 }
@@ -145,7 +148,7 @@ fn tick(now: Mono, wait: Duration) -> Mono {
 mod tests {
     use super::*;
 
-    const SMALL: usize = 64 * 1024;
+    const PIPE: usize = 64 * 1024;
 
     fn ms(n: f64) -> Mono {
         Mono(1_000_000_000 + (n * 1e6) as u64)
@@ -155,7 +158,7 @@ mod tests {
     fn hot() -> (Heat, Mono) {
         let mut heat = Heat::default();
         let mut now = ms(0.0);
-        while heat.woke(now, 100, SMALL) != Next::Grow {
+        while heat.woke(now, 100, PIPE) != Next::Grow {
             now = now + QUICK / 10;
         }
         assert!(matches!(heat.grown(now, GROWN), Next::At(_)) && heat.is_hot());
@@ -169,7 +172,7 @@ mod tests {
             // Three lines at once, every five milliseconds.
             for line in 0..3 {
                 let now = ms(f64::from(n) * 5.0 + f64::from(line) * 0.01);
-                assert_eq!(heat.woke(now, 100, SMALL), Next::Listen);
+                assert_eq!(heat.woke(now, 100, PIPE), Next::Listen);
             }
         }
         assert!(!heat.is_hot());
@@ -182,16 +185,24 @@ mod tests {
         let mut asked = 0;
         for n in 0..100_000 {
             let now = ms(f64::from(n) * 0.01);
-            match heat.woke(now, 100, SMALL) {
+            match heat.woke(now, 100, PIPE) {
                 Next::Listen => {}
                 Next::Grow => {
                     asked += 1;
-                    assert_eq!(heat.grown(now, SMALL), Next::Listen);
+                    assert_eq!(heat.grown(now, PIPE), Next::Listen);
                 }
                 other => panic!("{other:?} of a small pipe"),
             }
         }
         assert_eq!(asked, 5);
+    }
+
+    #[test]
+    fn one_that_gives_much_at_a_time_is_listened_to() {
+        let mut heat = Heat::default();
+        for n in 0..1000 {
+            assert_eq!(heat.woke(ms(f64::from(n) * 0.05), 32 * 1024, PIPE), Next::Listen);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod contender;
 mod family;
 mod guard;
 mod idle;
+mod logs;
 mod machine;
 mod memory;
 mod parse;
@@ -41,6 +42,7 @@ cargo run --release -p provost-bench -- BENCH
   spawn [N]     one spawn with up to 10,000 open descriptors, N times (default 200)
   takeover [N]  from SIGKILL of the brain to the next one's answer about 500, 1000 and 5000
                 programs, N kills each (default 50)
+  logs [N]      N MiB from programs into files (default 1024), and 10,000 quiet programs
   parse [N]     reading a configuration of 10,000 programs, N times a block (default 5)
 
   PROVOST_BENCH_CONTENDERS=provost,supervisor,s6,runit,limit
@@ -62,6 +64,7 @@ fn bench(name: &str) -> Option<Bench> {
         "idle" => Some(|number| compare(idle::run, number)),
         "spawn" => Some(|number| spawn::run(&Programs::compile(), number)),
         "takeover" => Some(|number| takeover::run(&Programs::compile(), number)),
+        "logs" => Some(|number| logs::run(&Programs::compile(), number)),
         "parse" => Some(parse::run),
         _ => None,
     }

@@ -18,6 +18,10 @@ pub(crate) struct Programs {
     pub(crate) limit: PathBuf,
     /// Ways to make a child, timed.
     pub(crate) spawn: PathBuf,
+    /// What says numbered lines.
+    pub(crate) talker: PathBuf,
+    /// What carries them without anything that a log is for.
+    pub(crate) carry: PathBuf,
     _directory: Sandbox,
 }
 
@@ -27,8 +31,9 @@ impl Programs {
     pub(crate) fn compile() -> Self {
         let directory = Sandbox::new();
         let program = compiled("program", &directory, &[BARE, STATIC, DYNAMIC]);
-        let [limit, spawn] = ["limit", "spawn"].map(|name| compiled(name, &directory, &[STATIC, DYNAMIC]));
-        Self { program, limit, spawn, _directory: directory }
+        let [limit, spawn, talker, carry] =
+            ["limit", "spawn", "talker", "carry"].map(|name| compiled(name, &directory, &[STATIC, DYNAMIC]));
+        Self { program, limit, spawn, talker, carry, _directory: directory }
     }
 }
 

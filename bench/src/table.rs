@@ -17,6 +17,10 @@ impl Samples {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The median with so many digits after the point, or a dash where nothing was measured.
     pub(crate) fn median_cell(&self, digits: usize) -> String {
         if self.0.is_empty() { "–".to_owned() } else { format!("{:.digits$}", self.quantile(0.5)) }

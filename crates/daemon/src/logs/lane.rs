@@ -22,10 +22,13 @@ use provost_core::{ChildId, LogDeed, Mono, ProcessId};
 use provost_keeper::Pipes;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, ioctl_fionread};
+use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 
 use super::Output;
 use super::carry::Carrier;
+use super::heat::{GROWN, GROWN_AT_MOST, Heat, Next};
 use super::journal::{Flow, Journal, Recovered, Stalled};
 use super::outlet::{self, LOOK_AGAIN, OnRefusal, Outlet, OutletPlan, TRY_AGAIN};
 use super::pump::{Heir, Notice, Order};
@@ -101,9 +104,23 @@ struct Source {
     child: Option<ChildId>,
     outlet: Option<Key>,
     treatment: Option<Box<Treatment>>,
-    is_parked: bool,
+    watch: Watch,
+    heat: Heat,
+    /// How much the pipe can hold.
+    capacity: usize,
     /// Its child has ended, and so many bytes of it are still to be read.
     left: Option<usize>,
+}
+
+/// How it is known that there is something in a pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    /// It is in the epoll set.
+    Listening,
+    /// It is hot: it is read then.
+    Tick(Mono),
+    /// It is not read until its outlet has room.
+    Parked,
 }
 
 /// A child between `Open` and `Finish`.
@@ -130,6 +147,8 @@ enum Answer {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
+    /// A hot pipe is read.
+    Tick(u64),
     /// An outlet is tried again that cannot say when it has room.
     Room(Key),
     /// An outlet has taken nothing for long.
@@ -164,6 +183,9 @@ pub(super) struct Lane {
     lingering: BTreeMap<u64, ChildId>,
     due: BTreeSet<(Mono, Due)>,
     next_token: u64,
+    /// How many pipes are read at ticks, and how many have been made larger.
+    hot: usize,
+    grown: usize,
     /// Further journals of a dead brain, and what it could not write.
     abandoned: Vec<(Journal, Vec<Stalled>)>,
     /// The same in our own journal, until somebody opens its file again.
@@ -193,6 +215,8 @@ impl Lane {
             lingering: BTreeMap::new(),
             due: BTreeSet::new(),
             next_token: MAIN_LOG + 1,
+            hot: 0,
+            grown: 0,
             quitting: None,
             is_called: false,
             record_is_troubled: false,
@@ -213,7 +237,12 @@ impl Lane {
         let mut events = Vec::with_capacity(256);
         loop {
             events.clear();
-            let timeout = clock::until(self.due.first().map(|(at, _)| *at));
+            let mut timeout = clock::until(self.due.first().map(|(at, _)| *at));
+            if self.hot > 0 {
+                // epoll_pwait(2) counts in milliseconds, which are too long for a flood. An interrupted poll is a short one.
+                let _ = poll(&mut [PollFd::new(&self.poll, PollFlags::IN)], timeout.as_ref());
+                timeout = Some(clock::timespec(Duration::ZERO));
+            }
             match epoll::wait(&self.poll, spare_capacity(&mut events), timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 // Nothing that epoll can answer here is anything but a mistake of ours.
@@ -293,6 +322,7 @@ impl Lane {
             self.due.remove(&(at, due));
             self.beat();
             match due {
+                Due::Tick(token) => self.tick(token, at),
                 Due::Room(key) => self.try_again(key),
                 Due::Tell(key) => self.tell_of(key),
                 Due::Ending(child) => self.end(child),
@@ -439,7 +469,7 @@ impl Lane {
         let outlet = entry.outlets.iter().find(of_this).cloned();
         let token = self.next_token;
         self.next_token += 1;
-        if let Err(e) = epoll::add(&self.poll, &pipe, EventData::new_u64(token), EventFlags::IN) {
+        if let Err(e) = listen(&self.poll, &pipe, token) {
             let text = format!("cannot watch the output of a program: {e}");
             return self.reports().say(LogLevel::Critical, text);
         }
@@ -458,13 +488,13 @@ impl Lane {
         for token in &entry.sources {
             if let Some(source) = self.sources.get_mut(token) {
                 // At most what a pipe can hold, since a grandchild may go on filling it.
-                source.left = Some(rustix::pipe::fcntl_getpipe_size(&source.pipe).unwrap_or(PIPE));
+                source.left = Some(source.capacity);
             }
         }
         let tokens = entry.sources.clone();
         self.endings.insert(child, Ending { entry, last_words, answer });
         for token in tokens {
-            if self.sources.get(&token).is_some_and(|source| !source.is_parked) {
+            if self.sources.get(&token).is_some_and(|source| source.watch != Watch::Parked) {
                 self.drain(token);
             }
         }
@@ -521,12 +551,105 @@ impl Lane {
 
     // --- bytes ---
 
+    /// A pipe has something, or its time has come.
     fn flow(&mut self, token: u64) {
-        match self.read(token) {
-            Flow::Some(_) | Flow::Dry => {}
-            Flow::Ended => self.close(token),
-            Flow::NoRoom => self.park(token),
+        let Some(source) = self.sources.get(&token) else { return };
+        let now = clock::now().mono;
+        let most = match source.heat.is_hot() {
+            // What comes meanwhile waits for the next time: of a program that never pauses there would be no end.
+            true => usize::try_from(ioctl_fionread(&source.pipe).unwrap_or(0)).unwrap_or(usize::MAX).max(1),
+            false => 1,
+        };
+        let mut bytes = 0;
+        while bytes < most {
+            match self.read(token) {
+                Flow::Some(n) => bytes += n,
+                Flow::Dry => break,
+                Flow::Ended => return self.close(token),
+                Flow::NoRoom => return self.park(token),
+            }
         }
+        self.heat(token, now, bytes);
+    }
+
+    fn tick(&mut self, token: u64, at: Mono) {
+        // It may have been parked meanwhile, or closed.
+        if self.sources.get(&token).is_some_and(|source| source.watch == Watch::Tick(at)) {
+            self.flow(token);
+        }
+    }
+
+    /// A pipe was read: when it is read next.
+    fn heat(&mut self, token: u64, now: Mono, bytes: usize) {
+        let Some(source) = self.sources.get_mut(&token) else { return };
+        let mut next = source.heat.woke(now, bytes, source.capacity);
+        if next == Next::Grow {
+            if self.grown < GROWN_AT_MOST
+                && let Ok(capacity) = fcntl_setpipe_size(&source.pipe, GROWN)
+            {
+                source.capacity = capacity;
+                self.grown += 1;
+            }
+            next = source.heat.grown(now, source.capacity);
+        }
+        match next {
+            Next::Listen | Next::Grow => self.listen(token),
+            Next::Cool => {
+                self.shrink(token);
+                self.listen(token);
+            }
+            Next::At(at) => self.wait_until(token, at),
+            // Behind whatever is due now.
+            Next::Again => self.wait_until(token, Mono(clock::now().mono.0 + 1)),
+        }
+    }
+
+    fn shrink(&mut self, token: u64) {
+        let Some(source) = self.sources.get_mut(&token) else { return };
+        if source.capacity >= GROWN
+            && let Ok(capacity) = fcntl_setpipe_size(&source.pipe, PIPE)
+        {
+            source.capacity = capacity;
+            self.grown = self.grown.saturating_sub(1);
+        }
+    }
+
+    fn wait_until(&mut self, token: u64, at: Mono) {
+        self.unwatch(token);
+        if let Some(source) = self.sources.get_mut(&token) {
+            source.watch = Watch::Tick(at);
+            self.hot += 1;
+            self.due.insert((at, Due::Tick(token)));
+        }
+    }
+
+    fn listen(&mut self, token: u64) {
+        let Some(source) = self.sources.get(&token) else { return };
+        if source.watch == Watch::Listening {
+            return;
+        }
+        self.unwatch(token);
+        let Some(source) = self.sources.get_mut(&token) else { return };
+        source.watch = Watch::Listening;
+        if let Err(e) = listen(&self.poll, &source.pipe, token) {
+            let text = format!("cannot watch the output of a program any more: {e}");
+            self.parts.reports.say(LogLevel::Critical, text);
+        }
+    }
+
+    /// From now on nothing is known of it.
+    fn unwatch(&mut self, token: u64) {
+        let Some(source) = self.sources.get_mut(&token) else { return };
+        match source.watch {
+            // Closing would do, were there not the keeper's copy of the pipe; and what has hung up would be told of again and again.
+            Watch::Listening => drop(epoll::delete(&self.poll, &source.pipe)),
+            Watch::Tick(at) => {
+                self.due.remove(&(at, Due::Tick(token)));
+                self.hot -= 1;
+            }
+            Watch::Parked => {}
+        }
+        source.watch = Watch::Parked;
     }
 
     /// One piece out of a pipe, to where it goes.
@@ -547,6 +670,8 @@ impl Lane {
     }
 
     fn close(&mut self, token: u64) {
+        self.unwatch(token);
+        self.shrink(token);
         let Some(mut source) = self.sources.remove(&token) else { return };
         if let (Some(treatment), Some(key)) = (&mut source.treatment, source.outlet)
             && let Some(shared) = self.outlets.get_mut(&key)
@@ -556,8 +681,6 @@ impl Lane {
                 self.begin_to_wait(key);
             }
         }
-        // Closing would remove it too, were there not the keeper's copy of the pipe.
-        let _ = epoll::delete(&self.poll, &source.pipe);
         if let Some(key) = source.outlet {
             self.release(key);
         }
@@ -572,10 +695,8 @@ impl Lane {
 
     /// Nothing is read from this one until its outlet has room.
     fn park(&mut self, token: u64) {
+        self.unwatch(token);
         let Some(source) = self.sources.get_mut(&token) else { return };
-        source.is_parked = true;
-        // What has hung up would be told of again and again.
-        let _ = epoll::delete(&self.poll, &source.pipe);
         let Some(key) = source.outlet else { return };
         let Some(shared) = self.outlets.get_mut(&key) else { return };
         shared.parked.push_back(token);
@@ -657,19 +778,15 @@ impl Lane {
 
     /// Reads on, until there is no room again.
     fn resume(&mut self, token: u64) {
-        let Some(source) = self.sources.get_mut(&token) else { return };
-        source.is_parked = false;
+        let Some(source) = self.sources.get(&token) else { return };
         let child = source.child;
         if source.left.is_some() {
+            // Until it is parked again, or has nothing more to say.
+            self.listen(token);
             self.drain(token);
         } else {
+            self.listen(token);
             self.flow(token);
-        }
-        if let Some(source) = self.sources.get(&token).filter(|source| !source.is_parked)
-            && let Err(e) = epoll::add(&self.poll, &source.pipe, EventData::new_u64(token), EventFlags::IN)
-        {
-            let text = format!("cannot watch the output of a program any more: {e}");
-            self.reports().say(LogLevel::Critical, text);
         }
         if let Some(child) = child
             && self.has_said_all(child)
@@ -803,6 +920,10 @@ fn try_again(journal: &mut Journal, stalled: Vec<Stalled>) -> Vec<Stalled> {
     tried.filter(|stalled| stalled.left() > 0).collect()
 }
 
+fn listen(poll: &OwnedFd, pipe: &OwnedFd, token: u64) -> rustix::io::Result<()> {
+    epoll::add(poll, pipe, EventData::new_u64(token), EventFlags::IN)
+}
+
 impl Shared {
     fn new(outlet: Outlet, users: usize) -> Shared {
         Shared { outlet, users, parked: VecDeque::new(), wait: None }
@@ -816,6 +937,8 @@ impl Source {
         outlet: Option<Key>,
         treatment: Option<Box<Treatment>>,
     ) -> Source {
-        Source { pipe, child, outlet, treatment, is_parked: false, left: None }
+        let capacity = fcntl_getpipe_size(&pipe).unwrap_or(PIPE);
+        let heat = Heat::default();
+        Source { pipe, child, outlet, treatment, watch: Watch::Listening, heat, capacity, left: None }
     }
 }

@@ -19,7 +19,7 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, SeekFrom, Stat, Uid, fchmod, fchown,
-    fcntl_getfl, fcntl_setfl, fstat, openat, openat2, seek, statat,
+    fcntl_getfl, fstat, openat, openat2, seek, statat,
 };
 use rustix::io::Errno;
 use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
@@ -298,14 +298,6 @@ impl Open {
             Kind::Regular => Ok(seek(&self.file, SeekFrom::End(0))?),
             Kind::Pipe | Kind::Other => Ok(0),
         }
-    }
-
-    /// For a writer that waits for room instead of being told that there is none.
-    pub(super) fn waiting(self) -> io::Result<Open> {
-        if !self.is_shared {
-            fcntl_setfl(&self.file, fcntl_getfl(&self.file)? - OFlags::NONBLOCK)?;
-        }
-        Ok(self)
     }
 
     #[cfg_attr(not(test), expect(dead_code, reason = "for whoever waits for room in a FIFO"))]

@@ -13,7 +13,6 @@ use std::path::Path;
 
 use provost_config::SyslogAddress;
 use provost_core::{Mono, Now};
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::send;
 
@@ -23,7 +22,6 @@ use super::message::{Form, Voice};
 use super::tcp::Tcp;
 use super::udp::Udp;
 use super::{Refused, Sent, syslog_socket};
-use crate::clock;
 
 const MOST_LOCAL: usize = 64 << 10;
 const MOST_TCP: usize = 8000;
@@ -125,22 +123,6 @@ impl Syslog {
             Way::Tcp(tcp) => tcp.try_again(),
         }
     }
-
-    /// The end: sends what is held, for which it may wait until then. Whether all is gone.
-    pub(in crate::logs) fn flush(&mut self, deadline: Mono) -> bool {
-        while self.push(clock::now()).is_err() {
-            if clock::now().mono >= deadline {
-                return false;
-            }
-            let until = self.try_again().map_or(deadline, |again| again.min(deadline));
-            let mut ready = self.waits_for().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT));
-            let wait = clock::until(Some(until));
-            if poll(ready.as_mut_slice(), wait.as_ref()).is_err_and(|e| e != Errno::INTR) {
-                return false;
-            }
-        }
-        true
-    }
 }
 
 impl Way {
@@ -187,7 +169,7 @@ mod tests {
         // Beyond what any machine lets a datagram be.
         let mut syslog = Syslog { most: 1 << 30, ..Syslog::at(&dir.file("log")) };
         let line = vec![b'x'; 2 << 20];
-        let taken = syslog.send(&Voice::own("d"), "", &line, clock::now()).unwrap();
+        let taken = syslog.send(&Voice::own("d"), "", &line, crate::clock::now()).unwrap();
         let mut message = vec![0; 2 << 20];
         let n = socket.recv(&mut message).unwrap();
         assert!(taken < line.len() && message[..n].ends_with(&line[..taken]) && n <= syslog.most);

@@ -99,7 +99,7 @@ impl Command {
 }
 
 /// What can be done to log files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogDeed {
     /// Empty them.
     Clear,

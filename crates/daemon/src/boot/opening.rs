@@ -16,7 +16,7 @@ use crate::console::complain;
 use crate::kept::{self, Versions};
 use crate::logs::auto::AutoLogs;
 use crate::logs::{
-    self, Destination, Journal, MainLog, MainSource, Notice, Outlet, Pump, Sink, Target, journal,
+    self, Destination, Journal, Journals, MainLog, MainSource, Notice, Outlet, Pump, Sink, Target, journal,
 };
 use crate::wake::Post;
 
@@ -99,8 +99,8 @@ fn pipe(past: &mut Past, link: &mut Link) -> Result<(OwnedFd, OwnedFd), Refusal>
 }
 
 /// Those of the dead brain, or a new one, which the keeper holds before there is any output to put into it.
-fn journals(past: &mut Past, link: &mut Link) -> Result<(Vec<Journal>, Option<io::Error>), Refusal> {
-    let mut journals = Vec::new();
+fn journals(past: &mut Past, link: &mut Link) -> Result<(Journals, Option<io::Error>), Refusal> {
+    let mut journals = Journals::default();
     for number in 1.. {
         let names = journal::held_as(number);
         let [Some(memory), Some(out), Some(into)] = names.map(|name| kept::take(&mut past.held, &name))
@@ -108,15 +108,16 @@ fn journals(past: &mut Past, link: &mut Link) -> Result<(Vec<Journal>, Option<io
             break;
         };
         // One of another format is replaced: only a death leaves something in it, and what dies is mostly our own build.
-        journals.extend(Journal::resume([memory, out, into]));
+        journals.found.extend(Journal::resume([memory, out, into]));
+        journals.highest = number;
     }
-    if journals.is_empty() {
+    if journals.found.is_empty() {
         match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
             Ok((parts, journal)) => {
                 for (name, fd) in journal::held_as(1).into_iter().zip(parts) {
                     link.send(ToKeeper::Hold { name, fd })?;
                 }
-                journals.push(journal);
+                journals = Journals { found: vec![journal], highest: journals.highest.max(1) };
             }
             Err(e) => return Ok((journals, Some(e))),
         }

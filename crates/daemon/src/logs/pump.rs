@@ -4,7 +4,7 @@
 //! lane that stands still while something is wanted of it hangs in its disk. Then its children are told to have been served as far
 //! as they can be, so that a stop, a start, a shutdown that other programs need goes on.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -120,6 +120,14 @@ pub(crate) enum Notice {
     },
 }
 
+/// What an earlier brain has left, or one that is new.
+#[derive(Debug, Default)]
+pub(crate) struct Journals {
+    pub(crate) found: Vec<Journal>,
+    /// The highest number by which the keeper holds one.
+    pub(crate) highest: usize,
+}
+
 /// The lanes.
 #[derive(Debug)]
 pub(crate) struct Pump {
@@ -134,8 +142,9 @@ pub(crate) struct Pump {
     answers: VecDeque<Notice>,
     /// Syslog servers elsewhere.
     remotes: Vec<String>,
-    /// Journals that there are, held by names with a number.
-    journal_count: usize,
+    /// Journals of an earlier brain that nobody needs yet, and the highest number that any of them has.
+    spare: Vec<Journal>,
+    highest_journal: usize,
     /// Lanes that are still to answer a call.
     called: usize,
 }
@@ -156,7 +165,7 @@ struct Running {
     ended: Receiver<Infallible>,
     beats: Arc<AtomicU64>,
     /// What it has been asked, and has not answered.
-    wanted: BTreeMap<ChildId, Wanted>,
+    wanted: BTreeSet<Wanted>,
     /// The beats there were when that was last looked at, and when that was.
     seen: (u64, Mono),
     hangs: bool,
@@ -164,10 +173,12 @@ struct Running {
     name: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Wanted {
-    Open,
-    End,
+    Open(ChildId),
+    End(ChildId),
+    Logs(ProcessId, LogDeed),
+    MainLog(AskId),
 }
 
 /// Has the keeper hold something by a name, before it is used.
@@ -179,18 +190,23 @@ impl Pump {
     pub(crate) fn start(
         main_log: MainSource,
         path: Option<&Path>,
-        journals: Vec<Journal>,
+        Journals { found, highest }: Journals,
         notices: Post<Notice>,
     ) -> io::Result<Pump> {
         let mut mounts = Mounts::default();
         let mut lane_of = |path: &Path| mounts.of(path).map_or(LaneKey::Quick, LaneKey::Mount);
         let home = path.map_or(LaneKey::Quick, &mut lane_of);
         let mut of_lane: BTreeMap<LaneKey, Vec<Journal>> = BTreeMap::from([(home, Vec::new())]);
-        let journal_count = journals.len();
-        for journal in journals {
-            // All that one journal has is on one mount: that of its lane.
-            let lane = journal.unfinished().first().map_or(home, |path| lane_of(path));
-            of_lane.entry(lane).or_default().push(journal);
+        let mut spare = Vec::new();
+        for journal in found {
+            match journal.unfinished().first() {
+                // All that one journal has is on one mount: that of its lane.
+                Some(path) => of_lane.entry(lane_of(path)).or_default().push(journal),
+                None => spare.push(journal),
+            }
+        }
+        for journals in of_lane.values_mut().filter(|journals| journals.is_empty()) {
+            journals.extend(spare.pop());
         }
         let mut pump = Pump {
             lanes: BTreeMap::new(),
@@ -202,7 +218,8 @@ impl Pump {
             answers: VecDeque::new(),
             remotes: Vec::new(),
             called: 0,
-            journal_count,
+            spare,
+            highest_journal: highest,
         };
         let mut main_log = Some(main_log);
         for (lane, journals) in of_lane {
@@ -218,7 +235,7 @@ impl Pump {
             Order::Open { child, process, outlets, .. } => {
                 let lane = self.lane_for(*process, outlets, hold)?;
                 self.children.insert(*child, lane);
-                self.want(lane, *child, Wanted::Open);
+                self.want(lane, Wanted::Open(*child));
                 lane
             }
             Order::Linger { heir, .. } => {
@@ -233,11 +250,19 @@ impl Pump {
                 if let Some(heir) = heir {
                     self.children.insert(heir.child, lane);
                 }
-                self.want(lane, *child, Wanted::End);
+                self.want(lane, Wanted::End(*child));
                 lane
             }
-            Order::Logs { process, outlets, .. } => self.lane_for(*process, outlets, hold)?,
-            Order::MainLog { .. } | Order::Record(_) => self.home,
+            Order::Logs { process, deed, outlets } => {
+                let lane = self.lane_for(*process, outlets, hold)?;
+                self.want(lane, Wanted::Logs(*process, *deed));
+                lane
+            }
+            Order::MainLog { ask, .. } => {
+                self.want(self.home, Wanted::MainLog(*ask));
+                self.home
+            }
+            Order::Record(_) => self.home,
             Order::Reopen => return Ok(self.to_all(|| Order::Reopen)),
             Order::Call => {
                 self.called = self.lanes.len();
@@ -256,9 +281,9 @@ impl Pump {
     /// What is to be made of a notice; nothing where it has been answered before.
     pub(crate) fn heard(&mut self, notice: Notice) -> Option<Notice> {
         match notice {
-            Notice::Opened { child, .. } => self.was_wanted(child, Wanted::Open).then_some(notice),
+            Notice::Opened { child, .. } => self.was_wanted(Wanted::Open(child)).then_some(notice),
             Notice::Drained { child, lingers } => {
-                let is_news = self.was_wanted(child, Wanted::End);
+                let is_news = self.was_wanted(Wanted::End(child));
                 if !lingers {
                     self.children.remove(&child);
                 }
@@ -277,10 +302,11 @@ impl Pump {
                 self.called = self.called.saturating_sub(1);
                 (self.called == 0).then_some(notice)
             }
-            Notice::LogsDone { .. }
-            | Notice::MainLogDone { .. }
-            | Notice::Say { .. }
-            | Notice::Said { .. } => Some(notice),
+            Notice::LogsDone { process, deed, .. } => {
+                self.was_wanted(Wanted::Logs(process, deed)).then_some(notice)
+            }
+            Notice::MainLogDone { ask, .. } => self.was_wanted(Wanted::MainLog(ask)).then_some(notice),
+            Notice::Say { .. } | Notice::Said { .. } => Some(notice),
         }
     }
 
@@ -415,22 +441,33 @@ impl Pump {
         if self.lanes.len() >= MOST_LANES {
             return Ok(self.home);
         }
-        let mut journals = Vec::new();
-        match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
-            Ok((parts, journal)) => {
-                self.journal_count += 1;
-                for (name, fd) in journal::held_as(self.journal_count).into_iter().zip(parts) {
-                    hold(name, fd)?;
-                }
-                journals.push(journal);
-            }
-            Err(e) => self.say(LogLevel::Critical, outlet::no_journal(&e)),
-        }
+        let journal = match self.spare.pop() {
+            None => self.new_journal(hold)?,
+            spare => spare,
+        };
+        let journals = journal.into_iter().collect();
         if let Err(e) = self.add_lane(lane, journals, None) {
             self.say(LogLevel::Critical, format!("cannot start a thread for logs: {e}; another one serves"));
             return Ok(self.home);
         }
         Ok(lane)
+    }
+
+    /// One that the keeper holds, too.
+    fn new_journal(&mut self, hold: Hold<'_>) -> Result<Option<Journal>, LinkError> {
+        match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
+            Ok((parts, journal)) => {
+                self.highest_journal += 1;
+                for (name, fd) in journal::held_as(self.highest_journal).into_iter().zip(parts) {
+                    hold(name, fd)?;
+                }
+                Ok(Some(journal))
+            }
+            Err(e) => {
+                self.say(LogLevel::Critical, outlet::no_journal(&e));
+                Ok(None)
+            }
+        }
     }
 
     fn add_lane(
@@ -458,7 +495,7 @@ impl Pump {
         };
         let seen = (0, clock::now().mono);
         self.lanes
-            .insert(key, Running { orders, ended, beats, wanted: BTreeMap::new(), seen, hangs: false, name });
+            .insert(key, Running { orders, ended, beats, wanted: BTreeSet::new(), seen, hangs: false, name });
         Ok(())
     }
 
@@ -474,34 +511,30 @@ impl Pump {
 
     // --- patience ---
 
-    fn want(&mut self, lane: LaneKey, child: ChildId, wanted: Wanted) {
+    fn want(&mut self, lane: LaneKey, wanted: Wanted) {
         let Some(running) = self.lanes.get_mut(&lane) else { return };
         if running.wanted.is_empty() && !running.hangs {
             running.seen = (running.beats.load(Ordering::Relaxed), clock::now().mono);
         }
-        running.wanted.insert(child, wanted);
+        running.wanted.insert(wanted);
     }
 
-    fn was_wanted(&mut self, child: ChildId, wanted: Wanted) -> bool {
-        let Some(running) = self.children.get(&child).and_then(|lane| self.lanes.get_mut(lane)) else {
-            return false;
-        };
-        let is_it = running.wanted.get(&child) == Some(&wanted);
-        if is_it {
-            running.wanted.remove(&child);
-        }
-        is_it
+    /// Whether it has not been answered yet; now it has.
+    fn was_wanted(&mut self, wanted: Wanted) -> bool {
+        self.lanes.values_mut().any(|running| running.wanted.remove(&wanted))
     }
 
-    /// For a lane that hangs: no child is started that logs there, and one that has ended has ended.
+    /// For a lane that hangs: no child is started that logs there, one that has ended has ended, and whoever waits is told.
     fn answer_for_hanging(&mut self, lane: LaneKey) {
         let Some(running) = self.lanes.get_mut(&lane).filter(|running| running.hangs) else { return };
-        for (child, wanted) in std::mem::take(&mut running.wanted) {
-            let notice = match wanted {
-                Wanted::Open => Notice::Opened { child, result: Err(Errno::TIMEDOUT.raw_os_error()) },
-                Wanted::End => Notice::Drained { child, lingers: true },
-            };
-            self.answers.push_back(notice);
+        let why = || format!("{} does not answer", running.name);
+        for wanted in std::mem::take(&mut running.wanted) {
+            self.answers.push_back(match wanted {
+                Wanted::Open(child) => Notice::Opened { child, result: Err(Errno::TIMEDOUT.raw_os_error()) },
+                Wanted::End(child) => Notice::Drained { child, lingers: true },
+                Wanted::Logs(process, deed) => Notice::LogsDone { process, deed, result: Err(why()) },
+                Wanted::MainLog(ask) => Notice::MainLogDone { ask, result: Err(why()) },
+            });
         }
     }
 }

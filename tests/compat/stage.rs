@@ -4,13 +4,14 @@
 //! supervisorctl is recorded with its output and status; at the end the daemon
 //! is asked to end and its exit status and whole main log are recorded too.
 
-use std::collections::HashMap;
-use std::fs::OpenOptions;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
 use provost_testkit::{
-    Daemon, HEAD, Hello, Implementation, Lines, Process, Signal, post, send_signal, wait_until_gone,
+    DEADLINE, Daemon, Deadline, HEAD, Hello, Implementation, Lines, Process, Signal, post, send_signal,
+    wait_until_gone,
 };
 
 use crate::normalise;
@@ -212,6 +213,66 @@ impl Stage {
         let lines = text.lines().map(|line| normalise::ctl_line(line, &directory));
         self.transcript.push(format!("{name}:"));
         self.transcript.extend(lines);
+    }
+
+    /// Files of the sandbox whose names begin like this, with what is in them.
+    #[track_caller]
+    pub(crate) fn files_of(&mut self, prefix: &str) -> BTreeMap<String, String> {
+        let entries = std::fs::read_dir(self.daemon().sandbox().path()).expect("the sandbox is there");
+        let mut files = BTreeMap::new();
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(prefix) {
+                let bytes = std::fs::read(entry.path()).unwrap_or_default();
+                files.insert(name, String::from_utf8_lossy(&bytes).into_owned());
+            }
+        }
+        files
+    }
+
+    /// Records all of these.
+    #[track_caller]
+    pub(crate) fn record_files(&mut self, prefix: &str) {
+        for (name, text) in self.files_of(prefix) {
+            self.transcript.push(format!("{name}: {text:?}"));
+        }
+    }
+
+    /// Records what the scenario has found out.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.transcript.push(text.to_owned());
+    }
+
+    /// Opens a FIFO that a program makes and reads.
+    #[track_caller]
+    pub(crate) fn open_fifo(&mut self, name: &str) -> File {
+        let path = self.daemon().sandbox().file(name);
+        let end = Deadline::after(DEADLINE);
+        while !path.exists() {
+            assert!(end.remaining().is_some(), "nobody makes {}", path.display());
+            std::thread::yield_now();
+        }
+        OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .unwrap_or_else(|e| panic!("cannot open {}: {e}", path.display()))
+    }
+
+    /// Tells a program something that it repeats, and waits until the logs whose names begin with its own are as they should be.
+    #[track_caller]
+    pub(crate) fn tell(
+        &mut self,
+        fifo: &mut File,
+        name: &str,
+        piece: &str,
+        should_be: impl Fn(&BTreeMap<String, String>) -> bool,
+    ) {
+        fifo.write_all(piece.as_bytes()).unwrap_or_else(|e| panic!("{name} does not listen: {e}"));
+        let end = Deadline::after(DEADLINE);
+        while !should_be(&self.files_of(&format!("{name}.log"))) {
+            assert!(end.remaining().is_some(), "{name} does not repeat {piece:?}");
+            std::thread::yield_now();
+        }
     }
 
     /// Waits for the daemon's end, which the scenario has brought about, and

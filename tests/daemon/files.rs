@@ -8,7 +8,7 @@ use std::io::Read;
 use std::net::UdpSocket;
 use std::os::unix::fs::{chown, lchown, symlink};
 
-use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation, Sandbox};
+use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation, Sandbox, Signal, send_signal};
 
 use crate::common::{content, end_well, started_by, state_of};
 
@@ -93,5 +93,35 @@ fn a_link_that_a_user_has_planted_is_neither_written_nor_read() {
     assert!(answer.contains("FAILED: a link that user 65534"), "{answer}");
     daemon.ctl(&["clear", "a"]);
     assert_eq!(content(&daemon, "secret"), "secret");
+    end_well(daemon);
+}
+
+#[test]
+fn a_rotation_that_finds_no_room_for_a_new_file_changes_nothing_until_there_is() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.file("small")).unwrap();
+    // Room for the directory, the log, and what is in the way.
+    let small = sandbox.file("small").display().to_string();
+    let mount = format!("mount -t tmpfs -o nr_inodes=3 none {small} && : >{small}/other");
+    let ours = started_by(&["unshare", "--mount", "sh", "-c", &format!("{mount} && exec \"$0\" \"$@\"")]);
+    let config = format!(
+        "{HEAD}[program:a]\ncommand={{child}} print:2000 on:USR1:exit:0 hello:1 forever\nstartsecs=0\nautorestart=false\n\
+         stdout_logfile={{dir}}/small/log\nstdout_logfile_maxbytes=2000\nstdout_logfile_backups=5\n"
+    );
+    let mut daemon = Daemon::start_in(sandbox, &ours, &config);
+    let a = daemon.wait_for_hello("1").pid;
+    daemon.wait_for_log_line("CRIT cannot rotate");
+    send_signal(a, Signal::USR1);
+    daemon.wait_for_log_line("exited: a (exit status 0; expected)");
+    let small = format!("/proc/{}/root{}/small", daemon.pid(), daemon.sandbox().path().display());
+    let read = |name: &str| fs::read_to_string(format!("{small}/{name}")).unwrap();
+    let text = read("log");
+    assert!(text.lines().zip(1..).all(|(line, n)| line == format!("line {n}")), "{text:.200}");
+    assert_eq!((text.lines().count(), fs::read_dir(&small).unwrap().count()), (2000, 2));
+    let log = content(&daemon, "main.log");
+    assert!(!log.contains("can be written again"), "it could be written all the time: {log}");
+    fs::remove_file(format!("{small}/other")).unwrap();
+    assert_eq!(daemon.ctl(&["rotate", "a"]).stdout, "a: rotated\n");
+    assert!(read("log.1") == text && read("log").is_empty());
     end_well(daemon);
 }

@@ -164,6 +164,10 @@ impl Outlet {
         let (first, others) = self.slots.split_first_mut()?;
         let State::Open(sink) = &mut first.state else { return None };
         let (path, file) = sink.by_name()?;
+        if file.is_shared {
+            // The journal does not ask whether there is room, and would wait for it.
+            return None;
+        }
         let most = carrier.most();
         let flow = match carrier.journal()?.take(pipe, path, file, most) {
             Ok(flow) => flow,
@@ -477,6 +481,10 @@ impl Slot {
     /// Tells of a trouble, once until it is over.
     fn tell(&mut self, result: Result<(), Trouble>, how: How, reports: &Reports) {
         let Err(trouble) = result else { return };
+        if let Trouble::Rotate(_) = trouble {
+            // All is written; of this the sink tells us once.
+            return reports.say(LogLevel::Critical, trouble.with(&self.to.name(), ""));
+        }
         if !self.troubled && how.kind == Kind::Program {
             let overflow = if self.may_wait(how, &trouble) { Overflow::Block } else { Overflow::Drop };
             reports.say(LogLevel::Critical, trouble.with(&self.to.name(), fate(overflow)));

@@ -15,7 +15,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, renameat, statat};
+use rustix::fs::{AtFlags, RenameFlags, renameat, renameat_with, statat};
 use rustix::io::Errno;
 
 use super::death;
@@ -33,6 +33,12 @@ pub(super) fn shift(dir: &OwnedFd, name: &OsStr, backups: u32) -> io::Result<()>
     rename_if_there(dir, name, &numbered(name, 1))?;
     death::may_come();
     Ok(())
+}
+
+/// The other way round, after a shift, if there is still no file of that name: the log is again what it was.
+pub(super) fn take_back(dir: &OwnedFd, name: &OsStr) {
+    // If that fails, too, the log goes on as its own first backup, and the next rotation makes a new one.
+    let _ = renameat_with(dir, numbered(name, 1), dir, name, RenameFlags::NOREPLACE);
 }
 
 fn numbered(name: &OsStr, n: u32) -> OsString {
@@ -104,6 +110,21 @@ mod tests {
             }
             assert!(after > 1);
         }
+    }
+
+    #[test]
+    fn what_was_shifted_can_be_taken_back_but_not_over_somebody_elses_file() {
+        let dir = filled(&["log", "log.1"]);
+        let at = fs::File::open(dir.path()).unwrap().into();
+        shift_in(&dir).unwrap();
+        take_back(&at, OsStr::new("log"));
+        assert_eq!(dir.content("log").as_deref(), Some("was log"));
+        shift_in(&dir).unwrap();
+        fs::write(dir.file("log"), "somebody's").unwrap();
+        take_back(&at, OsStr::new("log"));
+        assert_eq!(dir.content("log").as_deref(), Some("somebody's"));
+        assert_eq!(dir.content("log.1").as_deref(), Some("was log"));
+        assert_eq!(dir.content("log.2").as_deref(), Some("was log.1"), "a second try shifts no further");
     }
 
     #[test]

@@ -6,13 +6,19 @@
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use provost_core::LogDeed;
+use provost_core::{LogDeed, Mono};
 use rustix::fs::{AtFlags, statat};
 
 use super::super::open::{self, FileId, Kind, Open};
 use super::super::{rotation, walk};
 use super::{Destination, Trouble};
+use crate::clock;
+
+/// How soon, or after how much more output at least, a rotation that has failed is tried again.
+const PAUSE: Duration = Duration::from_secs(60);
+const GROWTH: u64 = 1 << 20;
 
 /// An open log file.
 #[derive(Debug)]
@@ -21,13 +27,22 @@ pub(crate) struct FileSink {
     open: Open,
     size: u64,
     rotates: bool,
+    /// A rotation has failed, and is not tried again yet.
+    put_off: Option<PutOff>,
+}
+
+/// Until when, or until what size, whichever comes first.
+#[derive(Debug)]
+struct PutOff {
+    time: Mono,
+    size: u64,
 }
 
 impl FileSink {
     pub(super) fn of(to: Destination, open: Open) -> FileSink {
         let rotates = to.maxbytes > 0 && open.may_rotate;
         let size = open.size;
-        FileSink { to, open, size, rotates }
+        FileSink { to, open, size, rotates, put_off: None }
     }
 
     pub(in crate::logs) fn path(&self) -> &Arc<Path> {
@@ -67,14 +82,31 @@ impl FileSink {
     /// It has been written to, and this is its size now. Rotates if that is full.
     pub(super) fn grown(&mut self, size: u64) -> Result<(), Trouble> {
         self.size = size;
-        if self.rotates && size >= self.to.maxbytes { self.rotate().map_err(Trouble::Rotate) } else { Ok(()) }
+        if self.rotates && size >= self.to.maxbytes && self.may_try(size) {
+            self.try_to_rotate()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A failure is told of once, and the file goes on growing.
+    fn try_to_rotate(&mut self) -> Result<(), Trouble> {
+        let is_first = self.put_off.take().is_none();
+        let Err(e) = self.rotate() else { return Ok(()) };
+        let size = self.size + (self.to.maxbytes / 10).max(GROWTH);
+        self.put_off = Some(PutOff { time: clock::now().mono + PAUSE, size });
+        if is_first { Err(Trouble::Rotate(e)) } else { Ok(()) }
+    }
+
+    fn may_try(&self, size: u64) -> bool {
+        self.put_off.as_ref().is_none_or(|until| size >= until.size || clock::now().mono >= until.time)
     }
 
     /// Opens the file of this name anew: it may have been moved away.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         let open = open::for_writing(&self.to.path, &self.to.how)?;
         self.rotates = self.to.maxbytes > 0 && open.may_rotate;
-        (self.size, self.open) = (open.size, open);
+        (self.size, self.open, self.put_off) = (open.size, open, None);
         Ok(())
     }
 
@@ -101,16 +133,23 @@ impl FileSink {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        let place = walk::find_name(&self.to.path)?;
+        let place = match walk::find_name(&self.to.path) {
+            // The directory has gone, and is wanted.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.to.how.mkdir => return self.reopen(),
+            place => place?,
+        };
         // Of two programs with one file the other one may have been first: then what has this name now is not full.
         let is = statat(&place.dir, &place.name, AtFlags::empty());
         let is_ours = is.is_ok_and(|is| FileId::of(&is) == self.open.id);
         match self.to.backups {
-            0 if is_ours => return self.clear(),
-            backups if is_ours => rotation::shift(&place.dir, &place.name, backups)?,
-            _ => {}
+            0 if is_ours => self.clear(),
+            backups if is_ours => {
+                rotation::shift(&place.dir, &place.name, backups)?;
+                // Without a new file the old one is the log, and has its name.
+                self.reopen().inspect_err(|_| rotation::take_back(&place.dir, &place.name))
+            }
+            _ => self.reopen(),
         }
-        self.reopen()
     }
 }
 
@@ -118,6 +157,7 @@ impl FileSink {
 mod tests {
     use super::super::{Sink, Target, do_to_closed};
     use super::*;
+    use crate::logs::open::OpenHow;
     use crate::logs::scene::Dir;
 
     fn sink(dir: &Dir, maxbytes: u64, backups: u32) -> Sink {
@@ -176,6 +216,45 @@ mod tests {
         two.write(b"33").1.unwrap();
         assert_eq!(dir.content("log.1").as_deref(), Some("11112222"));
         assert_eq!((dir.content("log").as_deref(), dir.content("log.2")), (Some("33"), None));
+    }
+
+    #[test]
+    fn a_rotation_that_fails_is_told_of_once_and_tried_again_after_a_while() {
+        let dir = Dir::new();
+        let mut sink = sink(&dir, 4, 1);
+        std::fs::create_dir(dir.file("log.1")).unwrap();
+        assert!(matches!(sink.write(b"1111"), (4, Err(Trouble::Rotate(_)))));
+        for _ in 0..3 {
+            sink.write(b"22").1.unwrap();
+        }
+        sink.write(&vec![b'3'; GROWTH as usize]).1.unwrap();
+        std::fs::remove_dir(dir.file("log.1")).unwrap();
+        sink.write(b"44").1.unwrap();
+        assert_eq!(dir.content("log.1"), None, "not yet");
+        sink.write(&vec![b'5'; GROWTH as usize]).1.unwrap();
+        let [threes, fives] = ["3", "5"].map(|digit| digit.repeat(GROWTH as usize));
+        assert!(dir.content("log.1").unwrap() == format!("1111222222{threes}44{fives}"));
+        assert_eq!(dir.content("log").as_deref(), Some(""));
+        std::fs::remove_file(dir.file("log.1")).unwrap();
+        std::fs::create_dir(dir.file("log.1")).unwrap();
+        assert!(sink.write(b"6666").1.is_err(), "this is another failure");
+    }
+
+    #[test]
+    fn a_directory_that_has_gone_is_made_again_if_it_is_wanted() {
+        for mkdir in [false, true] {
+            let dir = Dir::new();
+            let how = OpenHow { mkdir: true, ..OpenHow::default() };
+            let mut to =
+                Destination { maxbytes: 4, backups: 1, how, ..Destination::new(dir.file("sub/log")) };
+            drop(Sink::open(to.clone()).unwrap());
+            to.how.mkdir = mkdir;
+            let mut sink = Sink::open(to).unwrap();
+            std::fs::remove_dir_all(dir.file("sub")).unwrap();
+            assert_eq!(sink.write(b"1111").1.is_ok(), mkdir);
+            sink.write(b"22").1.unwrap();
+            assert_eq!(dir.content("sub/log"), mkdir.then(|| "22".to_owned()));
+        }
     }
 
     #[test]

@@ -75,8 +75,9 @@ impl Sink {
     pub(crate) fn open(to: Destination) -> io::Result<Sink> {
         let open = open::for_writing(&to.path, &to.how)?;
         match open.kind {
-            Kind::Regular => Ok(Sink::File(FileSink::of(to, open))),
-            Kind::Pipe | Kind::Other => Ok(Sink::Stream(Stream::of(to, open))),
+            // One that is not only ours is written where the others write, and not looked into.
+            Kind::Regular if !open.is_shared => Ok(Sink::File(FileSink::of(to, open))),
+            Kind::Regular | Kind::Pipe | Kind::Other => Ok(Sink::Stream(Stream::of(to, open))),
         }
     }
 

@@ -761,7 +761,7 @@ impl Lane {
         let Some(shared) = self.outlets.get_mut(&key) else { return };
         // Who found no room again was the first, and stays it.
         shared.parked.append(&mut parked);
-        if !shared.outlet.has_room() {
+        if !shared.outlet.has_room() || !shared.parked.is_empty() {
             return self.wait_for_room(key);
         }
         if let Some(wait) = shared.wait.take() {

@@ -405,8 +405,11 @@ impl Slot {
                 let (taken, result) = sink.write(bytes);
                 self.settle(&bytes[taken..], result, how, reports);
             }
+            // It could not even take the line that says what is missing, just now.
+            State::Open(_) if self.lost.bytes > 0 => self.lost.add_more(bytes),
             _ if how.overflow == Overflow::Block => self.waiting.extend(bytes),
-            _ => self.lost.add(bytes, "nobody takes it"),
+            _ if self.lost.bytes > 0 => self.lost.add_more(bytes),
+            _ => self.lost.add(bytes, "it had no room"),
         }
     }
 
@@ -513,7 +516,8 @@ impl Slot {
         if self.waiting.is_empty() && self.lost.bytes > 0 {
             let mark = self.lost.mark(how.kind, self.to.is_wire());
             let (taken, result) = sink.write(mark.as_bytes());
-            if taken == 0 {
+            // More may be lost before it can be told.
+            if taken == 0 && (result.is_err() || how.overflow == Overflow::Drop) {
                 return;
             }
             let lost = take(&mut self.lost);
@@ -590,6 +594,12 @@ impl Lost {
         self.lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
     }
 
+    /// For the same reason.
+    fn add_more(&mut self, bytes: &[u8]) {
+        let why = take(&mut self.why);
+        self.add(bytes, &why);
+    }
+
     fn add_bytes(&mut self, bytes: usize, why: &str) {
         self.bytes += bytes as u64;
         if self.why != why {
@@ -655,3 +665,7 @@ fn fate(overflow: Overflow) -> &'static str {
 pub(crate) fn no_journal(e: &io::Error) -> String {
     format!("cannot keep a journal of output that is on its way: {e}; if the brain dies it is lost")
 }
+
+#[cfg(test)]
+#[path = "outlet_tests.rs"]
+mod tests;

@@ -6,7 +6,7 @@
 //! filled: before an eighth of it is full, which is as much as is carried at a time; so a program which floods is never
 //! held up, though a page may hold one write of little more than half of it and no more, and we may be late. And after two
 //! milliseconds at the latest, which nobody notices who follows a log. A few ticks for nothing, and it is listened to again.
-//! Who writes large pieces needs none of this: what was written just now is in the processor's cache still.
+//! Who writes whole pages needs none of this: what was written just now is in the processor's cache still.
 //!
 //! In: the time, and how much was read. Out: what to do next. No clock here, no descriptor, no timer; 16 bytes for each pipe, and
 //! nothing at all to do for one that is quiet.
@@ -22,8 +22,8 @@ pub(super) const GROWN_AT_MOST: usize = 128;
 
 /// Wake-ups that are no further apart than this are quick ones.
 const QUICK: Duration = Duration::from_millis(1);
-/// More than this at a time is worth a wake-up.
-const SMALL: usize = 16 * 1024;
+/// So much at a time is worth a wake-up: a page.
+const SMALL: usize = 4096;
 /// After so many in a row a pipe is hot. A few lines in a row, such as any program says when it starts, are not.
 const HOT: u16 = 4;
 /// After so many more it is asked again whether a pipe may grow that was refused.
@@ -78,7 +78,7 @@ impl Heat {
         let elapsed = now.since(self.read);
         self.read = now;
         match &mut self.state {
-            State::Cold { quick, .. } if elapsed > QUICK || read > SMALL => {
+            State::Cold { quick, .. } if elapsed > QUICK || read >= SMALL => {
                 *quick = 0;
                 Next::Listen
             }
@@ -201,7 +201,7 @@ mod tests {
     fn one_that_gives_much_at_a_time_is_listened_to() {
         let mut heat = Heat::default();
         for n in 0..1000 {
-            assert_eq!(heat.woke(ms(f64::from(n) * 0.05), 32 * 1024, PIPE), Next::Listen);
+            assert_eq!(heat.woke(ms(f64::from(n) * 0.05), 4096, PIPE), Next::Listen);
         }
     }
 

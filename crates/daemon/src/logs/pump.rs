@@ -263,10 +263,14 @@ impl Pump {
                 self.home
             }
             Order::Record(_) => self.home,
-            Order::Reopen => return Ok(self.to_all(|| Order::Reopen)),
+            Order::Reopen => {
+                self.to_all(|| Order::Reopen);
+                return Ok(());
+            }
             Order::Call => {
                 self.called = self.lanes.len();
-                return Ok(self.to_all(|| Order::Call));
+                self.to_all(|| Order::Call);
+                return Ok(());
             }
             // It has a way of its own: `stop`.
             Order::Quit { .. } => return Ok(()),

@@ -21,6 +21,8 @@ mod lines;
 mod numbered;
 mod process;
 mod sandbox;
+mod terminal;
+mod torrent;
 mod unix_http;
 mod verify;
 
@@ -36,5 +38,7 @@ pub use lines::Lines;
 pub use numbered::Numbered;
 pub use process::{Process, Signal, send_signal, wait_until_gone};
 pub use sandbox::Sandbox;
+pub use terminal::Terminal;
+pub use torrent::{Matter, Pour, Torrent};
 pub use unix_http::{Response, post};
 pub use verify::{Chapter, Fault, Verdict, verify};

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
-use provost_testkit::{Assignment, Author, End};
+use provost_testkit::{Assignment, Author, End, Pour};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const USAGE: &str = "\
@@ -47,6 +47,8 @@ words, done in order:
                            and write its pid to each
   lines:ASSIGNMENT         numbered lines on stdout at a rate, with an entry in a ledger of how many, until
                            SIGTERM or of its own accord; rate=BYTES,chunk=BYTES,most=LINES,seed=N,ledger=DIR
+  torrent:ORDER            so many bytes that know their place, as fast as they are taken;
+                           matter=lines|binary|one-line,bytes=N,write=BYTES,seed=N,to=out|err|each
   pid | pgid | cwd | umask one line each
   forever                  stay until a signal ends it";
 
@@ -114,6 +116,7 @@ impl Script {
             "dump-signals" => print_status(&["SigBlk", "SigIgn"])?,
             "dump-fds" => dump_fds()?,
             "accept" => accept(duration(rest)?)?,
+            "torrent" => rest.parse::<Pour>()?.run()?,
             "lines" => return self.lines(rest.parse()?),
             "umask" => print_status(&["Umask"])?,
             "pid" => println!("{}", std::process::id()),

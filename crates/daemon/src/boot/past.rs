@@ -178,18 +178,20 @@ impl Past {
 
     /// Tells the core of everything that lives and of everything that was written down; from here on its own memory is
     /// the one that counts.
-    pub(super) fn take_up(self, memories: memory::Past, main: &mut Loop) -> Result<(), Refusal> {
+    pub(super) fn take_up(mut self, memories: memory::Past, main: &mut Loop) -> Result<(), Refusal> {
         main.inputs.extend(self.inputs(&memories.processes));
-        for child in self.children {
-            let old = Adoptable { pid: child.pid, started: clock::of(child.started), pipes: child.pipes };
-            main.hands.adoptable.insert(ChildId(child.id), old);
-        }
-        main.work_off()?;
+        // What they said is older than what is said by those who live.
+        self.lingering.sort_by_key(|(id, ..)| *id);
         for (id, label, pipes) in self.lingering {
             if let Some(pipes) = pipes {
                 main.hands.linger(ChildId(id), &label, pipes)?;
             }
         }
+        for child in self.children {
+            let old = Adoptable { pid: child.pid, started: clock::of(child.started), pipes: child.pipes };
+            main.hands.adoptable.insert(ChildId(child.id), old);
+        }
+        main.work_off()?;
         if let Some(ending) = memories.ending {
             main.hands.memory.remember_ending(ending).map_err(no_memory)?;
         }

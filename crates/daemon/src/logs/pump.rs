@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -135,6 +135,8 @@ pub(crate) struct Pump {
     mounts: Mounts,
     children: BTreeMap<ChildId, LaneKey>,
     processes: BTreeMap<ProcessId, LaneKey>,
+    /// Where a dead brain has left something to write, and the lane that has it: whoever writes there has to come behind that.
+    left: BTreeMap<PathBuf, LaneKey>,
     reports: Reports,
     /// Where the main log is written, and everything else that is the daemon's own.
     home: LaneKey,
@@ -197,13 +199,16 @@ impl Pump {
         let mut lane_of = |path: &Path| mounts.of(path).map_or(LaneKey::Quick, LaneKey::Mount);
         let home = path.map_or(LaneKey::Quick, &mut lane_of);
         let mut of_lane: BTreeMap<LaneKey, Vec<Journal>> = BTreeMap::from([(home, Vec::new())]);
-        let mut spare = Vec::new();
+        let (mut spare, mut left) = (Vec::new(), BTreeMap::new());
         for journal in found {
-            match journal.unfinished().first() {
-                // All that one journal has is on one mount: that of its lane.
-                Some(path) => of_lane.entry(lane_of(path)).or_default().push(journal),
-                None => spare.push(journal),
-            }
+            let unfinished = journal.unfinished();
+            // Files in one journal are on one mount, that of its lane; streams may have been carried there as well.
+            let Some(lane) = unfinished.iter().map(|path| lane_of(path)).max() else {
+                spare.push(journal);
+                continue;
+            };
+            left.extend(unfinished.into_iter().map(|path| (path, lane)));
+            of_lane.entry(lane).or_default().push(journal);
         }
         for journals in of_lane.values_mut().filter(|journals| journals.is_empty()) {
             journals.extend(spare.pop());
@@ -213,6 +218,7 @@ impl Pump {
             mounts,
             children: BTreeMap::new(),
             processes: BTreeMap::new(),
+            left,
             reports: Reports::new(notices),
             home,
             answers: VecDeque::new(),
@@ -401,8 +407,11 @@ impl Pump {
         if let Some(lane) = self.processes.get(&process) {
             return Ok(*lane);
         }
-        let mut lanes = Vec::new();
+        let (mut lanes, mut left) = (Vec::new(), None);
         for to in outlets.iter().flat_map(|(_, plan)| plan.sinks.iter()) {
+            if let Target::Named(to) = to {
+                left = left.or(self.left.get(&*to.path).copied());
+            }
             lanes.extend(match to {
                 Target::Named(to) => self.mounts.of(&to.path).map(LaneKey::Mount),
                 _ => to.remote().map(|name| LaneKey::Remote(self.number_of(name))),
@@ -410,9 +419,8 @@ impl Pump {
         }
         // Of several the one that is likeliest to hang: that of a host elsewhere, then one that is not home.
         let lanes = lanes.into_iter();
-        let lane = lanes
-            .max_by_key(|lane| (matches!(lane, LaneKey::Remote(_)), *lane != self.home))
-            .unwrap_or(LaneKey::Quick);
+        let lane = lanes.max_by_key(|lane| (matches!(lane, LaneKey::Remote(_)), *lane != self.home));
+        let lane = left.or(lane).unwrap_or(LaneKey::Quick);
         let lane = self.make(lane, hold)?;
         self.processes.insert(process, lane);
         Ok(lane)

@@ -662,6 +662,10 @@ impl Lane {
         }
         let Some(key) = source.outlet else { return self.carrier.read(&source.pipe).0 };
         let Some(shared) = self.outlets.get_mut(&key) else { return self.carrier.read(&source.pipe).0 };
+        if !shared.parked.is_empty() {
+            // There may be room by now, but others were here before.
+            return Flow::NoRoom;
+        }
         let flow = shared.outlet.carry(&source.pipe, treatment, &mut self.carrier, &self.parts.reports);
         if shared.wait.is_none() && !shared.outlet.has_room() {
             self.begin_to_wait(key);
@@ -881,14 +885,21 @@ impl Lane {
         }
         let Some(Quitting { lines, for_good, .. }) = self.quitting.take() else { return false };
         self.say_all();
-        if let Some(shared) = self.outlets.get_mut(&Key::MainLog) {
-            shared.outlet.add(&String::from_utf8_lossy(&lines), &self.parts.reports);
-        }
-        for shared in self.outlets.values() {
+        let mut lost = Vec::new();
+        for (_, shared) in self.outlets.iter().filter(|(key, _)| **key != Key::MainLog) {
             let pipes = shared.parked.iter().filter_map(|token| self.sources.get(token));
             let unread: u64 = pipes.map(|source| ioctl_fionread(&source.pipe).unwrap_or(0)).sum();
             let unread = if for_good { unread } else { 0 };
-            shared.outlet.tell_of_rest(unread, for_good, &self.parts.reports);
+            lost.extend(shared.outlet.rest(unread, for_good));
+        }
+        match self.outlets.get_mut(&Key::MainLog) {
+            // The main loop has said its last words, and ours can only be put before them.
+            Some(main_log) => {
+                let lost: String = lost.iter().map(|text| outlet::main_line(text)).collect();
+                let lines = lost + &String::from_utf8_lossy(&lines);
+                main_log.outlet.add(&lines, &self.parts.reports);
+            }
+            None => lost.into_iter().for_each(|text| self.reports().say(LogLevel::Critical, text)),
         }
         true
     }
@@ -901,8 +912,10 @@ fn told_of(recovered: Recovered, reports: &Reports) -> Vec<Stalled> {
     }
     let told = recovered.stalled.into_iter().map(|(stalled, e)| {
         let (path, bytes) = (stalled.path().display(), stalled.left());
-        let text = format!("cannot write to {path}: {e}; {bytes} bytes that a brain died writing wait");
-        reports.say(LogLevel::Critical, text);
+        if e.kind() != io::ErrorKind::WouldBlock {
+            let text = format!("cannot write to {path}: {e}; {bytes} bytes that a brain died writing wait");
+            reports.say(LogLevel::Critical, text);
+        }
         stalled
     });
     told.collect()

@@ -303,19 +303,17 @@ impl Outlet {
         }
     }
 
-    /// Says what could not be written, with what is still in the pipes: at the end, or what another brain will not find.
-    pub(super) fn tell_of_rest(&self, unread: u64, for_good: bool, reports: &Reports) {
-        for slot in &self.slots {
+    /// Tells what could not be written, with what is still in the pipes: at the end, or what another brain will not find.
+    pub(super) fn rest(&self, unread: u64, for_good: bool) -> impl Iterator<Item = String> {
+        self.slots.iter().filter_map(move |slot| {
             // Another brain finds what is in the journal.
             let aside = slot.aside.as_ref().filter(|_| for_good).map_or(0, Stalled::left);
             let bytes = unread + (slot.waiting.len() + aside) as u64;
             let is_stuck = slot.has_something() || matches!(slot.state, State::Missing { .. });
-            if is_stuck && bytes > 0 {
-                let path = slot.to.name();
-                let text = format!("{path} took nothing until the end: {bytes} bytes of output are lost");
-                reports.say(LogLevel::Critical, text);
-            }
-        }
+            let name = slot.to.name();
+            (is_stuck && bytes > 0)
+                .then(|| format!("{name} took nothing until the end: {bytes} bytes of output are lost"))
+        })
     }
 
     /// Bytes in memory that no sink has taken yet.
@@ -650,7 +648,7 @@ fn treat<'a>(
     }
 }
 
-fn main_line(text: &str) -> String {
+pub(super) fn main_line(text: &str) -> String {
     line(clock::now().wall, &TimeZone::system(), LogLevel::Critical, text)
 }
 

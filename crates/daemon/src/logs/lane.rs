@@ -667,7 +667,7 @@ impl Lane {
             return Flow::NoRoom;
         }
         let flow = shared.outlet.carry(&source.pipe, treatment, &mut self.carrier, &self.parts.reports);
-        if shared.wait.is_none() && !shared.outlet.has_room() {
+        if shared.wait.is_none() && (!shared.outlet.has_room() || shared.outlet.owes_a_mark()) {
             self.begin_to_wait(key);
         }
         flow
@@ -719,7 +719,9 @@ impl Lane {
     }
 
     fn wait_for_room(&mut self, key: Key) {
-        let Some(Shared { outlet, wait: Some(wait), .. }) = self.outlets.get_mut(&key) else { return };
+        let Some(Shared { outlet, wait: Some(wait), parked, .. }) = self.outlets.get_mut(&key) else {
+            return;
+        };
         let mut is_watched = false;
         for fd in outlet.waits_for() {
             let token = self.next_token;
@@ -735,7 +737,7 @@ impl Lane {
             let now = clock::now().mono;
             let at = match outlet.try_again() {
                 Some(at) => at.max(now + SHORTLY),
-                None if outlet.has_room() => now + SHORTLY,
+                None if outlet.has_room() && !parked.is_empty() => now + SHORTLY,
                 None => now + TRY_AGAIN,
             };
             wait.timer = Some(at);
@@ -765,7 +767,7 @@ impl Lane {
         let Some(shared) = self.outlets.get_mut(&key) else { return };
         // Who found no room again was the first, and stays it.
         shared.parked.append(&mut parked);
-        if !shared.outlet.has_room() || !shared.parked.is_empty() {
+        if !shared.parked.is_empty() || !shared.outlet.has_room() || shared.outlet.owes_a_mark() {
             return self.wait_for_room(key);
         }
         if let Some(wait) = shared.wait.take() {
@@ -878,8 +880,10 @@ impl Lane {
     /// Whether the end has come: nothing waits any more, or it has waited long enough.
     fn has_quit(&mut self) -> bool {
         let Some(quitting) = &self.quitting else { return false };
-        let is_stuck =
-            |shared: &Shared| shared.outlet.waiting() > 0 || (quitting.for_good && shared.wait.is_some());
+        let is_stuck = |shared: &Shared| {
+            let waits = shared.wait.is_some() && !shared.outlet.has_room();
+            shared.outlet.waiting() > 0 || (quitting.for_good && waits)
+        };
         if self.outlets.values().any(is_stuck) && clock::now().mono < quitting.until {
             return false;
         }

@@ -258,6 +258,19 @@ impl Outlet {
         !self.slots.iter().any(is_stuck)
     }
 
+    /// Whether something is missing that its log does not tell of yet, and may tell of later though nothing more comes.
+    pub(super) fn owes_a_mark(&self) -> bool {
+        self.slots.iter().any(|slot| {
+            let may_come = match &slot.state {
+                State::Missing { .. } | State::Open(Sink::File(_)) => true,
+                // Nobody reads there any more.
+                State::Open(Sink::Stream(_)) => !slot.troubled,
+                State::Open(Sink::Wire(_)) => false,
+            };
+            slot.lost.bytes > 0 && may_come
+        })
+    }
+
     /// Everything that may be waited for.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.slots.iter().filter_map(|slot| match &slot.state {
@@ -308,8 +321,9 @@ impl Outlet {
         self.slots.iter().filter_map(move |slot| {
             // Another brain finds what is in the journal.
             let aside = slot.aside.as_ref().filter(|_| for_good).map_or(0, Stalled::left);
-            let bytes = unread + (slot.waiting.len() + aside) as u64;
-            let is_stuck = slot.has_something() || matches!(slot.state, State::Missing { .. });
+            let bytes = unread + slot.lost.bytes + (slot.waiting.len() + aside) as u64;
+            let is_missing = matches!(slot.state, State::Missing { .. });
+            let is_stuck = slot.has_something() || is_missing || slot.lost.bytes > 0;
             let name = slot.to.name();
             (is_stuck && bytes > 0)
                 .then(|| format!("{name} took nothing until the end: {bytes} bytes of output are lost"))
@@ -511,26 +525,36 @@ impl Slot {
         if sink.holds() {
             return;
         }
-        if self.waiting.is_empty() && self.lost.bytes > 0 {
-            let mark = self.lost.mark(how.kind, self.to.is_wire());
-            let (taken, result) = sink.write(mark.as_bytes());
-            // More may be lost before it can be told.
-            if taken == 0 && (result.is_err() || how.overflow == Overflow::Drop) {
-                return;
-            }
-            let lost = take(&mut self.lost);
-            if how.kind == Kind::Program {
-                let path = self.to.name();
-                let text = format!("{path} can be written again; {} bytes of output were lost", lost.bytes);
-                reports.say(LogLevel::Warn, text);
-            }
-            self.troubled = false;
-            self.settle(&mark.as_bytes()[taken..], result, how, reports);
-        } else if !self.waiting.is_empty() {
+        if !self.waiting.is_empty() {
             let waiting = take(&mut self.waiting);
             let (taken, result) = sink.write(&waiting);
             self.settle(&waiting[taken..], result, how, reports);
         }
+        self.put_mark(how, reports);
+    }
+
+    /// Says in the log itself what is missing in it, once there is room.
+    fn put_mark(&mut self, how: How, reports: &Reports) {
+        if self.lost.bytes == 0 || self.has_something() {
+            return;
+        }
+        let State::Open(sink) = &mut self.state else { return };
+        let mark = self.lost.mark(how.kind, self.to.is_wire());
+        let (taken, result) = sink.write(mark.as_bytes());
+        let rest = &mark.as_bytes()[taken..];
+        let has_failed = !rest.is_empty() && matches!(result, Err(Trouble::Write(_) | Trouble::Outage(_)));
+        // Half a mark is none, and more may be lost before there is room for one: all that is missing stands in the next.
+        if has_failed || (taken == 0 && how.overflow == Overflow::Drop) {
+            return;
+        }
+        let lost = take(&mut self.lost);
+        if how.kind == Kind::Program {
+            let path = self.to.name();
+            let text = format!("{path} can be written again; {} bytes of output were lost", lost.bytes);
+            reports.say(LogLevel::Warn, text);
+        }
+        self.troubled = false;
+        self.settle(rest, result, how, reports);
     }
 
     /// All of it has been taken.

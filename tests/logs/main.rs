@@ -7,7 +7,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod deeds;
+mod disk;
 mod exact;
+mod full;
 mod many;
 mod stage;
 mod streams;

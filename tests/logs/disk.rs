@@ -1,0 +1,84 @@
+//! A daemon with a small disk of its own at `small` in its sandbox, which nobody else sees and which goes with it.
+//!
+//! In: a size. Out: the daemon, and the way to what is on that disk. It takes root, or a kernel that lets everybody have
+//! namespaces; without either these tests fail and say so.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use provost_testkit::{Daemon, HEAD, Sandbox};
+
+use crate::stage::started_by;
+
+/// The disk, as the daemon sees it.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    place: PathBuf,
+    pid: i32,
+}
+
+/// Words that give whatever comes behind them a namespace of its own.
+fn alone() -> &'static [&'static str] {
+    if is_root() { &["unshare", "-m"] } else { &["unshare", "-Urm"] }
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Ours with `megabytes` of room below `{dir}/small`.
+#[track_caller]
+pub(crate) fn start_with(megabytes: u32, config: &str) -> (Daemon, Disk) {
+    let may = Command::new(alone()[0]).args(&alone()[1..]).arg("true").output();
+    assert!(
+        may.as_ref().is_ok_and(|made| made.status.success()),
+        "unshare(1) is not permitted here, so nothing can be said about full disks: {may:?}"
+    );
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.file("small")).unwrap();
+    let script = format!("mount -t tmpfs -o size={megabytes}m none small && exec \"$@\"");
+    let words = [alone(), &["sh", "-c", &script, "sh"]].concat();
+    let daemon = Daemon::start_in(sandbox, &started_by(&words), &format!("{HEAD}{config}"));
+    let place = format!("/proc/{}/root{}/small", daemon.pid(), daemon.sandbox().path().display());
+    let disk = Disk { place: place.into(), pid: daemon.pid() };
+    (daemon, disk)
+}
+
+impl Disk {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.place.join(name)
+    }
+
+    /// Leaves so many bytes of room, by a file that [`Disk::relieve`] removes.
+    #[track_caller]
+    pub(crate) fn leave(&self, bytes: u64) {
+        let ballast = self.file("ballast");
+        fs::write(&ballast, vec![b'x'; self.room().saturating_sub(bytes) as usize]).unwrap();
+    }
+
+    #[track_caller]
+    pub(crate) fn relieve(&self) {
+        fs::remove_file(self.file("ballast")).unwrap();
+    }
+
+    /// Whether it may be written to.
+    #[track_caller]
+    pub(crate) fn remount(&self, how: &str) {
+        let kinds: &[&str] = if is_root() { &["-m"] } else { &["-U", "-m", "--preserve-credentials"] };
+        let target = fs::read_link(format!("/proc/{}/cwd", self.pid)).unwrap().join("small");
+        let mounted = Command::new("nsenter")
+            .args(["-t", &self.pid.to_string()])
+            .args(kinds)
+            .args(["mount", "-o", &format!("remount,{how}")])
+            .arg(target)
+            .output()
+            .unwrap();
+        assert!(mounted.status.success(), "{mounted:?}");
+    }
+
+    fn room(&self) -> u64 {
+        let is = nix::sys::statvfs::statvfs(&self.place).unwrap();
+        is.blocks_available() * is.fragment_size()
+    }
+}

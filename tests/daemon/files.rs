@@ -3,14 +3,16 @@
 //! In: names of every kind. Out: what was written where, and what the main log says of names that root must not follow.
 //! They need root, as becoming and tempting others does.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::net::UdpSocket;
 use std::os::unix::fs::{chown, lchown, symlink};
+use std::process::Command;
 
-use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation, Sandbox, Signal, send_signal};
+use provost_testkit::{DEADLINE, Daemon, Deadline, HEAD, Implementation, Sandbox, Signal, send_signal};
 
-use crate::common::{content, end_well, started_by, state_of};
+use crate::common::{content, end_well, kill_brain, start, started_by, state_of};
 
 const NOBODY: u32 = 65534;
 const ONCE: &str = "startsecs=0\nautorestart=false\n";
@@ -123,5 +125,71 @@ fn a_rotation_that_finds_no_room_for_a_new_file_changes_nothing_until_there_is()
     fs::remove_file(format!("{small}/other")).unwrap();
     assert_eq!(daemon.ctl(&["rotate", "a"]).stdout, "a: rotated\n");
     assert!(read("log.1") == text && read("log").is_empty());
+    end_well(daemon);
+}
+
+/// A log's backups, oldest first, once all are compressed; then what they and the log hold together.
+#[track_caller]
+fn text_of_compressed(daemon: &Daemon, name: &str) -> String {
+    let file = |n: usize, ending: &str| daemon.sandbox().file(&format!("{name}.{n}{ending}"));
+    let backups = (1..).take_while(|n| file(*n, "").exists() || file(*n, ".gz").exists()).count();
+    let end = Deadline::after(DEADLINE);
+    while (1..=backups).any(|n| file(n, "").exists()) {
+        assert!(end.remaining().is_some(), "some of {backups} backups are not compressed");
+        std::thread::yield_now();
+    }
+    let files = (1..=backups).rev().map(|n| file(n, ".gz"));
+    let unpacked = Command::new("gzip").arg("-dc").args(files).output().unwrap();
+    assert!(unpacked.status.success(), "{unpacked:?}");
+    String::from_utf8(unpacked.stdout).unwrap() + &content(daemon, name)
+}
+
+#[test]
+fn compressed_backups_hold_every_byte_whenever_the_brain_dies() {
+    let config = format!(
+        "[program:a]\ncommand={{child}} print:400000 exit:0\n{ONCE}stdout_logfile={{dir}}/a.out\n\
+         stdout_logfile_maxbytes=50KB\nstdout_logfile_backups=1000\nstdout_logfile_compress=gzip\n"
+    );
+    let mut daemon = start(&config);
+    for n in [5, 20, 40] {
+        // A backup of that number is there: so much has been written.
+        let names = ["", ".gz"].map(|ending| daemon.sandbox().file(&format!("a.out.{n}{ending}")));
+        let end = Deadline::after(DEADLINE);
+        while !names.iter().any(|name| name.exists()) && !content(&daemon, "main.log").contains("exited: a") {
+            assert!(end.remaining().is_some(), "nothing is rotated");
+            std::thread::yield_now();
+        }
+        kill_brain(&mut daemon);
+    }
+    daemon.wait_for_log_line("exited: a (exit status 0; expected)");
+    // Whoever died may have left something to do until the next rotation.
+    assert_eq!(daemon.ctl(&["rotate", "a"]).stdout, "a: rotated\n");
+    let text = text_of_compressed(&daemon, "a.out");
+    assert!(text.lines().zip(1..).all(|(line, n)| line == format!("line {n}")));
+    assert_eq!(text.lines().count(), 400_000);
+    let names = fs::read_dir(daemon.sandbox().path()).unwrap().flatten().map(|entry| entry.file_name());
+    assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("compressing")));
+    end_well(daemon);
+}
+
+#[test]
+fn a_disk_too_full_to_compress_keeps_the_backup_as_it_is() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.file("small")).unwrap();
+    // Room for the log and for one more page.
+    let mount = format!("mount -t tmpfs -o size=132k none {}", sandbox.file("small").display());
+    let ours = started_by(&["unshare", "--mount", "sh", "-c", &format!("{mount} && exec \"$0\" \"$@\"")]);
+    let config = format!(
+        "{HEAD}[program:a]\ncommand=sh -c \"head -c 120000 /dev/urandom\"\n{ONCE}\
+         stdout_logfile={{dir}}/small/log\nstdout_logfile_maxbytes=120000\nstdout_logfile_compress=zstd\n"
+    );
+    let mut daemon = Daemon::start_in(sandbox, &ours, &config);
+    let small = format!("/proc/{}/root{}/small", daemon.pid(), daemon.sandbox().path().display());
+    daemon
+        .log()
+        .wait_for_all(&["CRIT cannot compress the backups of", "exited: a (exit status 0; expected)"]);
+    let names = fs::read_dir(&small).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+    assert_eq!(names.collect::<BTreeSet<_>>(), ["log", "log.1"].map(str::to_owned).into());
+    assert_eq!(fs::metadata(format!("{small}/log.1")).unwrap().len(), 120_000);
     end_well(daemon);
 }

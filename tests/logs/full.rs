@@ -161,7 +161,7 @@ fn the_log_of_a_program_that_has_ended_tells_how_much_is_missing() {
 #[test]
 fn a_disk_that_is_full_of_rotated_files_is_whole_when_they_are_taken_away() {
     let config = writer("").replace("maxbytes=0", "maxbytes=500KB\nstdout_logfile_backups=100");
-    let (mut daemon, disk) = start_with(2, &config);
+    let (daemon, disk) = start_with(2, &config);
     daemon.ctl(&["start", "a"]);
     let log = disk.file("a.log");
     let mut saved = Vec::new();

@@ -9,15 +9,19 @@ use std::sync::Arc;
 use provost_config::{Channel, LogExtras, ProcessConfig, ProcessKind};
 use provost_core::LogPaths;
 
-use crate::logs::{Course, Destination, OpenHow, OutletPlan, Output, Speaker, Target};
+use crate::logs::{
+    Compression, Compressor, Course, Destination, OpenHow, OutletPlan, Output, Speaker, Target,
+};
 
 /// What holds for all programs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Customs {
+pub(crate) struct Customs<'a> {
     /// `[supervisord] strip_ansi`.
     pub(crate) strip_ansi: bool,
     /// The main log gets a copy of all that programs say.
     pub(crate) copies: bool,
+    /// By whom backups are compressed.
+    pub(crate) compressor: &'a Arc<Compressor>,
 }
 
 /// The plans for the outputs of a process.
@@ -25,7 +29,7 @@ pub(crate) fn plans(
     group: &str,
     config: &ProcessConfig,
     paths: &LogPaths,
-    customs: Customs,
+    customs: Customs<'_>,
 ) -> Vec<(Output, OutletPlan)> {
     let plan = |output: Output, path: Option<&Arc<Path>>, channel| {
         let speaker =
@@ -46,7 +50,7 @@ fn plan(
     channel: &Channel,
     speaker: Speaker,
     is_protocol: bool,
-    customs: Customs,
+    customs: Customs<'_>,
 ) -> OutletPlan {
     let none = LogExtras::default();
     let extras = channel.extras.as_deref().unwrap_or(&none);
@@ -56,6 +60,7 @@ fn plan(
             maxbytes: channel.maxbytes,
             backups: channel.backups,
             how: OpenHow { owner: extras.owner, mode: extras.mode, mkdir: extras.mkdir },
+            compression: Compression::new(extras.compress, customs.compressor),
         })
     };
     let mut sinks: Vec<Target> = path.map(|path| named(Arc::clone(path))).into_iter().collect();

@@ -415,7 +415,11 @@ impl Hands {
     /// Where the outputs of a process go.
     fn outlets(&self, process: ProcessId, config: &ProcessConfig) -> Vec<(Output, OutletPlan)> {
         let Some(Logs { paths, group, .. }) = self.logs.get(&process) else { return Vec::new() };
-        let customs = Customs { strip_ansi: self.strip_ansi, copies: self.log.keeps(LogLevel::Debug) };
+        let customs = Customs {
+            strip_ansi: self.strip_ansi,
+            copies: self.log.keeps(LogLevel::Debug),
+            compressor: self.pump.compressor(),
+        };
         outlets::plans(group, config, paths, customs)
     }
 

@@ -247,7 +247,7 @@ impl Place {
     }
 
     /// A file that has names elsewhere may have been brought here by somebody who may neither read nor write it.
-    fn check_names(&self, is: &Stat) -> io::Result<()> {
+    pub(super) fn check_names(&self, is: &Stat) -> io::Result<()> {
         if !self.is_open_to_others() || is.st_nlink < 2 || is.st_uid == self.dir_is.st_uid && is.st_uid != 0 {
             return Ok(());
         }

@@ -164,7 +164,7 @@ fn a_directory_that_is_swapped_meanwhile_is_still_the_one_that_was_looked_at() {
     let place = walk::find_name(&dir.file("app/logs/log")).unwrap();
     fs::rename(dir.file("app/logs"), dir.file("app/away")).unwrap();
     link(&dir, "app/logs", dir.file("root").to_str().unwrap(), APP);
-    super::super::rotation::shift(&place.dir, &place.name, 3).unwrap();
+    super::super::rotation::Row::new(&place.dir, &place.name, false).shift(3).unwrap();
     assert!(dir.file("app/away/log.1").exists() && !dir.file("root/log.1").exists());
 }
 

@@ -20,6 +20,7 @@ use provost_keeper::{LinkError, Pipes};
 use rustix::io::Errno;
 
 use super::Output;
+use super::compress::Compressor;
 use super::journal::{self, Journal};
 use super::lane::{Lane, MainSource, Parts};
 use super::main_log::MainLog;
@@ -138,6 +139,7 @@ pub(crate) struct Pump {
     /// Where a dead brain has left something to write, and the lane that has it: whoever writes there has to come behind that.
     left: BTreeMap<PathBuf, LaneKey>,
     reports: Reports,
+    compressor: Arc<Compressor>,
     /// Where the main log is written, and everything else that is the daemon's own.
     home: LaneKey,
     /// What is answered in the place of lanes that hang.
@@ -213,13 +215,15 @@ impl Pump {
         for journals in of_lane.values_mut().filter(|journals| journals.is_empty()) {
             journals.extend(spare.pop());
         }
+        let reports = Reports::new(notices);
         let mut pump = Pump {
+            compressor: Compressor::new(reports.clone()),
             lanes: BTreeMap::new(),
             mounts,
             children: BTreeMap::new(),
             processes: BTreeMap::new(),
             left,
-            reports: Reports::new(notices),
+            reports,
             home,
             answers: VecDeque::new(),
             remotes: Vec::new(),
@@ -362,6 +366,10 @@ impl Pump {
         }
     }
 
+    pub(crate) fn compressor(&self) -> &Arc<Compressor> {
+        &self.compressor
+    }
+
     /// Ends the lanes after all that is queued has been written, and all that the log has to say. At the end `for_good` what waits
     /// for a slow reader is given a while; else the next brain goes on with it. A disk that does not answer is not waited for.
     pub(crate) fn stop(
@@ -371,6 +379,7 @@ impl Pump {
         patience: Patience,
         for_good: bool,
     ) {
+        self.compressor.close();
         let until = clock::now().mono + patience.time();
         let quit = |lines: Vec<u8>| Order::Quit { lines, for_good };
         for (_, running) in self.lanes.iter().filter(|(key, _)| **key != self.home) {

@@ -12,7 +12,8 @@ use provost_core::{LogDeed, Mono};
 use rustix::fs::{AtFlags, statat};
 
 use super::super::open::{self, FileId, Kind, Open};
-use super::super::{rotation, walk};
+use super::super::rotation::Row;
+use super::super::{compress, walk};
 use super::{Destination, Trouble};
 use crate::clock;
 
@@ -42,7 +43,10 @@ impl FileSink {
     pub(super) fn of(to: Destination, open: Open) -> FileSink {
         let rotates = to.maxbytes > 0 && open.may_rotate;
         let size = open.size;
-        FileSink { to, open, size, rotates, put_off: None }
+        let sink = FileSink { to, open, size, rotates, put_off: None };
+        // A brain may have died before it came to that.
+        sink.compress_soon();
+        sink
     }
 
     pub(in crate::logs) fn path(&self) -> &Arc<Path> {
@@ -144,11 +148,24 @@ impl FileSink {
         match self.to.backups {
             0 if is_ours => self.clear(),
             backups if is_ours => {
-                rotation::shift(&place.dir, &place.name, backups)?;
+                let compression = self.to.compression.as_ref();
+                let row = Row::new(&place.dir, &place.name, compression.is_some());
+                let gate = compression.map(|compression| compression.gate(place.dir_is.st_dev));
+                let held = gate.as_deref().map(compress::lock);
+                row.shift(backups)?;
                 // Without a new file the old one is the log, and has its name.
-                self.reopen().inspect_err(|_| rotation::take_back(&place.dir, &place.name))
+                self.reopen().inspect_err(|_| row.take_back())?;
+                drop(held);
+                self.compress_soon();
+                Ok(())
             }
             _ => self.reopen(),
+        }
+    }
+
+    fn compress_soon(&self) {
+        if let Some(compression) = self.to.compression.as_ref().filter(|_| self.open.may_rotate) {
+            compression.soon(&self.to.path, self.to.backups);
         }
     }
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use provost_config::{SyslogAddress, SyslogTo};
 use provost_core::{LogDeed, Mono};
 
+use super::compress::Compression;
 use super::open::{self, Kind, Open, OpenHow};
 
 pub(super) use file::FileSink;
@@ -31,12 +32,14 @@ pub(crate) struct Destination {
     /// Rotated files to keep; 0 means that a full file is emptied.
     pub(crate) backups: u32,
     pub(crate) how: OpenHow,
+    /// What becomes of backups.
+    pub(crate) compression: Option<Compression>,
 }
 
 impl Destination {
     /// What has this name, as it is: never rotated.
     pub(crate) fn new(path: impl Into<Arc<Path>>) -> Destination {
-        Destination { path: path.into(), maxbytes: 0, backups: 0, how: OpenHow::default() }
+        Destination { path: path.into(), maxbytes: 0, backups: 0, how: OpenHow::default(), compression: None }
     }
 }
 

@@ -52,7 +52,6 @@ struct Child {
     process: ProcessId,
     stage: Stage,
     /// Where it writes, and where one that takes its place would.
-    outlets: Vec<(Output, OutletPlan)>,
     heir: Option<Heir>,
     /// Somebody else still holds its output open.
     lingers: bool,
@@ -392,15 +391,7 @@ impl Hands {
         let stage = Stage::Opening { plan: Box::new(plan), stdin, signals: Vec::new() };
         self.children.insert(
             child,
-            Child {
-                config: Arc::clone(config),
-                process,
-                stage,
-                outlets: outlets.clone(),
-                heir: None,
-                lingers: false,
-                pid: 0,
-            },
+            Child { config: Arc::clone(config), process, stage, heir: None, lingers: false, pid: 0 },
         );
         self.order(Order::Open { child, process, outlets, runs: false })?;
         Ok(None)
@@ -518,8 +509,8 @@ impl Hands {
         entry.stage = Stage::Draining { status, at, next };
         let last_words =
             failure.map(|(stage, errno)| self.launcher.child_failed(&entry.config, stage, errno));
-        let (process, config, outlets) = (entry.process, Arc::clone(&entry.config), entry.outlets.clone());
-        let heir = next.map(|child| logs::Heir { child, process, outlets: outlets.clone() });
+        let (process, config) = (entry.process, Arc::clone(&entry.config));
+        let heir = next.map(|child| logs::Heir { child, process, outlets: self.outlets(process, &config) });
         self.order(Order::Finish { child, last_words, heir })?;
         if let Some(next) = next {
             self.fcgi.pass_on(child, next);
@@ -527,10 +518,8 @@ impl Hands {
             let old = self.adoptable.remove(&next);
             let heir = Heir { spawned: old.as_ref().map(|old| (old.pid, old.started)) };
             let stage = Stage::Running;
-            self.children.insert(
-                next,
-                Child { config, process, stage, outlets, heir: Some(heir), lingers: false, pid: 0 },
-            );
+            self.children
+                .insert(next, Child { config, process, stage, heir: Some(heir), lingers: false, pid: 0 });
             if let Some(old) = old {
                 self.watch(next, old.pid, old.pipes)?;
             }
@@ -658,15 +647,7 @@ impl Hands {
         }
         let outlets = self.outlets(process, config);
         let config = Arc::clone(config);
-        let entry = Child {
-            config,
-            process,
-            stage: Stage::Running,
-            outlets: outlets.clone(),
-            heir: None,
-            lingers: false,
-            pid: 0,
-        };
+        let entry = Child { config, process, stage: Stage::Running, heir: None, lingers: false, pid: 0 };
         self.children.insert(child, entry);
         self.order(Order::Open { child, process, outlets, runs: true })?;
         let (pid, pipes) = self.adoptable.remove(&child).map_or((0, None), |old| (old.pid, old.pipes));

@@ -40,7 +40,7 @@ pub(super) fn open(
         LogTarget::Syslog => sinks.push((Target::OwnSyslog, Sink::of(&Target::OwnSyslog).ok())),
     }
     if !past.in_background() && !settings.silent {
-        let to = Target::Named(Destination::new(Path::new("/dev/stdout")));
+        let to = Target::Named(Destination::new(Path::new("/dev/stdout")).into());
         // A closed standard output is no reason not to start.
         if let Ok(copy) = Sink::of(&to) {
             sinks.push((to, Some(copy)));
@@ -64,11 +64,12 @@ pub(super) fn open(
 
 /// Programs that run already need a brain more than a brain needs its log.
 fn open_file(path: &Path, settings: &Supervisord, past: &Past) -> Result<(Target, Option<Sink>), Refusal> {
-    let to = Target::Named(Destination {
+    let to = Destination {
         maxbytes: settings.logfile_maxbytes,
         backups: settings.logfile_backups,
         ..Destination::new(path)
-    });
+    };
+    let to = Target::Named(to.into());
     match Sink::of(&to) {
         Ok(sink) => Ok((to, Some(sink))),
         Err(e) => {

@@ -126,7 +126,7 @@ enum Watch {
 /// A child between `Open` and `Finish`.
 #[derive(Debug, Default)]
 struct Child {
-    outlets: Vec<(Key, Arc<Course>)>,
+    outlets: Vec<(Key, Option<Arc<Course>>)>,
     sources: Vec<u64>,
 }
 
@@ -424,7 +424,7 @@ impl Lane {
         let mut entry = Child::default();
         for (output, plan) in plans {
             let key = Key::Of(process, output);
-            let course = Arc::clone(&plan.course);
+            let course = plan.course.clone();
             // The last child's files may still be open: a grandchild of it writes there.
             if let Entry::Vacant(place) = self.outlets.entry(key) {
                 match Outlet::open(plan, on_refusal, &self.parts.reports) {
@@ -465,7 +465,7 @@ impl Lane {
 
     fn watch(&mut self, child: ChildId, pid: i32, output: Output, pipe: OwnedFd) {
         let entry = self.children.entry(child).or_default();
-        let of_this = |(key, _): &&(Key, Arc<Course>)| matches!(key, Key::Of(_, o) if *o == output);
+        let of_this = |(key, _): &&(Key, Option<Arc<Course>>)| matches!(key, Key::Of(_, o) if *o == output);
         let outlet = entry.outlets.iter().find(of_this).cloned();
         let token = self.next_token;
         self.next_token += 1;
@@ -474,7 +474,10 @@ impl Lane {
             return self.reports().say(LogLevel::Critical, text);
         }
         entry.sources.push(token);
-        let treatment = outlet.as_ref().and_then(|(_, course)| Treatment::new(child, output, pid, course));
+        let treatment = outlet
+            .as_ref()
+            .and_then(|(_, course)| course.as_ref())
+            .map(|course| Treatment::new(child, output, pid, course));
         let key = outlet.map(|(key, _)| key);
         self.sources.insert(token, Source::new(pipe, Some(child), key, treatment));
         if let Some(key) = key {

@@ -36,7 +36,7 @@ pub(crate) struct OutletPlan {
     pub(crate) sinks: Vec<Target>,
     pub(crate) overflow: Overflow,
     /// What is done on the way there.
-    pub(crate) course: Arc<Course>,
+    pub(crate) course: Option<Arc<Course>>,
 }
 
 /// Some sinks and what they have not taken.
@@ -60,7 +60,7 @@ struct Slot {
     to: Target,
     state: State,
     /// Taken out of the pipe, and not by the sink: in the journal, and behind that in memory.
-    aside: Option<Stalled>,
+    aside: Option<Box<Stalled>>,
     waiting: Vec<u8>,
     /// The kernel had no room when it was asked to move something there.
     is_full: bool,
@@ -244,7 +244,10 @@ impl Outlet {
     pub(super) fn adopt(&mut self, stalled: Stalled) -> Option<Stalled> {
         let mut slots = self.slots.iter_mut();
         match slots.find(|slot| slot.is_named(stalled.path()) && slot.aside.is_none()) {
-            Some(slot) => slot.aside.replace(stalled),
+            Some(slot) => {
+                slot.aside = Some(Box::new(stalled));
+                None
+            }
             None => Some(stalled),
         }
     }
@@ -320,7 +323,7 @@ impl Outlet {
     pub(super) fn rest(&self, unread: u64, for_good: bool) -> impl Iterator<Item = String> {
         self.slots.iter().filter_map(move |slot| {
             // Another brain finds what is in the journal.
-            let aside = slot.aside.as_ref().filter(|_| for_good).map_or(0, Stalled::left);
+            let aside = slot.aside.as_ref().filter(|_| for_good).map_or(0, |stalled| stalled.left());
             let bytes = unread + slot.lost.bytes + (slot.waiting.len() + aside) as u64;
             let is_missing = matches!(slot.state, State::Missing { .. });
             let is_stuck = slot.has_something() || is_missing || slot.lost.bytes > 0;
@@ -437,7 +440,7 @@ impl Slot {
         let Some(journal) = carrier.journal() else { return };
         let mut rest = Vec::new();
         if may_wait {
-            self.aside = journal.set_aside();
+            self.aside = journal.set_aside().map(Box::new);
         }
         if self.aside.is_none() {
             rest = journal.chunk().unwrap_or_default();
@@ -462,7 +465,7 @@ impl Slot {
         }
         match &result {
             Err(trouble @ Trouble::Write(e)) if !self.may_wait(how, trouble) => {
-                let bytes = carrier.journal().map_or(0, |journal| journal.discard(stalled));
+                let bytes = carrier.journal().map_or(0, |journal| journal.discard(*stalled));
                 self.lost.add_bytes(bytes, &e.to_string());
             }
             _ => self.aside = Some(stalled),

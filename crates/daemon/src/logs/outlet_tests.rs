@@ -1,9 +1,6 @@
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::sync::mpsc::Receiver;
 
-use provost_config::LogFormat;
-
-use super::super::Speaker;
 use super::super::journal::Journal;
 use super::super::pump::Notice;
 use super::super::scene::Dir;
@@ -27,16 +24,7 @@ impl World {
         rustix::io::ioctl_fionbio(&pipe, true).unwrap();
         let (post, notices) = Post::new(&Bell::new().unwrap());
         let reports = Reports::new(post);
-        let speaker = Speaker { process: "p".into(), group: "g".into(), channel: "stdout" };
-        let course = Course {
-            speaker,
-            strip_ansi: false,
-            capture: 0,
-            tells: false,
-            format: LogFormat::Text,
-            has_wires: false,
-        };
-        let plan = OutletPlan { sinks, overflow, course: Arc::new(course) };
+        let plan = OutletPlan { sinks, overflow, course: None };
         let outlet = Outlet::open(plan, OnRefusal::Fail, &reports).unwrap();
         let carrier = Carrier::new(Some(Journal::create().unwrap()));
         World { program, pipe: pipe.into(), carrier, reports, notices, outlet }
@@ -61,7 +49,7 @@ impl World {
 }
 
 fn named(path: impl Into<Arc<Path>>) -> Target {
-    Target::Named(Destination::new(path))
+    Target::Named(Destination::new(path).into())
 }
 
 /// A pipe by a name, and its reader.
@@ -178,18 +166,7 @@ fn a_file_that_is_missing_is_tried_again_and_waited_for() {
     let dir = Dir::new();
     let path = dir.file("later/log");
     let mut world = World::new(vec![named(dir.file("log"))], Overflow::Block);
-    let plan = OutletPlan {
-        sinks: vec![named(path.clone())],
-        overflow: Overflow::Block,
-        course: Arc::new(Course {
-            speaker: Speaker { process: "p".into(), group: "g".into(), channel: "stdout" },
-            strip_ansi: false,
-            capture: 0,
-            tells: false,
-            format: LogFormat::Text,
-            has_wires: false,
-        }),
-    };
+    let plan = OutletPlan { sinks: vec![named(path.clone())], overflow: Overflow::Block, course: None };
     assert!(Outlet::open(plan.clone(), OnRefusal::Fail, &world.reports).is_err());
     world.outlet = Outlet::open(plan, OnRefusal::TryAgain, &world.reports).unwrap();
     assert_eq!(world.say("words"), Flow::NoRoom);

@@ -62,7 +62,7 @@ pub(super) struct Treated<'a> {
 
 impl Course {
     /// Whether there is anything to do at all.
-    fn is_straight(&self) -> bool {
+    pub(crate) fn is_straight(&self) -> bool {
         !self.strip_ansi
             && self.capture == 0
             && !self.tells
@@ -72,30 +72,21 @@ impl Course {
 }
 
 impl Treatment {
-    /// Nothing where nobody looks at the bytes.
-    pub(super) fn new(
-        child: ChildId,
-        output: Output,
-        pid: i32,
-        course: &Arc<Course>,
-    ) -> Option<Box<Treatment>> {
-        if course.is_straight() {
-            return None;
-        }
+    pub(super) fn new(child: ChildId, output: Output, pid: i32, course: &Arc<Course>) -> Box<Treatment> {
         let Speaker { process, group, channel } = &course.speaker;
         let host = rustix::system::uname();
         let hostname = host.nodename().to_string_lossy();
         let origin = Origin { process, group, pid, channel, hostname: &hostname };
         let format = Format::new(&course.format, &origin);
         let settings = FilterSettings { strip_ansi: course.strip_ansi, capture: course.capture };
-        Some(Box::new(Treatment {
+        Box::new(Treatment {
             child,
             output,
             filter: Filter::new(settings),
             lines: (format.is_some() || course.has_wires).then(Lines::default),
             format,
             course: Arc::clone(course),
-        }))
+        })
     }
 
     /// Whether what the log gets is something else than what was written.

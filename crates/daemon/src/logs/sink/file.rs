@@ -24,7 +24,7 @@ const GROWTH: u64 = 1 << 20;
 /// An open log file.
 #[derive(Debug)]
 pub(crate) struct FileSink {
-    to: Destination,
+    to: Arc<Destination>,
     open: Open,
     size: u64,
     rotates: bool,
@@ -40,7 +40,7 @@ struct PutOff {
 }
 
 impl FileSink {
-    pub(super) fn of(to: Destination, open: Open) -> FileSink {
+    pub(super) fn of(to: Arc<Destination>, open: Open) -> FileSink {
         let rotates = to.maxbytes > 0 && open.may_rotate;
         let size = open.size;
         let sink = FileSink { to, open, size, rotates, put_off: None };
@@ -299,17 +299,15 @@ mod tests {
     #[test]
     fn a_closed_log_is_rotated_too_and_none_is_made() {
         let dir = Dir::new();
-        let to = Target::Named(Destination { maxbytes: 0, backups: 1, ..Destination::new(dir.file("log")) });
+        let to = Destination { maxbytes: 0, backups: 1, ..Destination::new(dir.file("log")) };
+        let to = Target::Named(to.into());
         do_to_closed(LogDeed::Rotate, &to).unwrap();
         assert_eq!((dir.content("log"), dir.content("log.1")), (None, None));
         std::fs::write(dir.file("log"), "old").unwrap();
         do_to_closed(LogDeed::Rotate, &to).unwrap();
         assert_eq!(dir.content("log.1").as_deref(), Some("old"));
-        let null = Target::Named(Destination {
-            maxbytes: 0,
-            backups: 1,
-            ..Destination::new(Path::new("/dev/null"))
-        });
+        let null = Destination { maxbytes: 0, backups: 1, ..Destination::new(Path::new("/dev/null")) };
+        let null = Target::Named(null.into());
         do_to_closed(LogDeed::Rotate, &null).unwrap();
         assert!(!Path::new("/dev/null.1").exists());
     }

@@ -47,11 +47,18 @@ impl Destination {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     /// Whatever has this name.
-    Named(Destination),
-    Syslog(SyslogTo, Speaker),
-    Journal(SyslogTo, Speaker),
+    Named(Arc<Destination>),
+    Syslog(Arc<Wired>),
+    Journal(Arc<Wired>),
     /// Syslog, for the daemon's own lines.
     OwnSyslog,
+}
+
+/// Where lines go, and whose they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wired {
+    pub(crate) to: SyslogTo,
+    pub(crate) speaker: Speaker,
 }
 
 /// An open sink.
@@ -75,7 +82,8 @@ pub(crate) enum Trouble {
 
 impl Sink {
     /// Opens what has this name. Nobody is waited for.
-    pub(crate) fn open(to: Destination) -> io::Result<Sink> {
+    pub(crate) fn open(to: impl Into<Arc<Destination>>) -> io::Result<Sink> {
+        let to = to.into();
         let open = open::for_writing(&to.path, &to.how)?;
         match open.kind {
             // One that is not only ours is written where the others write, and not looked into.
@@ -87,9 +95,9 @@ impl Sink {
     /// The same for anything that output goes to.
     pub(crate) fn of(target: &Target) -> io::Result<Sink> {
         let wire = match target {
-            Target::Named(to) => return Sink::open(to.clone()),
-            Target::Syslog(to, speaker) => Wire::syslog(to, speaker),
-            Target::Journal(to, speaker) => Wire::journal(to, speaker),
+            Target::Named(to) => return Sink::open(Arc::clone(to)),
+            Target::Syslog(wired) => Wire::syslog(&wired.to, &wired.speaker),
+            Target::Journal(wired) => Wire::journal(&wired.to, &wired.speaker),
             Target::OwnSyslog => Wire::own(),
         };
         Ok(Sink::Wire(Box::new(wire)))
@@ -180,7 +188,9 @@ impl Sink {
 pub(super) fn do_to_closed(deed: LogDeed, to: &Target) -> io::Result<()> {
     let Target::Named(to) = to else { return Ok(()) };
     match open::existing(&to.path) {
-        Ok(open) if open.may_rotate && deed != LogDeed::Reopen => FileSink::of(to.clone(), open).do_to(deed),
+        Ok(open) if open.may_rotate && deed != LogDeed::Reopen => {
+            FileSink::of(Arc::clone(to), open).do_to(deed)
+        }
         Ok(_) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e),
@@ -194,7 +204,7 @@ impl Target {
             Target::Named(to) => return to.path.display().to_string(),
             Target::Journal(..) => return "the journal".to_owned(),
             Target::OwnSyslog => return "syslog".to_owned(),
-            Target::Syslog(to, _) => &to.address,
+            Target::Syslog(wired) => &wired.to.address,
         };
         match address {
             SyslogAddress::Local => "syslog".to_owned(),
@@ -211,7 +221,7 @@ impl Target {
     /// A host elsewhere, which is looked for by name.
     pub(super) fn remote(&self) -> Option<String> {
         match self {
-            Target::Syslog(to, _) if to.address != SyslogAddress::Local => Some(self.name()),
+            Target::Syslog(wired) if wired.to.address != SyslogAddress::Local => Some(self.name()),
             _ => None,
         }
     }

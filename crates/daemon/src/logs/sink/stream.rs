@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::super::open::{self, Kind, Open, OpenHow};
+use super::super::open::{self, Kind, Open};
 use super::{Destination, Trouble};
 use crate::clock;
 
@@ -20,18 +20,17 @@ const PIECE: usize = 4096;
 
 #[derive(Debug)]
 pub(crate) struct Stream {
-    path: Arc<Path>,
-    how: OpenHow,
+    to: Arc<Destination>,
     open: Open,
 }
 
 impl Stream {
-    pub(super) fn of(Destination { path, how, .. }: Destination, open: Open) -> Stream {
-        Stream { path, how, open }
+    pub(super) fn of(to: Arc<Destination>, open: Open) -> Stream {
+        Stream { to, open }
     }
 
     pub(super) fn path(&self) -> &Arc<Path> {
-        &self.path
+        &self.to.path
     }
 
     pub(in crate::logs) fn file(&self) -> &Open {
@@ -72,7 +71,7 @@ impl Stream {
     }
 
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        self.open = open::for_writing(&self.path, &self.how)?;
+        self.open = open::for_writing(&self.to.path, &self.to.how)?;
         Ok(())
     }
 }

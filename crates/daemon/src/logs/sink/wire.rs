@@ -23,7 +23,7 @@ enum Kind {
 }
 
 /// Whose lines they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Speaker {
     pub(crate) process: String,
     pub(crate) group: String,

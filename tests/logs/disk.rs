@@ -30,6 +30,20 @@ fn is_root() -> bool {
 /// Ours with `megabytes` of room below `{dir}/small`.
 #[track_caller]
 pub(crate) fn start_with(megabytes: u32, config: &str) -> (Daemon, Disk) {
+    start_behind("", megabytes, &format!("{HEAD}{config}"))
+}
+
+/// The same, with the main log on that disk. Whoever waits for lines of it is woken by its copy on standard output.
+#[track_caller]
+pub(crate) fn start_with_main_log(megabytes: u32, config: &str) -> (Daemon, Disk) {
+    let head = HEAD.replace("{dir}/main.log", "{dir}/small/main.log");
+    // The daemon takes the place of this shell, and has its number.
+    let link = "ln -s /proc/$$/root$PWD/small/main.log main.log &&";
+    start_behind(link, megabytes, &format!("{head}{config}"))
+}
+
+#[track_caller]
+fn start_behind(first: &str, megabytes: u32, config: &str) -> (Daemon, Disk) {
     let may = Command::new(alone()[0]).args(&alone()[1..]).arg("true").output();
     assert!(
         may.as_ref().is_ok_and(|made| made.status.success()),
@@ -37,9 +51,9 @@ pub(crate) fn start_with(megabytes: u32, config: &str) -> (Daemon, Disk) {
     );
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.file("small")).unwrap();
-    let script = format!("mount -t tmpfs -o size={megabytes}m none small && exec \"$@\"");
+    let script = format!("{first} mount -t tmpfs -o size={megabytes}m none small && exec \"$@\"");
     let words = [alone(), &["sh", "-c", &script, "sh"]].concat();
-    let daemon = Daemon::start_in(sandbox, &started_by(&words), &format!("{HEAD}{config}"));
+    let daemon = Daemon::start_in(sandbox, &started_by(&words), config);
     let place = format!("/proc/{}/root{}/small", daemon.pid(), daemon.sandbox().path().display());
     let disk = Disk { place: place.into(), pid: daemon.pid() };
     (daemon, disk)

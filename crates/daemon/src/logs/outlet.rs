@@ -635,14 +635,13 @@ impl Lost {
     /// The line that stands in a log where something is missing.
     fn mark(&self, kind: Kind, is_wire: bool) -> String {
         let Lost { bytes, lines, why } = self;
-        match kind {
-            Kind::Program => {
-                // Whatever was written last may have been half a line.
-                let start = if is_wire { "" } else { "\n" };
-                format!("{start}supervisord: {bytes} bytes of output are missing here: {why}\n")
-            }
+        // Whatever was written last may have been half a line.
+        let start = if is_wire { "" } else { "\n" };
+        let line = match kind {
+            Kind::Program => format!("supervisord: {bytes} bytes of output are missing here: {why}\n"),
             Kind::Main => main_line(&format!("{lines} lines of this log were lost: {why}")),
-        }
+        };
+        format!("{start}{line}")
     }
 }
 

@@ -1,13 +1,14 @@
-//! A daemon with a small disk of its own at `small` in its sandbox, which nobody else sees and which goes with it.
+//! A daemon with a disk of its own in its sandbox, a small one or one that can be made to hang, which nobody else sees and which goes
+//! with it.
 //!
 //! In: a size. Out: the daemon, and the way to what is on that disk. It takes root, or a kernel that lets everybody have
-//! namespaces; without either these tests fail and say so.
+//! namespaces (and `/dev/fuse`, for the one that hangs); without either these tests fail and say so.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use provost_testkit::{Daemon, HEAD, Sandbox};
+use provost_testkit::{Daemon, HEAD, Sandbox, provost_child};
 
 use crate::stage::started_by;
 
@@ -42,13 +43,33 @@ pub(crate) fn start_with_main_log(megabytes: u32, config: &str) -> (Daemon, Disk
     start_behind(link, megabytes, &format!("{head}{config}"))
 }
 
+/// Ours with a disk at `{dir}/slow` that hangs as long as there is a file `stuck` in the sandbox.
 #[track_caller]
-fn start_behind(first: &str, megabytes: u32, config: &str) -> (Daemon, Disk) {
+pub(crate) fn start_with_stuck(config: &str) -> Daemon {
+    may_mount();
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.file("slow")).unwrap();
+    // The first who closes a file there finds out that this need not be told: a process that ends could not be killed out of that.
+    let script = format!(
+        "mkfifo ready && {{ {} stuck-disk:slow:$PWD/stuck >ready & }} && read x <ready && [ \"$x\" = mounted ] && : >slow/first && exec \"$@\"",
+        provost_child().display()
+    );
+    let words = [alone(), &["sh", "-c", &script, "sh"]].concat();
+    Daemon::start_in(sandbox, &started_by(&words), &format!("{HEAD}{config}"))
+}
+
+#[track_caller]
+fn may_mount() {
     let may = Command::new(alone()[0]).args(&alone()[1..]).arg("true").output();
     assert!(
         may.as_ref().is_ok_and(|made| made.status.success()),
-        "unshare(1) is not permitted here, so nothing can be said about full disks: {may:?}"
+        "unshare(1) is not permitted here, so nothing can be said about disks: {may:?}"
     );
+}
+
+#[track_caller]
+fn start_behind(first: &str, megabytes: u32, config: &str) -> (Daemon, Disk) {
+    may_mount();
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.file("small")).unwrap();
     let script = format!("{first} mount -t tmpfs -o size={megabytes}m none small && exec \"$@\"");

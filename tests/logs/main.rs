@@ -10,6 +10,7 @@ mod deeds;
 mod disk;
 mod exact;
 mod full;
+mod hang;
 mod lost;
 mod many;
 mod stage;

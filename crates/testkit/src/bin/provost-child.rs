@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
-use provost_testkit::{Assignment, Author, End, Pour};
+use provost_testkit::{Assignment, Author, End, Pour, StuckDisk};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const USAGE: &str = "\
@@ -49,6 +49,7 @@ words, done in order:
                            SIGTERM or of its own accord; rate=BYTES,chunk=BYTES,most=LINES,seed=N,ledger=DIR
   torrent:ORDER            so many bytes that know their place, as fast as they are taken;
                            matter=lines|binary|one-line,bytes=N,write=BYTES,seed=N,to=out|err|each
+  stuck-disk:PLACE:FILE    mount a file system there, say so, and be it; it hangs as long as the file is there
   pid | pgid | cwd | umask one line each
   forever                  stay until a signal ends it";
 
@@ -116,6 +117,7 @@ impl Script {
             "dump-signals" => print_status(&["SigBlk", "SigIgn"])?,
             "dump-fds" => dump_fds()?,
             "accept" => accept(duration(rest)?)?,
+            "stuck-disk" => stuck_disk(rest)?,
             "torrent" => rest.parse::<Pour>()?.run()?,
             "lines" => return self.lines(rest.parse()?),
             "umask" => print_status(&["Umask"])?,
@@ -230,6 +232,13 @@ fn hello(name: &str) -> Result<(), Box<dyn Error>> {
     let text = format!("{name} {} {at}", std::process::id());
     UnixDatagram::unbound()?.send_to(text.as_bytes(), address)?;
     Ok(())
+}
+
+fn stuck_disk(rest: &str) -> Result<(), Box<dyn Error>> {
+    let (place, file) = rest.split_once(':').ok_or("wanted stuck-disk:PLACE:FILE")?;
+    let disk = StuckDisk::mount(place.as_ref(), file.as_ref())?;
+    println!("mounted");
+    Ok(disk.serve()?)
 }
 
 /// Accepts on standard input, as fcgi programs do, for this long at most, and tells everybody its pid.

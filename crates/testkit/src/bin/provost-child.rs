@@ -12,6 +12,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what it is for")]
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write;
@@ -26,18 +27,23 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 use provost_testkit::{Assignment, Author, End, Pour, StuckDisk};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionread;
 
 const USAGE: &str = "\
 words, done in order:
   hello | hello:NAME       tell the harness (PROVOST_HELLO) name, pid and monotonic time
   print:N | eprint:N       N numbered lines on stdout | stderr
   say:TEXT | esay:TEXT     one line on stdout | stderr
+  write:TEXT | ewrite:TEXT the same without a line end, in one write; in it \\n, \\r, \\e (ESC), \\s (blank), \\xHH
+  taken | etaken           go on when the reader has taken all that was written to stdout | stderr
   after:TIME               go on after TIME (200ms, 3s); signals are answered meanwhile
   exit:N                   end with status N
   raise:SIG                send SIG to itself
   ignore:SIG               from here on SIG does nothing
   on:SIG:exit:N            from here on SIG ends it with status N
   on:SIG:say:TEXT          from here on SIG prints TEXT
+  on:SIG:go                from here on SIG lets it go on behind the next await
+  await                    stay until such a signal has come
   fork-grandchild          start a copy of itself that says hello:grandchild and stays
   dump-env                 its environment, sorted
   dump-signals             the blocked and ignored signals it was started with (the language's
@@ -68,6 +74,7 @@ enum Reaction {
     Nothing,
     Exit(u8),
     Say(String),
+    Go,
 }
 
 fn main() -> ExitCode {
@@ -95,6 +102,8 @@ fn main() -> ExitCode {
 struct Script {
     /// Signals that are blocked and read from a descriptor instead.
     reactions: BTreeMap<i32, Reaction>,
+    /// Signals to go on that have come and not been awaited.
+    goes: Cell<u32>,
 }
 
 impl Script {
@@ -106,6 +115,11 @@ impl Script {
             "eprint" => numbered(&mut std::io::stderr().lock(), rest)?,
             "say" => println!("{rest}"),
             "esay" => eprintln!("{rest}"),
+            "write" => write(&std::io::stdout(), &unescaped(rest)?)?,
+            "ewrite" => write(&std::io::stderr(), &unescaped(rest)?)?,
+            "taken" => until_taken(std::io::stdout())?,
+            "etaken" => until_taken(std::io::stderr())?,
+            "await" => return self.go_on(),
             "after" => return self.stay(Some(duration(rest)?)),
             "forever" => return self.stay(None),
             "exit" => return Ok(Flow::Exit(rest.parse()?)),
@@ -136,7 +150,8 @@ impl Script {
         let reaction = match (verb, argument) {
             (Some("exit"), Some(status)) => Reaction::Exit(status.parse()?),
             (Some("say"), Some(text)) => Reaction::Say(text.to_owned()),
-            _ => return Err("wanted on:SIG:exit:N or on:SIG:say:TEXT".into()),
+            (Some("go"), None) => Reaction::Go,
+            _ => return Err("wanted on:SIG:exit:N, on:SIG:say:TEXT or on:SIG:go".into()),
         };
         self.react(name.unwrap_or_default(), reaction)
     }
@@ -161,6 +176,21 @@ impl Script {
                 return Ok(Flow::Next);
             }
             wait(&mut [PollFd::new(&signals.as_fd(), PollFlags::IN)], left)?;
+        }
+    }
+
+    /// Stays until a signal says to go on.
+    fn go_on(&self) -> Outcome {
+        let signals = self.signals()?;
+        loop {
+            if let Some(status) = self.answer(&signals)? {
+                return Ok(Flow::Exit(status));
+            }
+            if let Some(left) = self.goes.get().checked_sub(1) {
+                self.goes.set(left);
+                return Ok(Flow::Next);
+            }
+            wait(&mut [PollFd::new(&signals.as_fd(), PollFlags::IN)], None)?;
         }
     }
 
@@ -210,6 +240,7 @@ impl Script {
                 Reaction::Nothing => {}
                 Reaction::Exit(status) => return Ok(Some(*status)),
                 Reaction::Say(text) => println!("{text}"),
+                Reaction::Go => self.goes.set(self.goes.get() + 1),
             }
         }
         Ok(None)
@@ -260,6 +291,41 @@ fn numbered(to: &mut dyn Write, count: &str) -> Result<(), Box<dyn Error>> {
     let lines: String = (1..=count.parse::<u64>()?).map(|n| format!("line {n}\n")).collect();
     to.write_all(lines.as_bytes())?;
     Ok(to.flush()?)
+}
+
+/// The bytes that a text stands for.
+fn unescaped(text: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut parts = text.split('\\');
+    let mut bytes: Vec<u8> = parts.next().unwrap_or_default().into();
+    for part in parts {
+        let (byte, used) = match part.as_bytes().first() {
+            Some(b'n') => (b'\n', 1),
+            Some(b'r') => (b'\r', 1),
+            Some(b'e') => (0x1b, 1),
+            Some(b's') => (b' ', 1),
+            Some(b'x') => (u8::from_str_radix(part.get(1..3).unwrap_or_default(), 16)?, 3),
+            _ => return Err(format!("no such escape: \\{part}").into()),
+        };
+        bytes.push(byte);
+        bytes.extend_from_slice(&part.as_bytes()[used..]);
+    }
+    Ok(bytes)
+}
+
+/// Past the language's buffer, which would cut it at lines.
+fn write(to: impl AsFd, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    match rustix::io::write(to, bytes)? {
+        n if n == bytes.len() => Ok(()),
+        n => Err(format!("only {n} bytes were written at once").into()),
+    }
+}
+
+/// The kernel has no event for a pipe that was read empty, so this asks again and again.
+fn until_taken(to: impl AsFd) -> Result<(), Box<dyn Error>> {
+    while ioctl_fionread(&to)? > 0 {
+        std::thread::yield_now();
+    }
+    Ok(())
 }
 
 /// It inherits our output, but not what we block: the standard library gives a

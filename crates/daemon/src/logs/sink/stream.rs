@@ -9,13 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use memchr::memrchr;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::super::open::{self, Kind, Open};
 use super::{Destination, Trouble};
 use crate::clock;
 
-/// What a pipe that is ready to be written has room for (pipe(7)).
+/// What a pipe that is ready to be written has room for, and takes whole (pipe(7)).
 const PIECE: usize = 4096;
 
 #[derive(Debug)]
@@ -47,8 +48,7 @@ impl Stream {
         let mut written = 0;
         // What others have open, too, may not be made not to block: it is asked before every piece.
         while written < bytes.len() && (!self.open.is_shared || self.is_ready()) {
-            let most = if self.open.is_shared { PIECE } else { usize::MAX };
-            let piece = &bytes[written..bytes.len().min(written.saturating_add(most))];
+            let piece = self.piece(&bytes[written..]);
             match (&self.open.file).write(piece) {
                 Ok(0) => return (written, Err(Trouble::Write(io::ErrorKind::WriteZero.into()))),
                 Ok(n) => written += n,
@@ -58,6 +58,18 @@ impl Stream {
             }
         }
         (written, Ok(()))
+    }
+
+    /// What is written at once. A pipe takes all of that or nothing, so of many who write there none tears another's lines.
+    fn piece<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        if !self.open.is_shared && !self.is_pipe() {
+            return bytes;
+        }
+        let most = &bytes[..bytes.len().min(PIECE)];
+        match memrchr(b'\n', most) {
+            Some(end) if bytes.len() > PIECE => &most[..=end],
+            _ => most,
+        }
     }
 
     fn is_ready(&self) -> bool {

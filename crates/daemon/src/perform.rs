@@ -25,7 +25,7 @@ use crate::kept;
 use crate::launch::{self, Launcher};
 use crate::leftovers::{Record, inodes};
 use crate::logs::auto::AutoLogs;
-use crate::logs::{self, MainLog, Order, OutletPlan, Output, Pump, Word};
+use crate::logs::{self, MainLog, Order, OutletPlan, Output, Pump, Telling, Word};
 use crate::memory::Memory;
 use crate::notes;
 use crate::outlets::{self, Customs};
@@ -113,6 +113,8 @@ pub(crate) struct Hands {
     /// What has been said of the configuration in force.
     pub(crate) advised: BTreeSet<String>,
     pub(crate) upgrade: upgrade::Progress,
+    /// What programs have said and the main log has yet to take.
+    copied: Vec<Telling>,
     /// `[supervisord] strip_ansi`.
     pub(crate) strip_ansi: bool,
 }
@@ -127,7 +129,7 @@ impl Hands {
         source: Source,
         (memory, effective): (Memory, Effective),
     ) -> Hands {
-        let (asks, adoptable, logs, children, fcgi, advised, upgrade) = Default::default();
+        let (asks, adoptable, logs, children, fcgi, advised, upgrade, copied) = Default::default();
         Hands {
             link,
             pump,
@@ -145,6 +147,7 @@ impl Hands {
             effective,
             advised,
             upgrade,
+            copied,
             strip_ansi: false,
         }
     }
@@ -537,7 +540,14 @@ impl Hands {
     }
 
     /// A child has written something that somebody wants to know of.
-    pub(crate) fn said(&mut self, child: ChildId, output: Output, word: Word, data: &[u8]) {
+    pub(crate) fn said(&mut self, child: ChildId, output: Output, word: Word, data: Telling) {
+        self.tell_of(child, output, word, &data);
+        if self.log.keeps(LogLevel::Debug) && self.log.wants_to_write() {
+            self.copied.push(data);
+        }
+    }
+
+    fn tell_of(&mut self, child: ChildId, output: Output, word: Word, data: &[u8]) {
         let Some(Child { config, process, pid, .. }) = self.children.get(&child) else { return };
         let Some(Logs { group, .. }) = self.logs.get(process) else { return };
         let (name, pid) = (&*config.name, *pid);
@@ -560,6 +570,14 @@ impl Hands {
             }
         };
         self.log.write_with(LogLevel::Trace, || events::line_of(&told));
+    }
+
+    /// Goes on with what waits for the main log.
+    pub(crate) fn flush_log(&mut self) {
+        self.log.flush();
+        if !self.log.wants_to_write() {
+            self.copied.clear();
+        }
     }
 
     /// Nobody holds the output of a child open any more that has ended.

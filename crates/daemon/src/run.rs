@@ -22,6 +22,9 @@ const MOST_COMMANDS: usize = 1024;
 /// Messages of the keeper taken in one turn, so that commands get theirs.
 const MESSAGES_A_TURN: usize = 256;
 
+/// The same of the pump, which tells of all that programs say.
+const NOTICES_A_TURN: usize = 256;
+
 /// The loop's end of the doors.
 pub(crate) struct CommandPost(LimitedPost<(Command, Asker)>);
 
@@ -127,7 +130,7 @@ impl Loop {
         // An interrupted poll is a short one.
         let _ = poll(&mut fds, timeout.as_ref());
         let may_write = fds[0].revents().contains(PollFlags::OUT);
-        self.hands.log.flush();
+        self.hands.flush_log();
         self.bell.silence();
         if may_write { self.hands.link.flush() } else { Ok(()) }
     }
@@ -178,7 +181,8 @@ impl Loop {
 
     fn hear_pump(&mut self) -> Result<(), LinkError> {
         self.hands.pump.look_after();
-        while let Some(notice) = self.next_notice() {
+        for _ in 0..NOTICES_A_TURN {
+            let Some(notice) = self.next_notice() else { return Ok(()) };
             let input = match notice {
                 Notice::Opened { child, result } => self.hands.opened(child, result)?,
                 Notice::Drained { child, lingers } => self.hands.drained(child, lingers),
@@ -197,12 +201,14 @@ impl Loop {
                     None
                 }
                 Notice::Said { child, output, word, data } => {
-                    self.hands.said(child, output, word, &data);
+                    self.hands.said(child, output, word, data);
                     None
                 }
             };
             self.inputs.extend(input);
         }
+        // The others in the next turn.
+        self.bell.ring();
         Ok(())
     }
 

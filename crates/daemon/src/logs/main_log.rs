@@ -14,8 +14,9 @@ use rustix::io::write;
 use super::line::line;
 use crate::clock;
 
-/// Bytes that may wait for a slow disk beyond what the pipe holds; later lines are dropped and counted.
-const MOST_WAITING: usize = 2 << 20;
+/// Bytes that may wait for a slow disk beyond what the pipe holds; later lines are dropped and counted. Several times what may be on
+/// its way of what programs say, of which a copy and an event can each be a few times as large.
+const MOST_WAITING: usize = 8 << 20;
 
 /// Writes lines to the main log.
 #[derive(Debug)]

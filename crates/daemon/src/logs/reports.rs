@@ -1,7 +1,7 @@
 //! What a lane has to tell of: to the main loop, which says it in the main log, or to whoever listens to what programs say.
 //!
 //! A program may say more than the loop can listen to. So what is on its way there is counted, and whoever is told of
-//! is not read while that is too much.
+//! is not read while that is too much. What is copied into the main log is on its way until that has taken it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use super::pump::Notice;
 use crate::wake::Post;
 
 /// Bytes on their way that are too many.
-const MOST: usize = 4 << 20;
+const MOST: usize = 512 << 10;
 
 #[derive(Debug, Clone)]
 pub(super) struct Reports {

@@ -305,8 +305,7 @@ impl Outlet {
         for slot in self.slots.iter().filter(|slot| !slot.troubled) {
             if slot.has_something() {
                 let (path, secs) = (slot.to.name(), time.as_secs());
-                let text =
-                    format!("{path} has taken nothing for {secs} seconds; the output that goes there waits");
+                let text = format!("{path} has taken nothing for {secs} seconds; {}", fate(self.overflow));
                 reports.say(LogLevel::Warn, text);
             }
         }
@@ -392,7 +391,7 @@ impl Slot {
         matches!(self.state, State::Open(_)) && !self.has_something() && self.lost.bytes == 0
     }
 
-    /// That it has not taken yet.
+    /// There is something that it has not taken yet.
     fn has_something(&self) -> bool {
         let holds = matches!(&self.state, State::Open(sink) if sink.holds());
         self.is_full || holds || self.aside.is_some() || !self.waiting.is_empty()

@@ -126,6 +126,14 @@ impl HandOver {
         hands
             .log
             .write(LogLevel::Info, &format!("a brain of version {to} takes over from this one of {version}"));
+        for notice in hands.pump.rest(notices, Patience::Usual) {
+            match notice {
+                Notice::Say { level, text } => hands.log.write(level, &text),
+                Notice::Said { child, output, word, data } => hands.said(child, output, word, data),
+                // The keeper tells the next brain of everything else.
+                _ => {}
+            }
+        }
         hands.pump.stop(hands.log, notices, Patience::Usual, false);
         hands.link.send(ToKeeper::HandOver)?;
         let reply = match outcome(&mut hands.link)? {

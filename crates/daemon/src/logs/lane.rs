@@ -33,7 +33,7 @@ use super::journal::{Flow, Journal, Recovered, Stalled};
 use super::outlet::{self, LOOK_AGAIN, OnRefusal, Outlet, OutletPlan, TRY_AGAIN};
 use super::pump::{Heir, Notice, Order};
 use super::reports::Reports;
-use super::treatment::{Course, Treatment};
+use super::treatment::{Course, Parting, Treatment};
 use super::{open, recovery};
 use crate::clock;
 use crate::wake::Bell;
@@ -192,6 +192,8 @@ pub(super) struct Lane {
     stalled: Vec<Stalled>,
     /// The end has come: when it comes at the latest, and with which lines.
     quitting: Option<Quitting>,
+    /// Nothing more is read of what programs say.
+    rests: bool,
     /// Somebody wants to know when nothing is in our hands.
     is_called: bool,
     /// Said once, until a write succeeds again.
@@ -218,6 +220,7 @@ impl Lane {
             hot: 0,
             grown: 0,
             quitting: None,
+            rests: false,
             is_called: false,
             record_is_troubled: false,
             abandoned: journals.map(|journal| (journal, Vec::new())).collect(),
@@ -258,7 +261,7 @@ impl Lane {
                         }
                     }
                     // They are the next brain's.
-                    _ if self.is_handing_over() && !self.rooms.contains_key(&event.data.u64()) => {}
+                    token if self.rests && token != MAIN_LOG && !self.rooms.contains_key(&token) => {}
                     token => match self.rooms.get(&token).copied() {
                         Some(key) => self.try_again(key),
                         None => self.flow(token),
@@ -406,6 +409,16 @@ impl Lane {
             Order::Call => {
                 self.is_called = true;
                 self.answer_call();
+            }
+            Order::Rest => {
+                self.rests = true;
+                for token in
+                    self.sources.keys().copied().filter(|token| *token != MAIN_LOG).collect::<Vec<_>>()
+                {
+                    self.unwatch(token);
+                }
+                self.part(Parting::HandOver);
+                self.notify(Notice::Free);
             }
             // Seen to above.
             Order::Quit { .. } => {}
@@ -679,15 +692,8 @@ impl Lane {
     fn close(&mut self, token: u64) {
         self.unwatch(token);
         self.shrink(token);
-        let Some(mut source) = self.sources.remove(&token) else { return };
-        if let (Some(treatment), Some(key)) = (&mut source.treatment, source.outlet)
-            && let Some(shared) = self.outlets.get_mut(&key)
-        {
-            shared.outlet.finish(treatment, &mut self.carrier, &self.parts.reports);
-            if shared.wait.is_none() && !shared.outlet.has_room() {
-                self.begin_to_wait(key);
-            }
-        }
+        self.end_treatment(token, Parting::End);
+        let Some(source) = self.sources.remove(&token) else { return };
         if let Some(key) = source.outlet {
             self.release(key);
         }
@@ -695,6 +701,19 @@ impl Lane {
             && self.lingering.values().all(|other| *other != child)
         {
             self.notify(Notice::Dry { child });
+        }
+    }
+
+    /// What a treatment has held back goes where it belongs.
+    fn end_treatment(&mut self, token: u64, parting: Parting) {
+        let Some(source) = self.sources.get_mut(&token) else { return };
+        if let (Some(mut treatment), Some(key)) = (source.treatment.take(), source.outlet)
+            && let Some(shared) = self.outlets.get_mut(&key)
+        {
+            shared.outlet.finish(&mut treatment, parting, &mut self.carrier, &self.parts.reports);
+            if shared.wait.is_none() && !shared.outlet.has_room() {
+                self.begin_to_wait(key);
+            }
         }
     }
 
@@ -762,7 +781,8 @@ impl Lane {
         shared.outlet.push(&mut self.carrier, &self.parts.reports);
         let mut parked = std::mem::take(&mut shared.parked);
         let has_room = |lane: &Lane| lane.outlets.get(&key).is_some_and(|shared| shared.outlet.has_room());
-        while has_room(self)
+        while !self.rests
+            && has_room(self)
             && let Some(token) = parked.pop_front()
         {
             self.resume(token);
@@ -813,7 +833,7 @@ impl Lane {
 
     /// Whoever has called is answered when nothing is in our hands that would be gone with us.
     fn answer_call(&mut self) {
-        if self.is_called && self.outlets.values().all(|shared| shared.outlet.waiting() == 0) {
+        if self.is_called && !self.outlets.values().any(|shared| shared.outlet.holds()) {
             self.is_called = false;
             self.notify(Notice::Free);
         }
@@ -875,20 +895,34 @@ impl Lane {
         while let Flow::Some(_) = self.read(MAIN_LOG) {}
     }
 
-    /// Another brain is to go on with what is in the pipes.
-    fn is_handing_over(&self) -> bool {
-        self.quitting.as_ref().is_some_and(|quitting| !quitting.for_good)
+    /// What is held back of what programs have said goes where it belongs.
+    fn part(&mut self, parting: Parting) {
+        for token in self.sources.keys().copied().collect::<Vec<_>>() {
+            self.end_treatment(token, parting);
+        }
+    }
+
+    /// Whether the end may come: nothing is stuck, or it has been waited for.
+    fn has_come_to_rest(&self) -> bool {
+        let Some(Quitting { until, for_good, .. }) = &self.quitting else { return false };
+        let is_stuck = |shared: &Shared| {
+            let waits = shared.wait.is_some() && !shared.outlet.has_room();
+            shared.outlet.holds() || (*for_good && waits)
+        };
+        !self.outlets.values().any(is_stuck) || clock::now().mono >= *until
     }
 
     /// Whether the end has come: nothing waits any more, or it has waited long enough.
     fn has_quit(&mut self) -> bool {
-        let Some(quitting) = &self.quitting else { return false };
-        let is_stuck = |shared: &Shared| {
-            let waits = shared.wait.is_some() && !shared.outlet.has_room();
-            shared.outlet.waiting() > 0 || (quitting.for_good && waits)
-        };
-        if self.outlets.values().any(is_stuck) && clock::now().mono < quitting.until {
+        if !self.has_come_to_rest() {
             return false;
+        }
+        if !std::mem::replace(&mut self.rests, true) {
+            // Whoever still writes is no longer heard.
+            self.part(Parting::End);
+            if !self.has_come_to_rest() {
+                return false;
+            }
         }
         let Some(Quitting { lines, for_good, .. }) = self.quitting.take() else { return false };
         self.say_all();

@@ -22,7 +22,7 @@ use super::journal::{Flow, Stalled};
 use super::line::line;
 use super::reports::Reports;
 use super::sink::{self, Sink, Target, Trouble};
-use super::treatment::{Bench, Course, Treated, Treatment};
+use super::treatment::{Bench, Course, Parting, Treated, Treatment};
 use crate::clock;
 
 /// How soon a sink is tried again that cannot say when it has room.
@@ -213,9 +213,15 @@ impl Outlet {
         flow
     }
 
-    /// The pipe has ended: what a treatment has held back comes out.
-    pub(super) fn finish(&mut self, treatment: &mut Treatment, carrier: &mut Carrier, reports: &Reports) {
-        let treated = treatment.end(carrier.bench(), reports);
+    /// Nothing more comes out of the pipe: what a treatment has held back comes now.
+    pub(super) fn finish(
+        &mut self,
+        treatment: &mut Treatment,
+        parting: Parting,
+        carrier: &mut Carrier,
+        reports: &Reports,
+    ) {
+        let treated = treatment.end(parting, carrier.bench(), reports);
         self.give(treated, reports);
     }
 
@@ -332,9 +338,10 @@ impl Outlet {
         })
     }
 
-    /// Bytes in memory that no sink has taken yet.
-    pub(super) fn waiting(&self) -> usize {
-        self.slots.iter().map(|slot| slot.waiting.len()).sum()
+    /// Whether something is in memory that would be gone with us.
+    pub(super) fn holds(&self) -> bool {
+        let holds = |slot: &Slot| matches!(&slot.state, State::Open(sink) if sink.holds());
+        self.slots.iter().any(|slot| !slot.waiting.is_empty() || holds(slot))
     }
 
     /// On somebody's wish, to every file, though one of them may fail. What waits for room in them is no part of them yet.

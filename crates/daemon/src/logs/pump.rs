@@ -74,6 +74,8 @@ pub(crate) enum Order {
     Reopen,
     /// Say when nothing is in your hands that would be gone with you: answered by `Notice::Free`.
     Call,
+    /// Another brain goes on: read nothing more of what programs say, and give out what is held back of it. Answered by `Notice::Free`.
+    Rest,
     /// Write what is queued, these lines for the main log last, and end; `for_good`, or for another brain to go on.
     Quit { lines: Vec<u8>, for_good: bool },
 }
@@ -282,8 +284,8 @@ impl Pump {
                 self.to_all(|| Order::Call);
                 return Ok(());
             }
-            // It has a way of its own: `stop`.
-            Order::Quit { .. } => return Ok(()),
+            // They have ways of their own: `rest` and `stop`.
+            Order::Rest | Order::Quit { .. } => return Ok(()),
         };
         if let Some(running) = self.lanes.get(&lane) {
             running.orders.send(order);
@@ -368,6 +370,22 @@ impl Pump {
 
     pub(crate) fn compressor(&self) -> &Arc<Compressor> {
         &self.compressor
+    }
+
+    /// Nothing more of what programs say is read: another brain goes on with it. Returns what was told until then.
+    pub(crate) fn rest(&mut self, notices: &Receiver<Notice>, patience: Patience) -> Vec<Notice> {
+        let until = clock::now().mono + patience.time();
+        self.to_all(|| Order::Rest);
+        let (mut at_rest, mut told) = (0, Vec::new());
+        while at_rest < self.lanes.len()
+            && let Ok(notice) = notices.recv_timeout(until.since(clock::now().mono))
+        {
+            match notice {
+                Notice::Free => at_rest += 1,
+                notice => told.push(notice),
+            }
+        }
+        told
     }
 
     /// Ends the lanes after all that is queued has been written, and all that the log has to say. At the end `for_good` what waits

@@ -40,6 +40,15 @@ pub(super) struct Treatment {
     course: Arc<Course>,
 }
 
+/// Why nothing more of an output comes here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// It has ended.
+    End,
+    /// Another brain goes on with it.
+    HandOver,
+}
+
 /// Buffers, of which a lane needs one set.
 #[derive(Debug)]
 pub(super) struct Bench {
@@ -117,12 +126,20 @@ impl Treatment {
         self.treated(piece, bench)
     }
 
-    /// The pipe has ended: what was held back comes out.
-    pub(super) fn end<'a>(&mut self, bench: &'a mut Bench, reports: &Reports) -> Treated<'a> {
+    /// What was held back comes out.
+    pub(super) fn end<'a>(
+        &mut self,
+        parting: Parting,
+        bench: &'a mut Bench,
+        reports: &Reports,
+    ) -> Treated<'a> {
         bench.filtered.clear();
         if let Some(filter) = &mut self.filter {
             let mut tell = teller(self.child, self.output, self.course.tells, reports);
-            filter.end(&mut bench.filtered, &mut tell);
+            match parting {
+                Parting::End => filter.end(&mut bench.filtered, &mut tell),
+                Parting::HandOver => filter.let_go(&mut bench.filtered, &mut tell),
+            }
         }
         self.cut(&[], bench, true);
         self.treated(&[], bench)

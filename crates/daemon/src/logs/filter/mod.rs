@@ -101,6 +101,21 @@ impl Filter {
         passage.pause();
     }
 
+    /// Somebody else goes on, who knows nothing of this: what was held back comes out, so that nothing is lost. A message without an
+    /// end goes to the log with its token; there its rest will go, too.
+    pub(super) fn let_go(&mut self, out: &mut Vec<u8>, tell: Tell<'_>) {
+        let Some(capture) = self.capture.as_mut().filter(|capture| capture.is_within()) else {
+            return self.end(out, tell);
+        };
+        let mut passage =
+            Passage { strip: &mut self.strip, start: out.len(), out, captured: Vec::new(), tell };
+        passage.text(capture.rest(), true);
+        passage.finish(true);
+        capture.keep(&passage.pause());
+        out.extend_from_slice(capture::BEGIN);
+        out.extend(capture.take_message());
+    }
+
     /// The log was cleared: what has come of a message goes with it, as in Supervisor. The rest of the message is still one.
     pub(super) fn forget_captured(&mut self) {
         if let Some(capture) = &mut self.capture {

@@ -21,6 +21,7 @@ mod life;
 mod limits;
 mod logs;
 mod memory;
+mod outlets;
 mod output;
 mod pid1;
 mod pidfile;

@@ -310,7 +310,7 @@ fn a_sink_that_takes_nothing_holds_the_program_or_loses_its_own_share() {
         last = line;
     };
     let lost: usize = mark.split(' ').nth(1).unwrap().parse().unwrap();
-    assert_eq!(mark, format!("supervisord: {lost} bytes of output are missing here: nobody takes it"));
+    assert_eq!(mark, format!("supervisord: {lost} bytes of output are missing here: it had no room"));
     // The marker stands on a line of its own: what was cut before it got a newline.
     assert_eq!(kept + last.len() + lost, all.len(), "the last line before was {last:?}");
     daemon.wait_for_log_line(&format!("fifo can be written again; {lost} bytes of output were lost"));

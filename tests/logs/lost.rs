@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use provost_testkit::{Daemon, HEAD, Implementation, Lines, Matter, Sandbox, Signal, Torrent, send_signal};
 
-use crate::disk::{start_with, start_with_main_log};
+use crate::disk::start_with_main_log;
 use crate::stage::{all_of, end_well, is_whole, kill_brain, size_of, started_by, until, until_within};
 
 const MUCH: u64 = 3_000_000;

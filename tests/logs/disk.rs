@@ -20,7 +20,7 @@ pub(crate) struct Disk {
 }
 
 /// Words that give whatever comes behind them a namespace of its own.
-fn alone() -> &'static [&'static str] {
+pub(crate) fn alone() -> &'static [&'static str] {
     if is_root() { &["unshare", "-m"] } else { &["unshare", "-Urm"] }
 }
 
@@ -105,7 +105,7 @@ impl Disk {
         let mounted = Command::new("nsenter")
             .args(["-t", &self.pid.to_string()])
             .args(kinds)
-            .args(["mount", "-o", &format!("remount,{how}")])
+            .args(["mount", "-o", &format!("remount,bind,{how}")])
             .arg(target)
             .output()
             .unwrap();

@@ -13,6 +13,7 @@ use provost_testkit::{
     descendants, ledger, send_signal, verify,
 };
 
+use crate::disk::alone;
 use crate::stage::{
     ONCE, all_of, cpu_ticks, end_well, gaps, is_whole, kill_brain, pid_of, started_by, until,
 };
@@ -123,8 +124,8 @@ fn standard_error_is_a_pipe() {
 #[test]
 fn the_standard_output_of_process_1_is_ours_if_we_are_that() {
     let config = format!("{HEAD}silent=true\n{}", speaker("a", 0, "/proc/1/fd/1", SOME));
-    let ours =
-        started_by(&["unshare", "-pf", "--mount-proc", "bash", "-c", "exec \"$@\" > >(exec cat >out)", "sh"]);
+    let inside = ["-pf", "--mount-proc", "bash", "-c", "exec \"$@\" > >(exec cat >out)", "sh"];
+    let ours = started_by(&[alone(), &inside].concat());
     let mut daemon = Daemon::start(&ours, &config);
     daemon.ctl(&["start", "a"]);
     daemon.wait_for_log_line("exited: a (exit status 0; expected)");

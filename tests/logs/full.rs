@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use provost_testkit::{DEADLINE, Daemon, Matter, Signal, Torrent, send_signal};
+use provost_testkit::{DEADLINE, Daemon, HEAD, Matter, Signal, Torrent, send_signal};
 
 use crate::disk::{Disk, start_with};
 use crate::stage::{
-    ONCE, all_of, brain, end_well, gaps, is_whole, kill_brain, private_memory, size_of, until, until_within,
+    ONCE, all_of, brain, end_well, gaps, is_whole, kill_brain, private_memory, size_of, started_by, until,
+    until_within,
 };
 
 const MUCH: u64 = 5_000_000;
@@ -154,6 +155,29 @@ fn the_log_of_a_program_that_has_ended_tells_how_much_is_missing() {
     daemon.wait_for_log_line("exited: a (exit status 0; expected)");
     disk.relieve();
     is_marked(&disk.file("a.log"));
+    end_well(daemon);
+}
+
+/// Files may not become larger than that: a limit is no full disk, which may get better.
+#[test]
+fn a_log_that_may_not_grow_any_more_stops_nobody() {
+    const MOST: u64 = 3_000_000;
+    let config = writer("").replace("{dir}/small", "{dir}") + NEIGHBOUR;
+    let ours = started_by(&["prlimit", &format!("--fsize={MOST}")]);
+    let mut daemon = Daemon::start(&ours, &format!("{HEAD}{config}"));
+    daemon.wait_for_hello("b");
+    daemon.ctl(&["start", "a"]);
+    daemon.wait_for_log_line("a.log: File too large");
+    neighbours_are_well(&mut daemon);
+    let log = daemon.sandbox().file("a.log");
+    assert_eq!(Torrent::new(Matter::Binary, 0).first_fault(0, &all_of(&log)), None);
+    assert_eq!(size_of(&log), MOST);
+    // Whoever makes room has all of it.
+    let kept = all_of(&log);
+    assert_eq!(daemon.ctl(&["clear", "a"]).stdout, "a: cleared\n");
+    until("the rest", || size_of(&log) >= MUCH - MOST);
+    daemon.wait_for_hello("a");
+    is_whole(Torrent::new(Matter::Binary, 0), &[kept, all_of(&log)].concat(), MUCH);
     end_well(daemon);
 }
 

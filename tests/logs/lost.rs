@@ -1,6 +1,7 @@
 //! Directories that go away under a log, or turn into something else; and the main log, when it is that which cannot be written.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -21,11 +22,16 @@ fn in_parts(log: &str) -> String {
 }
 
 #[track_caller]
-fn begin(config: &str) -> Daemon {
+fn begin_in() -> Sandbox {
     let sandbox = Sandbox::new();
     nix::unistd::mkfifo(&sandbox.file("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     fs::create_dir(sandbox.file("d")).unwrap();
-    Daemon::start_in(sandbox, &Implementation::ours(), &format!("{HEAD}{config}"))
+    sandbox
+}
+
+#[track_caller]
+fn begin(config: &str) -> Daemon {
+    Daemon::start_in(begin_in(), &Implementation::ours(), &format!("{HEAD}{config}"))
 }
 
 /// Lets the program write its next torrent.
@@ -75,6 +81,38 @@ fn the_directory_of_a_log_is_replaced_by_a_file() {
         fs::create_dir(place).unwrap();
     };
     a_directory_goes(spoil, mend);
+}
+
+/// Neither may it move a full log out of the way there, nor make a new one.
+#[test]
+fn the_directory_of_a_log_may_not_be_changed_any_more() {
+    let nobodys = nix::unistd::geteuid().is_root().then_some("user=nobody\n").unwrap_or_default();
+    let rotates = "stdout_logfile_maxbytes=1MB\nstdout_logfile_backups=10\n";
+    let config = nobodys.to_owned() + &in_parts("{dir}/d/a.log") + rotates;
+    let sandbox = begin_in();
+    if !nobodys.is_empty() {
+        for place in ["", "d", "go"] {
+            std::os::unix::fs::chown(sandbox.file(place), Some(65534), None).unwrap();
+        }
+    }
+    let mut daemon = Daemon::start_in(sandbox, &Implementation::ours(), &format!("{HEAD}{config}"));
+    let (place, log) = (daemon.sandbox().file("d"), daemon.sandbox().file("d/a.log"));
+    let may = |mode| fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+    go_on(&mut daemon);
+    until("the first part", || size_of(&log) >= MUCH);
+    may(0o555);
+    go_on(&mut daemon);
+    daemon.wait_for_hello("a");
+    let told = daemon.log().all().iter().filter(|line| line.contains("a.log: Permission denied")).count();
+    assert_eq!(told, 1, "trouble is told of once");
+    may(0o755);
+    fs::write(daemon.sandbox().file("go"), "x\n").unwrap();
+    until("the last part", || size_of(&log) >= 3 * MUCH);
+    let all = all_of(&log);
+    for (part, seed) in all.chunks(MUCH as usize).zip(0..) {
+        is_whole(Torrent::new(Matter::Lines, seed), part, MUCH);
+    }
+    end_well(daemon);
 }
 
 /// A new brain finds no directory: then what the program says waits until there is one.

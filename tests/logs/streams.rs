@@ -310,3 +310,44 @@ fn the_end_of_the_daemon_waits_for_no_reader() {
     assert!(keeper.ended_before(soon), "it waits for a reader");
     daemon.wait_for_log_line("fifo took nothing until the end");
 }
+
+/// Of several sinks one takes nothing.
+#[test]
+fn a_sink_that_may_lose_output_costs_the_others_nothing() {
+    const MUCH: u64 = 20_000_000;
+    let program = speaker("a", 0, "{dir}/fifo, {dir}/a.log", MUCH).replace("10KB", "0");
+    let config = format!("{HEAD}log_overflow=drop\n{program}");
+    let mut daemon = Daemon::start_in(with_fifo(), &Implementation::ours(), &config);
+    daemon.ctl(&["start", "a"]);
+    daemon.wait_for_log_line("exited: a (exit status 0; expected)");
+    is_whole(Torrent::new(Matter::Lines, 0), &all_of(&daemon.sandbox().file("a.log")), MUCH);
+    end_well(daemon);
+}
+
+#[track_caller]
+fn holds_up_the_others(meanwhile: impl FnOnce(&mut Daemon)) {
+    const MUCH: usize = 5_000_000;
+    let program = speaker("a", 0, "{dir}/a.log, {dir}/fifo", MUCH as u64).replace("10KB", "0");
+    let config = format!("{HEAD}{program}");
+    let mut daemon = Daemon::start_in(with_fifo(), &Implementation::ours(), &config);
+    daemon.ctl(&["start", "a"]);
+    daemon.wait_for_log_line("success: a");
+    until_it_stands_still(pid_of(&daemon, "a"));
+    meanwhile(&mut daemon);
+    let all = read_exactly(File::open(daemon.sandbox().file("fifo")).unwrap(), MUCH);
+    daemon.wait_for_log_line("exited: a (exit status 0; expected)");
+    is_whole(Torrent::new(Matter::Lines, 0), &all_of(&daemon.sandbox().file("a.log")), MUCH as u64);
+    is_whole(Torrent::new(Matter::Lines, 0), &all, MUCH as u64);
+    end_well(daemon);
+}
+
+#[test]
+fn a_sink_that_loses_nothing_holds_up_the_others_and_all_are_whole() {
+    holds_up_the_others(|_| {});
+}
+
+#[test]
+#[ignore = "what a further sink has not taken yet is in the brain's memory only: it loses a piece with it"]
+fn of_several_sinks_each_is_whole_though_a_brain_dies() {
+    holds_up_the_others(kill_brain);
+}

@@ -86,7 +86,7 @@ fn the_directory_of_a_log_is_replaced_by_a_file() {
 /// Neither may it move a full log out of the way there, nor make a new one.
 #[test]
 fn the_directory_of_a_log_may_not_be_changed_any_more() {
-    let nobodys = nix::unistd::geteuid().is_root().then_some("user=nobody\n").unwrap_or_default();
+    let nobodys = if nix::unistd::geteuid().is_root() { "user=nobody\n" } else { "" };
     let rotates = "stdout_logfile_maxbytes=1MB\nstdout_logfile_backups=10\n";
     let config = nobodys.to_owned() + &in_parts("{dir}/d/a.log") + rotates;
     let sandbox = begin_in();

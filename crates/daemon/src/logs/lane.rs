@@ -495,6 +495,9 @@ impl Lane {
         self.sources.insert(token, Source::new(pipe, Some(child), key, treatment));
         if let Some(key) = key {
             self.using(key);
+            if let Some(shared) = self.outlets.get_mut(&key) {
+                shared.outlet.is_of(pid);
+            }
         }
     }
 

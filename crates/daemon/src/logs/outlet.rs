@@ -280,6 +280,15 @@ impl Outlet {
         })
     }
 
+    /// Whose words they are from here on.
+    pub(super) fn is_of(&mut self, pid: i32) {
+        for slot in &mut self.slots {
+            if let State::Open(sink) = &mut slot.state {
+                sink.is_of(pid);
+            }
+        }
+    }
+
     /// Everything that may be waited for.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.slots.iter().filter_map(|slot| match &slot.state {

@@ -170,6 +170,13 @@ impl Sink {
         }
     }
 
+    /// Whose words it gets from here on.
+    pub(super) fn is_of(&mut self, pid: i32) {
+        if let Sink::Wire(wire) = self {
+            wire.is_of(pid);
+        }
+    }
+
     pub(super) fn holds(&self) -> bool {
         matches!(self, Sink::Wire(wire) if wire.holds())
     }

@@ -19,7 +19,7 @@ pub(crate) struct Wire(Kind);
 #[derive(Debug)]
 enum Kind {
     Syslog { to: Syslog, voice: Voice, process: String },
-    Journal { to: Journald, entry: Entry },
+    Journal { to: Journald, entry: Entry, pid: Option<u32> },
 }
 
 /// Whose lines they are.
@@ -45,7 +45,7 @@ impl Wire {
 
     pub(super) fn journal(to: &SyslogTo, speaker: &Speaker) -> Wire {
         let entry = Entry::new(to, &speaker.process, &speaker.group, speaker.channel);
-        Wire(Kind::Journal { to: Journald::new(), entry })
+        Wire(Kind::Journal { to: Journald::new(), entry, pid: None })
     }
 
     /// Sends line after line; how many bytes are done with.
@@ -69,7 +69,14 @@ impl Wire {
         let now = clock::now();
         match &mut self.0 {
             Kind::Syslog { to, voice, process } => to.send(voice, process, line, now),
-            Kind::Journal { to, entry } => to.send(entry, None, line, now).map(|()| line.len()),
+            Kind::Journal { to, entry, pid } => to.send(entry, *pid, line, now).map(|()| line.len()),
+        }
+    }
+
+    /// The child whose lines come from here on; a grandchild of an earlier one may still say something.
+    pub(super) fn is_of(&mut self, child: i32) {
+        if let Kind::Journal { pid, .. } = &mut self.0 {
+            *pid = u32::try_from(child).ok().filter(|pid| *pid > 0);
         }
     }
 

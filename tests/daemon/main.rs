@@ -30,5 +30,6 @@ mod relaunch;
 mod signals;
 mod spawn;
 mod stop;
+mod syslogs;
 mod upgrade;
 mod users;

@@ -6,7 +6,7 @@
 //! main log, with pids, times and paths made equal), compared line by line. What
 //! may differ stands in one table with reasons, `differences.rs`. The scenarios of
 //! `lifecycle` are rows of tables and compare every event besides: its name, its
-//! payload, its place and its time.
+//! payload, its place and its time. `syslog.rs` compares what a syslogd receives.
 //!
 //! `PROVOST_COMPAT_ONLY` replaces our side, to look at one half at a time:
 //! `ctl` is our supervisorctl on 4.3.0's daemon, `daemon` is our daemon under
@@ -20,6 +20,7 @@ mod lifecycle;
 mod normalise;
 mod scenarios;
 mod stage;
+mod syslog;
 
 use std::thread;
 

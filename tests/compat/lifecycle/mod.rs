@@ -12,6 +12,7 @@ mod births;
 mod changes;
 mod ending;
 mod groups;
+mod output;
 mod play;
 mod refused;
 mod renewal;
@@ -42,6 +43,7 @@ const TABLES: &[&[Scenario]] = &[
     changes::ROWS,
     ending::ROWS,
     groups::ROWS,
+    output::ROWS,
     refused::ROWS,
     renewal::ROWS,
     retries::ROWS,
@@ -68,6 +70,11 @@ fn ending() {
 #[test]
 fn groups() {
     all_alike(groups::ROWS);
+}
+
+#[test]
+fn output() {
+    all_alike(output::ROWS);
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 In: supervisord's command line. Out: supervisord, unchanged but for that, and events.log in the directory it is started
 in, a line an event, each like a line of its main log. A subscriber hears of an event the moment it happens, which an
-event listener does not; listener.py and a test beside it hold the one against the other. Not here: ticks and output,
-which are not the lifecycle.
+event listener does not; listener.py and a test beside it hold the one against the other. Not here: ticks.
 """
 
 import os
@@ -12,7 +11,13 @@ import time
 
 from supervisor import events, supervisord
 
-LIFECYCLE = (events.ProcessStateEvent, events.ProcessGroupEvent, events.SupervisorStateChangeEvent)
+TOLD = (
+    events.ProcessStateEvent,
+    events.ProcessGroupEvent,
+    events.SupervisorStateChangeEvent,
+    events.ProcessLogEvent,
+    events.ProcessCommunicationEvent,
+)
 FILE = os.path.abspath("events.log")
 
 
@@ -30,7 +35,7 @@ def tell(event):
 def subscribe_again(clear=events.clear):
     # Each life of supervisord begins by forgetting who subscribed, before anything is told.
     clear()
-    for kind in LIFECYCLE:
+    for kind in TOLD:
         events.subscribe(kind, tell)
 
 

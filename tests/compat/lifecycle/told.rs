@@ -134,15 +134,17 @@ fn whose(text: &str) -> String {
     }
 }
 
-/// The text with the pid's place among those of its process, and the pid itself. It always comes last.
+/// The text with the pid's place among those of its process, and the pid itself. What follows it a program may have written.
 fn with_ordinal(text: &str, seen: &mut Vec<i32>) -> (String, Option<i32>) {
-    let Some((head, pid)) = text.rsplit_once(" pid:") else { return (text.to_owned(), None) };
+    let Some((head, tail)) = text.split_once(" pid:") else { return (text.to_owned(), None) };
+    let digits = tail.len() - tail.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (pid, tail) = tail.split_at(digits);
     let Some(pid) = pid.parse::<i32>().ok().filter(|pid| *pid > 0) else { return (text.to_owned(), None) };
     let at = seen.iter().position(|known| *known == pid).unwrap_or_else(|| {
         seen.push(pid);
         seen.len() - 1
     });
-    (format!("{head} pid:#{}", at + 1), Some(pid))
+    (format!("{head} pid:#{}{tail}", at + 1), Some(pid))
 }
 
 /// `2026-11-22 13:21:48,959` in milliseconds since some moment long ago.

@@ -34,8 +34,8 @@ const LINES: usize = 6;
 /// All datagrams, sorted: programs start side by side with us.
 fn received(implementation: &Implementation) -> Option<Vec<String>> {
     let sandbox = Sandbox::new();
-    let socket = UnixDatagram::bind(sandbox.file(DEV_LOG)).unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let socket = UnixDatagram::bind(sandbox.file(DEV_LOG)).expect("a sandbox can have a socket");
+    socket.set_read_timeout(Some(DEADLINE)).expect("half a minute is a timeout");
     let implementation = implementation.with_syslogs_in(sandbox.path())?;
     let mut daemon = Daemon::start_in(sandbox, &implementation, &format!("{HEAD}{CONFIG}"));
     for name in ["both", "named", "redirected"] {
@@ -57,7 +57,6 @@ fn received(implementation: &Implementation) -> Option<Vec<String>> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is left out must not go unnoticed")]
 fn lines_in_syslog_are_the_same_bytes() {
     let Some(theirs) = received(&Implementation::supervisor_4_3()) else {
         return eprintln!("left out, because mount namespaces are forbidden here");

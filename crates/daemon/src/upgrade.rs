@@ -72,7 +72,7 @@ impl Progress {
                 None
             }
             Upgrade::Failed(UpgradeFailure::Late) if was_stuck => {
-                let why = "a log is not taken by whoever reads it (a pipe, a terminal, a disk that hangs?)";
+                let why = "a log is not taken by whoever reads it (a pipe, a terminal, a syslog server, a disk that hangs?)";
                 Some((ask, why.to_owned()))
             }
             Upgrade::Failed(failure) => Some((ask, reason(&failure))),

@@ -274,7 +274,7 @@ impl Outlet {
                 State::Missing { .. } | State::Open(Sink::File(_)) => true,
                 // Nobody reads there any more.
                 State::Open(Sink::Stream(_)) => !slot.troubled,
-                State::Open(Sink::Wire(_)) => false,
+                State::Open(Sink::Wire(wire)) => wire.calls_again(),
             };
             slot.lost.bytes > 0 && may_come
         })
@@ -300,7 +300,7 @@ impl Outlet {
     /// When to try again where a sink knows the time.
     pub(super) fn try_again(&self) -> Option<Mono> {
         let open = self.slots.iter().filter_map(|slot| match &slot.state {
-            State::Open(sink) if slot.has_something() => sink.try_again(),
+            State::Open(sink) if slot.has_something() || slot.calls_again() => sink.try_again(),
             _ => None,
         });
         open.min()
@@ -308,7 +308,7 @@ impl Outlet {
 
     /// What becomes writable when there is room again.
     pub(super) fn waits_for(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let stuck = self.slots.iter().filter(|slot| slot.has_something());
+        let stuck = self.slots.iter().filter(|slot| slot.has_something() || slot.calls_again());
         stuck.filter_map(|slot| match &slot.state {
             State::Open(sink) => sink.waits_for(),
             State::Missing { .. } => None,
@@ -411,6 +411,11 @@ impl Slot {
     fn has_something(&self) -> bool {
         let holds = matches!(&self.state, State::Open(sink) if sink.holds());
         self.is_full || holds || self.aside.is_some() || !self.waiting.is_empty()
+    }
+
+    /// It is away, has missed something, and is called until it answers.
+    fn calls_again(&self) -> bool {
+        self.lost.bytes > 0 && matches!(&self.state, State::Open(Sink::Wire(wire)) if wire.calls_again())
     }
 
     /// From pipe to pipe, if this is one.

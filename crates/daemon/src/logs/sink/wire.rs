@@ -101,6 +101,11 @@ impl Wire {
         }
     }
 
+    /// Whether somebody who is away is called again, line or no line.
+    pub(in crate::logs) fn calls_again(&self) -> bool {
+        matches!(&self.0, Kind::Syslog { to, .. } if to.is_connection())
+    }
+
     pub(super) fn waits_for(&self) -> Option<BorrowedFd<'_>> {
         match &self.0 {
             Kind::Syslog { to, .. } => to.waits_for(),

@@ -108,6 +108,11 @@ impl Syslog {
         }
     }
 
+    /// Whether there is a connection that breaks and is made again.
+    pub(in crate::logs) fn is_connection(&self) -> bool {
+        matches!(self.way, Way::Tcp(_))
+    }
+
     pub(in crate::logs) fn waits_for(&self) -> Option<BorrowedFd<'_>> {
         match &self.way {
             Way::Local(socket, _) => socket.waits_for(),

@@ -86,6 +86,8 @@ fn a_program_whose_disk_hangs_is_whole_afterwards_and_no_other_notices() {
     }
     daemon.wait_for_log_line("slow does not answer");
     others_go_on(&mut daemon);
+    let lines = daemon.log().all();
+    assert!(!lines.iter().any(|line| line.contains("slow answers again")), "it does not: {lines:?}");
     recover(&daemon);
     let answer = String::from_utf8(asked.join().unwrap().unwrap()).unwrap();
     daemon.wait_for_log_line("slow answers again");

@@ -351,7 +351,8 @@ impl Pump {
         let mut hanging = Vec::new();
         for (key, running) in &mut self.lanes {
             let beats = running.beats.load(Ordering::Relaxed);
-            if beats != running.seen.0 || running.wanted.is_empty() {
+            // Of a lane that hangs nothing is wanted any more, as all of it was answered in its place.
+            if beats != running.seen.0 || (running.wanted.is_empty() && !running.hangs) {
                 running.seen = (beats, now);
                 if std::mem::take(&mut running.hangs) {
                     running.say(&self.reports, LogLevel::Warn, "answers again");

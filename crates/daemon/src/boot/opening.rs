@@ -112,13 +112,16 @@ fn journals(past: &mut Past, link: &mut Link) -> Result<(Journals, Option<io::Er
         journals.found.extend(Journal::resume([memory, out, into]));
         journals.highest = number;
     }
-    if journals.found.is_empty() {
+    // The lane of the main log needs one that has nothing left to finish elsewhere.
+    if journals.found.iter().all(|journal| !journal.unfinished().is_empty()) {
+        let number = journals.highest + 1;
         match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
             Ok((parts, journal)) => {
-                for (name, fd) in journal::held_as(1).into_iter().zip(parts) {
+                for (name, fd) in journal::held_as(number).into_iter().zip(parts) {
                     link.send(ToKeeper::Hold { name, fd })?;
                 }
-                journals = Journals { found: vec![journal], highest: journals.highest.max(1) };
+                journals.found.push(journal);
+                journals.highest = number;
             }
             Err(e) => return Ok((journals, Some(e))),
         }

@@ -44,6 +44,8 @@ const PIPE: usize = 64 * 1024;
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How soon whoever listens to programs has caught up a little.
 const SHORTLY: Duration = Duration::from_millis(10);
+/// So many runs of a program that have ended may wait for room in its log.
+const MOST_LINGERING: usize = 2;
 /// A sink that takes nothing for so long is told of.
 const LONG: Duration = Duration::from_secs(10);
 /// The tokens of the bell and of the main log's pipe; others count on from there.
@@ -445,6 +447,7 @@ impl Lane {
                         let stalled = std::mem::take(&mut self.stalled).into_iter();
                         self.stalled = stalled.filter_map(|stalled| outlet.adopt(stalled)).collect();
                         place.insert(Shared::new(outlet, 0));
+                        self.see_to(key);
                     }
                     Err(e) => {
                         if e.raw_os_error().is_none() {
@@ -539,17 +542,58 @@ impl Lane {
             && let Some(shared) = self.outlets.get_mut(key)
         {
             // To standard error, or where that goes.
+            let key = *key;
             shared.outlet.add(&words, &self.parts.reports);
+            self.see_to(key);
         }
         let open: Vec<u64> =
             entry.sources.iter().copied().filter(|token| self.sources.contains_key(token)).collect();
         let lingers = !open.is_empty();
         self.lingering.extend(open.into_iter().map(|token| (token, child)));
+        for (key, _) in &entry.outlets {
+            self.limit_lingering(*key);
+        }
         self.release_all(&entry);
         match answer {
             Answer::Drained => self.notify(Notice::Drained { child, lingers }),
             Answer::Dry if !lingers => self.notify(Notice::Dry { child }),
             Answer::Dry => {}
+        }
+    }
+
+    /// Of programs that end again and again while their log takes nothing, only the last runs are kept waiting: each holds descriptors,
+    /// and others need some, too.
+    fn limit_lingering(&mut self, key: Key) {
+        let Some(shared) = self.outlets.get(&key) else { return };
+        let of_the_dead = shared.parked.iter().copied().filter(|token| self.lingering.contains_key(token));
+        let mut of_the_dead: Vec<u64> = of_the_dead.collect();
+        of_the_dead.sort_unstable();
+        let too_many = of_the_dead.len().saturating_sub(MOST_LINGERING);
+        for token in of_the_dead.into_iter().take(too_many) {
+            self.give_up(token, key);
+        }
+    }
+
+    /// What is in this pipe is counted, and not kept.
+    fn give_up(&mut self, token: u64, key: Key) {
+        let Some(source) = self.sources.get_mut(&token) else { return };
+        let (mut flow, mut bytes) = (Flow::Some(0), 0);
+        // A grandchild may go on filling it.
+        while let Flow::Some(_) = flow
+            && bytes <= source.capacity
+        {
+            flow = self.carrier.read(&source.pipe).0;
+            bytes += if let Flow::Some(n) = flow { n } else { 0 };
+        }
+        source.left = None;
+        if let Some(shared) = self.outlets.get_mut(&key) {
+            shared.outlet.lose(bytes, "its program ended again and again meanwhile", &self.parts.reports);
+            if flow == Flow::Ended {
+                shared.parked.retain(|parked| *parked != token);
+            }
+        }
+        if flow == Flow::Ended {
+            self.close(token);
         }
     }
 
@@ -572,7 +616,10 @@ impl Lane {
 
     /// A pipe has something, or its time has come.
     fn flow(&mut self, token: u64) {
-        let Some(source) = self.sources.get(&token) else { return };
+        // What is parked waits, though it was told of in the same breath.
+        let Some(source) = self.sources.get(&token).filter(|source| source.watch != Watch::Parked) else {
+            return;
+        };
         let now = clock::now().mono;
         let most = match source.heat.is_hot() {
             // What comes meanwhile waits for the next time: of a program that never pauses there would be no end.
@@ -686,9 +733,7 @@ impl Lane {
             return Flow::NoRoom;
         }
         let flow = shared.outlet.carry(&source.pipe, treatment, &mut self.carrier, &self.parts.reports);
-        if shared.wait.is_none() && (!shared.outlet.has_room() || shared.outlet.owes_a_mark()) {
-            self.begin_to_wait(key);
-        }
+        self.see_to(key);
         flow
     }
 
@@ -714,9 +759,7 @@ impl Lane {
             && let Some(shared) = self.outlets.get_mut(&key)
         {
             shared.outlet.finish(&mut treatment, parting, &mut self.carrier, &self.parts.reports);
-            if shared.wait.is_none() && !shared.outlet.has_room() {
-                self.begin_to_wait(key);
-            }
+            self.see_to(key);
         }
     }
 
@@ -731,6 +774,14 @@ impl Lane {
         shared.parked.push_back(token);
         if shared.wait.is_none() {
             // Its listeners have to catch up.
+            self.begin_to_wait(key);
+        }
+    }
+
+    /// Whatever has just been done to an outlet: if something of it is left to do, it waits.
+    fn see_to(&mut self, key: Key) {
+        let Some(shared) = self.outlets.get(&key) else { return };
+        if shared.wait.is_none() && (!shared.outlet.has_room() || shared.outlet.owes_a_mark()) {
             self.begin_to_wait(key);
         }
     }
@@ -758,16 +809,16 @@ impl Lane {
                 is_watched = true;
             }
         }
-        if !is_watched || outlet.try_again().is_some() {
-            let now = clock::now().mono;
-            let at = match outlet.try_again() {
-                Some(at) => at.max(now + SHORTLY),
-                None if outlet.has_room() && !parked.is_empty() => now + SHORTLY,
-                None => now + TRY_AGAIN,
-            };
-            wait.timer = Some(at);
-            self.due.insert((at, Due::Room(key)));
-        }
+        let now = clock::now().mono;
+        let at = match outlet.try_again() {
+            Some(at) => at.max(now + SHORTLY),
+            None if outlet.takes_more() && !parked.is_empty() => now + SHORTLY,
+            // A descriptor may be another one by then: a connection that was lost.
+            None if is_watched => now + LOOK_AGAIN,
+            None => now + TRY_AGAIN,
+        };
+        wait.timer = Some(at);
+        self.due.insert((at, Due::Room(key)));
     }
 
     /// There may be room: what waits is tried again, and those who were parked go on, in their order.
@@ -783,9 +834,10 @@ impl Lane {
         }
         shared.outlet.push(&mut self.carrier, &self.parts.reports);
         let mut parked = std::mem::take(&mut shared.parked);
-        let has_room = |lane: &Lane| lane.outlets.get(&key).is_some_and(|shared| shared.outlet.has_room());
+        let takes_more =
+            |lane: &Lane| lane.outlets.get(&key).is_some_and(|shared| shared.outlet.takes_more());
         while !self.rests
-            && has_room(self)
+            && takes_more(self)
             && let Some(token) = parked.pop_front()
         {
             self.resume(token);

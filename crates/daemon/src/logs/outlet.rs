@@ -130,7 +130,7 @@ impl Outlet {
         reports: &Reports,
     ) -> Flow {
         self.push(carrier, reports);
-        if self.overflow == Overflow::Block && !self.has_room() {
+        if !self.takes_more() {
             return Flow::NoRoom;
         }
         let is_untouched = treatment.as_ref().is_none_or(|treatment| !treatment.changes_bytes());
@@ -285,6 +285,27 @@ impl Outlet {
         for slot in &mut self.slots {
             if let State::Open(sink) = &mut slot.state {
                 sink.is_of(pid);
+            }
+        }
+    }
+
+    /// Whether a piece may be offered: it is taken, or dropped.
+    pub(super) fn takes_more(&self) -> bool {
+        self.overflow == Overflow::Drop || self.has_room()
+    }
+
+    /// So many bytes will not be offered any more.
+    pub(super) fn lose(&mut self, bytes: usize, why: &str, reports: &Reports) {
+        for slot in self
+            .slots
+            .iter_mut()
+            .filter(|slot| slot.has_something() || matches!(slot.state, State::Missing { .. }))
+        {
+            let is_first = slot.lost.bytes == 0;
+            slot.lost.add_bytes(bytes, why);
+            if is_first {
+                let text = format!("{} takes nothing, and output is being lost: {why}", slot.to.name());
+                reports.say(LogLevel::Critical, text);
             }
         }
     }

@@ -479,7 +479,8 @@ impl Pump {
             return Ok(lane);
         }
         if self.lanes.len() >= MOST_LANES {
-            return Ok(self.home);
+            // Not the one that everybody needs.
+            return Ok(*self.lanes.keys().rfind(|lane| **lane != self.home).unwrap_or(&self.home));
         }
         let journal = match self.spare.pop() {
             None => self.new_journal(hold)?,

@@ -186,6 +186,8 @@ fn what_a_brain_was_told_and_did_not_live_to_do_the_next_one_does() {
         if signal == Signal::HUP {
             daemon.wait_for_log_line("success: a");
         }
+        // Whoever is answered knows that what came before is dealt with, and no longer told.
+        assert_eq!(daemon.ctl(&["pid"]).status, 0);
         kill_brain(&mut daemon);
         send_signal(daemon.pid(), Signal::TERM);
         daemon.wait_for_end();

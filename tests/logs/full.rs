@@ -247,3 +247,21 @@ fn five_hundred_programs_that_wait_for_room_take_little_memory() {
     end_well(daemon);
     println!("kB of 500 programs that wait: {before} before, {waiting} with them");
 }
+
+/// What a program said before its brain died comes as soon as there is room, though it says no more.
+#[test]
+fn what_a_dead_brain_could_not_write_waits_for_no_further_word() {
+    let config = "[program:a]\ncommand={child} say:words hello forever\nautostart=false\nstartsecs=0\nstdout_logfile={dir}/small/a.log\nstderr_logfile=NONE\n";
+    let (mut daemon, disk) = start_with(1, config);
+    disk.leave(0);
+    daemon.ctl(&["start", "a"]);
+    daemon.wait_for_hello("a");
+    daemon.wait_for_log_line("a.log: No space left on device");
+    kill_brain(&mut daemon);
+    daemon.wait_for_log_line("bytes that a brain died writing wait");
+    disk.relieve();
+    let log = disk.file("a.log");
+    until_within(Duration::from_secs(8), "the words", || size_of(&log) > 0);
+    assert!(fs::read(&log).unwrap().starts_with(b"words"));
+    end_well(daemon);
+}

@@ -95,7 +95,7 @@ struct Shared {
 struct Wait {
     since: Mono,
     is_told: bool,
-    /// When it is tried again, if no descriptor tells.
+    /// When it is tried again, unless a descriptor tells before; nothing only while it is tried.
     timer: Option<Mono>,
 }
 
@@ -772,9 +772,17 @@ impl Lane {
         let Some(key) = source.outlet else { return };
         let Some(shared) = self.outlets.get_mut(&key) else { return };
         shared.parked.push_back(token);
-        if shared.wait.is_none() {
+        let is_held_up = !shared.outlet.takes_more();
+        match &mut shared.wait {
             // Its listeners have to catch up.
-            self.begin_to_wait(key);
+            None => self.begin_to_wait(key),
+            // They as well, and nobody knows when there is room.
+            Some(Wait { timer: Some(timer), .. }) if !is_held_up => {
+                self.due.remove(&(*timer, Due::Room(key)));
+                *timer = (*timer).min(clock::now().mono + SHORTLY);
+                self.due.insert((*timer, Due::Room(key)));
+            }
+            Some(_) => {}
         }
     }
 
@@ -1051,3 +1059,7 @@ impl Source {
         Source { pipe, child, outlet, treatment, watch: Watch::Listening, heat, capacity, left: None }
     }
 }
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;

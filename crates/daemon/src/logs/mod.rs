@@ -1,7 +1,7 @@
 //! Logs: the pump that moves programs' output into files, and the main log.
 //!
 //! `pump.rs` is what the main loop sees: lanes, one for each mount (`mounts.rs`), so that a disk which hangs holds up only what logs
-//! there. `lane.rs` is the thread of one, `heat.rs` when it reads a pipe. `outlet.rs` says where one output goes and what waits for room, `treatment.rs` what else is
+//! there. `lane/` is the thread of one, `heat.rs` when it reads a pipe. `outlet.rs` says where one output goes and what waits for room, `treatment.rs` what else is
 //! done with it, `sink/` what takes it: a file with rotation (`rotation.rs`, `compress.rs`), a stream. `open.rs` opens
 //! files as safely as root must: `walk.rs` goes there, `inherited.rs` knows names of what we have open. `carry.rs` has the ways from a pipe to a sink.
 //! `journal.rs` is why nothing is lost on that way when the brain is killed, `slot.rs` where a chunk lies meanwhile,

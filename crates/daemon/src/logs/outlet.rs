@@ -310,6 +310,19 @@ impl Outlet {
         }
     }
 
+    /// Whether there is a trouble that has been told.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.slots.iter().any(|slot| slot.troubled)
+    }
+
+    /// The last outlet of this output had a trouble: it is not told again as long as it lasts.
+    pub(super) fn go_on_troubled(&mut self) {
+        // Of several it is not known which.
+        if let [slot] = &mut self.slots[..] {
+            slot.troubled = true;
+        }
+    }
+
     /// Everything that may be waited for.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.slots.iter().filter_map(|slot| match &slot.state {

@@ -19,6 +19,9 @@ use crate::clock;
 /// What a pipe that is ready to be written has room for, and takes whole (pipe(7)).
 const PIECE: usize = 4096;
 
+/// And what a terminal has, that is not ours to set up: it says that it is ready while there is but a little room.
+const LITTLE: usize = 100;
+
 #[derive(Debug)]
 pub(crate) struct Stream {
     to: Arc<Destination>,
@@ -65,9 +68,10 @@ impl Stream {
         if !self.open.is_shared && !self.is_pipe() {
             return bytes;
         }
-        let most = &bytes[..bytes.len().min(PIECE)];
+        let room = if self.is_pipe() { PIECE } else { LITTLE };
+        let most = &bytes[..bytes.len().min(room)];
         match memrchr(b'\n', most) {
-            Some(end) if bytes.len() > PIECE => &most[..=end],
+            Some(end) if bytes.len() > room => &most[..=end],
             _ => most,
         }
     }

@@ -315,7 +315,6 @@ impl Hands {
         let removed: Vec<ProcessId> = self.logs.iter().filter_map(of_group).collect();
         for process in removed {
             self.logs.remove(&process);
-            self.pump.forget(process);
             let written = self.memory.forget(process);
             self.note_memory(written);
         }

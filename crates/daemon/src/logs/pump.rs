@@ -136,8 +136,9 @@ pub(crate) struct Journals {
 pub(crate) struct Pump {
     lanes: BTreeMap<LaneKey, Running>,
     mounts: Mounts,
-    children: BTreeMap<ChildId, LaneKey>,
-    processes: BTreeMap<ProcessId, LaneKey>,
+    children: BTreeMap<ChildId, Assigned>,
+    /// Lanes of processes that have children, and how many these are: meanwhile something may be mounted elsewhere.
+    processes: BTreeMap<ProcessId, (LaneKey, usize)>,
     /// Where a dead brain has left something to write, and the lane that has it: whoever writes there has to come behind that.
     left: BTreeMap<PathBuf, LaneKey>,
     reports: Reports,
@@ -162,6 +163,14 @@ enum LaneKey {
     Mount(MountId),
     /// A host whose name has to be found out, by its number among those.
     Remote(usize),
+}
+
+/// The lane of a child.
+#[derive(Debug, Clone, Copy)]
+struct Assigned {
+    lane: LaneKey,
+    /// Nothing for one that nobody has announced.
+    process: Option<ProcessId>,
 }
 
 /// A running thread.
@@ -246,21 +255,21 @@ impl Pump {
         let lane = match &order {
             Order::Open { child, process, outlets, .. } => {
                 let lane = self.lane_for(*process, outlets, hold)?;
-                self.children.insert(*child, lane);
+                self.assign(*child, Some(*process), lane);
                 self.want(lane, Wanted::Open(*child));
                 lane
             }
             Order::Linger { heir, .. } => {
                 let lane = self.lane_for(heir.process, &heir.outlets, hold)?;
-                self.children.insert(heir.child, lane);
+                self.assign(heir.child, Some(heir.process), lane);
                 lane
             }
             Order::Watch { child, .. } => self.lane_of(*child, hold)?,
-            Order::Cancel { child } => self.children.remove(child).unwrap_or(self.home),
+            Order::Cancel { child } => self.dismiss(*child).unwrap_or(self.home),
             Order::Finish { child, heir, .. } => {
                 let lane = self.lane_of(*child, hold)?;
                 if let Some(heir) = heir {
-                    self.children.insert(heir.child, lane);
+                    self.assign(heir.child, Some(heir.process), lane);
                 }
                 self.want(lane, Wanted::End(*child));
                 lane
@@ -301,7 +310,7 @@ impl Pump {
             Notice::Drained { child, lingers } => {
                 let is_news = self.was_wanted(Wanted::End(child));
                 if !lingers {
-                    self.children.remove(&child);
+                    self.dismiss(child);
                 }
                 match (is_news, lingers) {
                     (true, _) => Some(notice),
@@ -311,7 +320,7 @@ impl Pump {
                 }
             }
             Notice::Dry { child } => {
-                self.children.remove(&child);
+                self.dismiss(child);
                 Some(notice)
             }
             Notice::Free => {
@@ -324,11 +333,6 @@ impl Pump {
             Notice::MainLogDone { ask, .. } => self.was_wanted(Wanted::MainLog(ask)).then_some(notice),
             Notice::Say { .. } | Notice::Said { .. } => Some(notice),
         }
-    }
-
-    /// Nobody asks for the logs of this process again.
-    pub(crate) fn forget(&mut self, process: ProcessId) {
-        self.processes.remove(&process);
     }
 
     /// When a lane that something is wanted of is to be looked after.
@@ -432,7 +436,7 @@ impl Pump {
         outlets: &[(Output, OutletPlan)],
         hold: Hold<'_>,
     ) -> Result<LaneKey, LinkError> {
-        if let Some(lane) = self.processes.get(&process) {
+        if let Some((lane, _)) = self.processes.get(&process) {
             return Ok(*lane);
         }
         let (mut lanes, mut left) = (Vec::new(), None);
@@ -449,9 +453,29 @@ impl Pump {
         let lanes = lanes.into_iter();
         let lane = lanes.max_by_key(|lane| (matches!(lane, LaneKey::Remote(_)), *lane != self.home));
         let lane = left.or(lane).unwrap_or(LaneKey::Quick);
-        let lane = self.make(lane, hold)?;
-        self.processes.insert(process, lane);
-        Ok(lane)
+        self.make(lane, hold)
+    }
+
+    fn assign(&mut self, child: ChildId, process: Option<ProcessId>, lane: LaneKey) {
+        // One that an earlier order has announced.
+        self.dismiss(child);
+        self.children.insert(child, Assigned { lane, process });
+        if let Some(process) = process {
+            self.processes.entry(process).or_insert((lane, 0)).1 += 1;
+        }
+    }
+
+    fn dismiss(&mut self, child: ChildId) -> Option<LaneKey> {
+        let Assigned { lane, process } = self.children.remove(&child)?;
+        if let Some(process) = process
+            && let Some((_, children)) = self.processes.get_mut(&process)
+        {
+            *children -= 1;
+            if *children == 0 {
+                self.processes.remove(&process);
+            }
+        }
+        Some(lane)
     }
 
     fn number_of(&mut self, name: String) -> usize {
@@ -464,10 +488,10 @@ impl Pump {
 
     fn lane_of(&mut self, child: ChildId, hold: Hold<'_>) -> Result<LaneKey, LinkError> {
         match self.children.get(&child) {
-            Some(lane) => Ok(*lane),
+            Some(assigned) => Ok(assigned.lane),
             None => {
                 let lane = self.make(LaneKey::Quick, hold)?;
-                self.children.insert(child, lane);
+                self.assign(child, None, lane);
                 Ok(lane)
             }
         }

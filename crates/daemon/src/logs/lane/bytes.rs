@@ -41,13 +41,17 @@ impl Lane {
     pub(super) fn heat(&mut self, token: u64, now: Mono, bytes: usize) {
         let Some(source) = self.sources.get_mut(&token) else { return };
         let mut next = source.heat.woke(now, bytes, source.capacity);
+        // Whose pipe is found full waits for us: in a larger one it can go on meanwhile. Half of them are kept for who is hot.
+        let is_full = bytes >= source.capacity && source.capacity < GROWN;
+        let may_grow = next == Next::Grow || (is_full && self.grown < GROWN_AT_MOST / 2);
+        if may_grow
+            && self.grown < GROWN_AT_MOST
+            && let Ok(capacity) = fcntl_setpipe_size(&source.pipe, GROWN)
+        {
+            source.capacity = capacity;
+            self.grown += 1;
+        }
         if next == Next::Grow {
-            if self.grown < GROWN_AT_MOST
-                && let Ok(capacity) = fcntl_setpipe_size(&source.pipe, GROWN)
-            {
-                source.capacity = capacity;
-                self.grown += 1;
-            }
             next = source.heat.grown(now, source.capacity);
         }
         match next {

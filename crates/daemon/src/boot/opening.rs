@@ -53,8 +53,10 @@ pub(super) fn open(
         LogTarget::Syslog => None,
     };
     let (journals, trouble) = journals(past, link)?;
-    let pump = Pump::start(main_log, path, journals, notices)
-        .map_err(|e| Refusal::system(format!("cannot start the log pump: {e}")))?;
+    let pump = Pump::start(main_log, path, journals, notices, &mut |name, fd| {
+        link.send(ToKeeper::Hold { name, fd })
+    })?
+    .map_err(|e| Refusal::system(format!("cannot start the log pump: {e}")))?;
     let mut log = MainLog::new(settings.loglevel, write);
     if let Some(e) = trouble {
         log.write(LogLevel::Critical, &logs::no_journal(&e));
@@ -112,8 +114,7 @@ fn journals(past: &mut Past, link: &mut Link) -> Result<(Journals, Option<io::Er
         journals.found.extend(Journal::resume([memory, out, into]));
         journals.highest = number;
     }
-    // The lane of the main log needs one that has nothing left to finish elsewhere.
-    if journals.found.iter().all(|journal| !journal.unfinished().is_empty()) {
+    if journals.found.is_empty() {
         let number = journals.highest + 1;
         match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
             Ok((parts, journal)) => {

@@ -288,7 +288,7 @@ impl Journal {
     // --- after a death ---
 
     /// The files that a dead brain has left something for.
-    pub(crate) fn unfinished(&self) -> Vec<PathBuf> {
+    pub(super) fn unfinished(&self) -> Vec<PathBuf> {
         let aside = self.aside();
         let aside =
             (0..SLOTS).filter(|n| aside & 1 << n != 0).map(|n| slot_at(&self.memory, n).path(&self.memory));

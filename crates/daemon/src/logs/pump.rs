@@ -207,7 +207,8 @@ impl Pump {
         path: Option<&Path>,
         Journals { found, highest }: Journals,
         notices: Post<Notice>,
-    ) -> io::Result<Pump> {
+        hold: Hold<'_>,
+    ) -> Result<io::Result<Pump>, LinkError> {
         let mut mounts = Mounts::default();
         let mut lane_of = |path: &Path| mounts.of(path).map_or(LaneKey::Quick, LaneKey::Mount);
         let home = path.map_or(LaneKey::Quick, &mut lane_of);
@@ -242,12 +243,19 @@ impl Pump {
             spare,
             highest_journal: highest,
         };
+        if of_lane.get(&home).is_some_and(Vec::is_empty) && highest > 0 {
+            // All that were found have something to finish elsewhere.
+            let journal = pump.new_journal(hold)?;
+            of_lane.entry(home).or_default().extend(journal);
+        }
         let mut main_log = Some(main_log);
         for (lane, journals) in of_lane {
             let main_log = if lane == home { main_log.take() } else { None };
-            pump.add_lane(lane, journals, main_log)?;
+            if let Err(e) = pump.add_lane(lane, journals, main_log) {
+                return Ok(Err(e));
+            }
         }
-        Ok(pump)
+        Ok(Ok(pump))
     }
 
     /// Has it done by the lane that it is for.

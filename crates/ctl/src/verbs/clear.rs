@@ -1,10 +1,11 @@
 //! `clear`: empty the logs of processes.
 
-use provost_wire::{FaultCode, Value};
+use provost_wire::Value;
 
 use super::Verb;
+use super::logs::tell;
 use crate::call::CallError;
-use crate::results::{Outcome, error_line, outcomes, single};
+use crate::results::{outcomes, single};
 use crate::session::{Session, exit};
 
 pub(super) const VERB: Verb = Verb {
@@ -26,25 +27,11 @@ fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
     }
     if names.contains(&"all") {
         let results = session.call("supervisor.clearAllProcessLogs", &[])?;
-        return tell(session, &outcomes(&results)?);
+        return tell(session, "cleared", false, &outcomes(&results)?);
     }
     for name in names {
         let result = session.call("supervisor.clearProcessLogs", &[Value::from(name)]);
-        tell(session, &[single(name, result)?])?;
-    }
-    Ok(())
-}
-
-fn tell(session: &mut Session<'_>, outcomes: &[Outcome]) -> Result<(), CallError> {
-    for outcome in outcomes {
-        let line = match outcome.kind() {
-            Some(FaultCode::Success) => format!("{}: cleared", outcome.namespec),
-            Some(FaultCode::BadName) => error_line(&outcome.namespec, "no such process"),
-            Some(FaultCode::Failed) => error_line(&outcome.namespec, "failed"),
-            _ => return Err(outcome.unexpected()),
-        };
-        session.say(&line);
-        session.note(outcome.code, None);
+        tell(session, "cleared", false, &[single(name, result)?])?;
     }
     Ok(())
 }

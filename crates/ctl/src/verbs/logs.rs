@@ -51,18 +51,18 @@ fn run(session: &mut Session<'_>, argument: &str, way: &Way) -> Result<(), CallE
     let names: Vec<&str> = argument.split_whitespace().collect();
     if names.is_empty() || names.contains(&"all") {
         return match session.call(way.of_all, &[]) {
-            Ok(results) => tell(session, way, &outcomes(&results)?),
+            Ok(results) => tell(session, way.done, true, &outcomes(&results)?),
             Err(error) => refused(session, way, error),
         };
     }
     for name in names {
         match session.call(way.of_one, &[Value::from(name)]) {
             // A whole group.
-            Ok(results @ Value::Array(_)) => tell(session, way, &outcomes(&results)?)?,
+            Ok(results @ Value::Array(_)) => tell(session, way.done, true, &outcomes(&results)?)?,
             Err(error) if error.kind() == Some(FaultCode::UnknownMethod) => {
                 return refused(session, way, error);
             }
-            result => tell(session, way, &[single(name, result)?])?,
+            result => tell(session, way.done, true, &[single(name, result)?])?,
         }
     }
     Ok(())
@@ -78,11 +78,18 @@ fn refused(session: &mut Session<'_>, way: &Way, error: CallError) -> Result<(),
     Ok(())
 }
 
-fn tell(session: &mut Session<'_>, way: &Way, outcomes: &[Outcome]) -> Result<(), CallError> {
+/// What has become of each log; `explains` whether it is said why something failed, which Supervisor's own verb does not.
+pub(super) fn tell(
+    session: &mut Session<'_>,
+    done: &str,
+    explains: bool,
+    outcomes: &[Outcome],
+) -> Result<(), CallError> {
     for outcome in outcomes {
-        let reason = outcome.description.split_once(": ").map_or("failed", |(_, reason)| reason);
+        let reason =
+            outcome.description.split_once(": ").filter(|_| explains).map_or("failed", |(_, reason)| reason);
         let line = match outcome.kind() {
-            Some(FaultCode::Success) => format!("{}: {}", outcome.namespec, way.done),
+            Some(FaultCode::Success) => format!("{}: {done}", outcome.namespec),
             Some(FaultCode::BadName) => error_line(&outcome.namespec, "no such process"),
             Some(FaultCode::Failed) => error_line(&outcome.namespec, reason),
             _ => return Err(outcome.unexpected()),

@@ -16,7 +16,7 @@ use crate::console::complain;
 use crate::kept::{self, Versions};
 use crate::logs::auto::AutoLogs;
 use crate::logs::{
-    self, Destination, Journal, Journals, MainLog, MainSource, Notice, Outlet, Pump, Sink, Target, journal,
+    Destination, Journal, Journals, MainLog, MainSource, Notice, Outlet, Pump, Sink, Target, journal,
 };
 use crate::wake::Post;
 
@@ -52,16 +52,12 @@ pub(super) fn open(
         LogTarget::File(path) => Some(&**path),
         LogTarget::Syslog => None,
     };
-    let (journals, trouble) = journals(past, link)?;
+    let journals = journals(past);
     let pump = Pump::start(main_log, path, journals, notices, &mut |name, fd| {
         link.send(ToKeeper::Hold { name, fd })
     })?
     .map_err(|e| Refusal::system(format!("cannot start the log pump: {e}")))?;
-    let mut log = MainLog::new(settings.loglevel, write);
-    if let Some(e) = trouble {
-        log.write(LogLevel::Critical, &logs::no_journal(&e));
-    }
-    Ok((pump, log))
+    Ok((pump, MainLog::new(settings.loglevel, write)))
 }
 
 /// Programs that run already need a brain more than a brain needs its log.
@@ -101,8 +97,8 @@ fn pipe(past: &mut Past, link: &mut Link) -> Result<(OwnedFd, OwnedFd), Refusal>
     Ok((read, write))
 }
 
-/// Those of the dead brain, or a new one, which the keeper holds before there is any output to put into it.
-fn journals(past: &mut Past, link: &mut Link) -> Result<(Journals, Option<io::Error>), Refusal> {
+/// Those of the dead brain. The pump makes what is missing.
+fn journals(past: &mut Past) -> Journals {
     let mut journals = Journals::default();
     for number in 1.. {
         let names = journal::held_as(number);
@@ -114,20 +110,7 @@ fn journals(past: &mut Past, link: &mut Link) -> Result<(Journals, Option<io::Er
         journals.found.extend(Journal::resume([memory, out, into]));
         journals.highest = number;
     }
-    if journals.found.is_empty() {
-        let number = journals.highest + 1;
-        match Journal::create().and_then(|journal| Ok((journal.share()?, journal))) {
-            Ok((parts, journal)) => {
-                for (name, fd) in journal::held_as(number).into_iter().zip(parts) {
-                    link.send(ToKeeper::Hold { name, fd })?;
-                }
-                journals.found.push(journal);
-                journals.highest = number;
-            }
-            Err(e) => return Ok((journals, Some(e))),
-        }
-    }
-    Ok((journals, None))
+    journals
 }
 
 /// What there is to say of the start; after a crash all of it has been said, still holds, and the crash is what matters.

@@ -41,7 +41,7 @@ pub(crate) use journal::Journal;
 pub(crate) use lane::MainSource;
 pub(crate) use main_log::MainLog;
 pub(crate) use open::{OpenHow, for_reading};
-pub(crate) use outlet::{Outlet, OutletPlan, no_journal};
+pub(crate) use outlet::{Outlet, OutletPlan};
 pub(crate) use pump::{Heir, Journals, Notice, Order, Patience, Pump};
 pub(crate) use reports::{Telling, Word};
 pub(crate) use sink::{Destination, Sink, Speaker, Target, Wired};

@@ -740,7 +740,7 @@ fn fate(overflow: Overflow) -> &'static str {
 }
 
 /// What to say where nothing keeps output that is on its way.
-pub(crate) fn no_journal(e: &io::Error) -> String {
+pub(super) fn no_journal(e: &io::Error) -> String {
     format!("cannot keep a journal of output that is on its way: {e}; if the brain dies it is lost")
 }
 

@@ -243,8 +243,8 @@ impl Pump {
             spare,
             highest_journal: highest,
         };
-        if of_lane.get(&home).is_some_and(Vec::is_empty) && highest > 0 {
-            // All that were found have something to finish elsewhere.
+        if of_lane.get(&home).is_some_and(Vec::is_empty) {
+            // None was found, or all of them have something to finish elsewhere.
             let journal = pump.new_journal(hold)?;
             of_lane.entry(home).or_default().extend(journal);
         }

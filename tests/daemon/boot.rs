@@ -60,6 +60,8 @@ fn directory_and_umask_count_in_the_background_only() {
     let mut behind = Daemon::start_daemonized(&Implementation::ours(), &config);
     assert!(content(&behind, "main.log").contains("INFO set current directory: '/usr'\n"));
     assert_eq!(where_programs_run(&mut behind), "/usr\nUmask: 0037\n");
+    // Whoever is answered knows that the end is dealt with, and is not said again.
+    assert_eq!(behind.ctl(&["pid"]).status, 0);
     // The next brain knows it, too.
     crate::common::kill_brain(&mut behind);
     assert_eq!(behind.ctl(&["start", "a"]).stdout, "a: started\n");

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::json::Json;
 use crate::{
-    Address, Advice, AutoRestart, Channel, Config, CtlConfig, Error, Errors, GroupConfig, GroupKind,
-    LogExtras, LogFile, LogLevel, MainLog, ProcessConfig, ProcessKind, ProgramType, RpcInterface, Server,
-    SocketConfig, StartLimit, Supervisord, User,
+    Account, Address, Advice, AutoRestart, Channel, Config, CtlConfig, Error, Errors, GroupConfig, GroupKind,
+    LogExtras, LogFile, LogLevel, MainLog, Permission, ProcessConfig, ProcessKind, ProgramType, RpcInterface,
+    Server, SocketConfig, StartLimit, Supervisord, User,
 };
 
 /// The whole document, of a file that is accepted or of one that is not.
@@ -30,6 +30,7 @@ pub fn effective(config: &Result<Config, Errors>, ctl: &Result<CtlConfig, Errors
     Json::object([
         ("supervisord", supervisord(config)),
         ("servers", Json::list(config.servers.iter().map(server))),
+        ("users", Json::list(config.users.iter().map(account))),
         ("rpcinterfaces", Json::list(config.rpcinterfaces.iter().map(plugin))),
         ("groups", Json::list(config.groups.iter().map(group))),
         ("supervisorctl", ctl.as_ref().map_or_else(|errors| Json::object(refusal(errors)), supervisorctl)),
@@ -117,6 +118,20 @@ fn level_name(level: LogLevel) -> &'static str {
     }
 }
 
+fn account(account: &Account) -> Json {
+    let allowed = Permission::ALL.iter().filter(|permission| account.rights.allow(**permission));
+    let numbers = |ids: &[u32]| Json::list(ids.to_vec());
+    Json::object([
+        ("name", account.name.as_str().into()),
+        ("has_password", account.password.is_some().into()),
+        ("has_token", (!account.tokens.is_empty()).into()),
+        ("unix_users", numbers(&account.unix_users)),
+        ("unix_groups", numbers(&account.unix_groups)),
+        ("allow", Json::list(allowed.map(|permission| permission.word()))),
+        ("programs", account.programs.to_string().into()),
+    ])
+}
+
 fn server(server: &Server) -> Json {
     let name = server.section.split_once(':').map(|(_, name)| name);
     let credentials = server.credentials.as_ref().or(server.void_credentials.as_ref());
@@ -124,6 +139,9 @@ fn server(server: &Server) -> Json {
         ("section", server.section.as_str().into()),
         ("name", name.into()),
         ("username", credentials.map(|credentials| credentials.username.as_str()).into()),
+        ("allow_unauthenticated", server.allow_unauthenticated.into()),
+        ("get_actions", server.get_actions.into()),
+        ("allowed_hosts", Json::list(server.allowed_hosts.iter().map(String::as_str))),
         ("has_password", credentials.is_some_and(|credentials| !credentials.password.is_empty()).into()),
     ];
     let own = match &server.address {

@@ -44,9 +44,12 @@ pub fn has_wildcard(component: &str) -> bool {
 /// Whether one path component fits one component of a pattern: `*`, `?`, `[a-z]`
 /// and `[!a-z]`. A leading dot must be spelled out, as in Python's `glob`.
 pub fn component_fits(pattern: &str, name: &str) -> bool {
-    if name.starts_with('.') && !pattern.starts_with('.') {
-        return false;
-    }
+    let hidden = name.starts_with('.') && !pattern.starts_with('.');
+    !hidden && fits(pattern, name)
+}
+
+/// Whether a text fits a glob of `*`, `?`, `[a-z]` and `[!a-z]`.
+pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
     let (mut p, mut n) = (0, 0);

@@ -40,6 +40,7 @@ mod servers;
 mod signals;
 mod supervisord;
 mod syslog;
+mod users;
 mod values;
 pub mod words;
 
@@ -58,3 +59,4 @@ pub use policy::{Backoff, Curve, ExitOn, Jitter, ProgramType, Retries, StartLimi
 pub use record::{BadRecording, Recorder, Recording};
 pub use signals::{signal_name, signal_number};
 pub use supervisord::CliOverrides;
+pub use users::{Account, Permission, Programs, Rights};

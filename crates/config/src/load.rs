@@ -8,7 +8,7 @@ use crate::expand::Scope;
 use crate::program::Common;
 use crate::reading::Reading;
 use crate::supervisord::CliOverrides;
-use crate::{Config, Files, advice, groups, paths, plugins, servers, supervisord};
+use crate::{Config, Files, advice, groups, paths, plugins, servers, supervisord, users};
 
 /// Reads `path` and all that it includes. Nothing outside is changed, and nothing
 /// is asked but through `files`.
@@ -33,11 +33,12 @@ pub fn load(path: &Path, cli: &CliOverrides, files: &dyn Files) -> Result<Config
     };
     let groups = groups::groups(&common);
     let servers = servers::servers(&reading, &env);
+    let users = users::users(&reading, &env);
     daemon.user = user.and_then(|name| supervisord::user(&reading, &name));
     advice::advise(&reading);
     let path = PathBuf::from(paths::absolute(&reading.path, files));
     let (messages, advice) = reading.finish()?;
-    Ok(Config { path, supervisord: daemon, servers, rpcinterfaces, groups, messages, advice })
+    Ok(Config { path, supervisord: daemon, servers, users, rpcinterfaces, groups, messages, advice })
 }
 
 #[cfg(test)]
@@ -70,6 +71,7 @@ mod tests {
                 "[fcgi-program:x]\ncommand=x\nprocess_name=p%(process_num)s\nsocket=unix:///tmp/s"
             }
             SectionKind::Group => "[program:y]\ncommand=y\n[group:x]",
+            SectionKind::User => "[user:x]",
             SectionKind::Include => "[include]\nfiles=none",
             SectionKind::RpcInterface => "[rpcinterface:x]\nsupervisor.rpcinterface_factory=a:b",
             SectionKind::CtlPlugin => "[ctlplugin:x]\nsupervisor.ctl_factory=a:b",
@@ -116,7 +118,10 @@ mod tests {
             ValueKind::FcgiSocket => "tcp://other:1",
             ValueKind::EventTypes => "TICK_60",
             ValueKind::Url => "http://other:1",
-            ValueKind::GlobPatterns => "other",
+            ValueKind::GlobPatterns | ValueKind::Programs | ValueKind::Hosts => "other",
+            ValueKind::Accounts | ValueKind::AccountGroups => "web",
+            ValueKind::Role => "operator",
+            ValueKind::Permissions => "start",
         }
     }
 

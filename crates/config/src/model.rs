@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Backoff, ExitOn, Leftovers, LogExtras, Overflow, ProgramType, Retries, StartLimit};
+use crate::{Account, Backoff, ExitOn, Leftovers, LogExtras, Overflow, ProgramType, Retries, StartLimit};
 
 /// A whole configuration: what `supervisord -c FILE` would run.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Config {
     pub supervisord: Supervisord,
     /// inet servers first, then unix ones, each in file order (SPEC 1.8 step 9).
     pub servers: Vec<Server>,
+    /// Who may use the servers, beside the one user that a server names itself.
+    pub users: Vec<Account>,
     pub rpcinterfaces: Vec<RpcInterface>,
     /// In start order: by priority, then by name (SPEC 2.8).
     pub groups: Vec<GroupConfig>,
@@ -119,6 +121,12 @@ pub struct Server {
     pub credentials: Option<Credentials>,
     /// What was written with an empty user name, and asks nobody for anything.
     pub void_credentials: Option<Credentials>,
+    /// Anybody may come in, from anywhere, and do everything.
+    pub allow_unauthenticated: bool,
+    /// Scripts may act by links of Supervisor's old page, `/?action=stop&processname=x`.
+    pub get_actions: bool,
+    /// Names that browsers may know this server by, beside those that it finds out itself.
+    pub allowed_hosts: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,7 @@ pub enum SectionKind {
     EventListener,
     FcgiProgram,
     Group,
+    User,
     Include,
     RpcInterface,
     CtlPlugin,
@@ -81,6 +82,18 @@ pub enum ValueKind {
     Url,
     /// Glob patterns between blanks.
     GlobPatterns,
+    /// `viewer`, `operator` or `admin`.
+    Role,
+    /// Rights between commas.
+    Permissions,
+    /// Globs on `group:name` between commas.
+    Programs,
+    /// Accounts of this machine between commas.
+    Accounts,
+    /// The same of groups of accounts.
+    AccountGroups,
+    /// Host names between commas.
+    Hosts,
 }
 
 /// What holds when a key is absent.
@@ -144,6 +157,7 @@ pub fn section_kind(name: &str) -> Option<SectionKind> {
         ("eventlistener:", S::EventListener),
         ("fcgi-program:", S::FcgiProgram),
         ("group:", S::Group),
+        ("user:", S::User),
         ("rpcinterface:", S::RpcInterface),
         ("ctlplugin:", S::CtlPlugin),
     ]
@@ -164,6 +178,7 @@ const PROGRAMS: &[SectionKind] = &[S::Program, S::EventListener, S::FcgiProgram]
 const LISTENERS: &[SectionKind] = &[S::EventListener];
 const FCGI: &[SectionKind] = &[S::FcgiProgram];
 const GROUPS: &[SectionKind] = &[S::Group];
+const USERS: &[SectionKind] = &[S::User];
 const CTL: &[SectionKind] = &[S::Supervisorctl];
 
 const fn option(
@@ -232,7 +247,13 @@ pub static OPTIONS: &[OptionRow] = &[
     option("username", SERVERS, V::Text, Unset, Reload,
         "The user name that clients must give."),
     option("password", SERVERS, V::Text, Unset, Reload,
-        "The password that clients must give, in clear text or as {SHA} and its SHA-1 in hexadecimal."),
+        "The password that clients must give, in clear text or as a hash that supervisorctl hash-password makes; {SHA} and the SHA-1 in hexadecimal, as Supervisor knows it, is one, too."),
+    option("allow_unauthenticated", SERVERS, V::Boolean, Text("false"), Reload,
+        "Let anybody in without a password, from wherever the server can be reached. A server without a password that does not say so answers on loopback only."),
+    option("get_actions", SERVERS, V::Boolean, Text("true"), Reload,
+        "Let scripts act by the links of Supervisor's web page, /?action=stop&processname=x; browsers never may."),
+    option("allowed_hosts", INET, V::Hosts, Unset, Reload,
+        "Names under which browsers may use the server, beside localhost, addresses and the name of this machine."),
 
     option("command", PROGRAMS, V::Text, Required, Update,
         "The command line that is run; quotes group words, but no shell is involved."),
@@ -375,6 +396,23 @@ pub static OPTIONS: &[OptionRow] = &[
 
     option("programs", GROUPS, V::Strings, Text(""), Update,
         "The programs in this group, between commas."),
+
+    option("password", USERS, V::Text, Unset, Reload,
+        "The password, best as the hash that supervisorctl hash-password makes: argon2id, bcrypt or {SHA}; clear text is understood, too."),
+    option("password_file", USERS, V::Path, Unset, Reload,
+        "A file whose first line is the password, or its hash."),
+    option("token", USERS, V::Strings, Unset, Reload,
+        "Hashes of the tokens by which machines come in, as supervisorctl hash-password --token makes them, between commas."),
+    option("unix_user", USERS, V::Accounts, Unset, Reload,
+        "Accounts of this machine, between commas, that are this user when they come through a unix socket; they need no password."),
+    option("unix_group", USERS, V::AccountGroups, Unset, Reload,
+        "The same of groups of accounts, by the group that the client's process has."),
+    option("role", USERS, V::Role, Unset, Reload,
+        "What the user may do: viewer sees, operator also starts, stops, restarts, signals, reads and clears logs, admin may do everything. With neither role nor allow, viewer."),
+    option("allow", USERS, V::Permissions, Unset, Reload,
+        "Rights between commas, on top of those of the role: status, start, stop, restart, signal, stdin, logs, clear, config, shutdown."),
+    option("programs", USERS, V::Programs, Text("*"), Reload,
+        "The programs that the user has to do with, as globs on group:name between commas; a group alone means all of it. The others are as if they were not there."),
 
     option("files", &[S::Include], V::GlobPatterns, Required, Reload,
         "More configuration files: glob patterns between blanks, relative to the file they stand in."),

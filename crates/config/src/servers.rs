@@ -44,11 +44,13 @@ impl Config {
 fn inet(reading: &Reading<'_>, name: &str, env: &Scope<'_>) -> Option<Server> {
     let section = Section::new(reading, name, SectionKind::InetHttpServer);
     let credentials = credentials(&section, env);
+    let allowed_hosts = section.parsed("allowed_hosts", ValueKind::Hosts, env, |text| Ok(hosts(text)));
     if section.written("port").is_none() {
         section.refuse("port", format!("section [{name}] has no port value"));
     }
     let (host, port) = section.parsed("port", ValueKind::InetAddress, env, values::inet_address)?;
-    Some(server(name, Address::Inet { host, port }, credentials))
+    let server = server(&section, env, Address::Inet { host, port }, credentials);
+    Some(Server { allowed_hosts: allowed_hosts.unwrap_or_default(), ..server })
 }
 
 fn unix(reading: &Reading<'_>, name: &str, env: &Scope<'_>) -> Option<Server> {
@@ -67,15 +69,28 @@ fn unix(reading: &Reading<'_>, name: &str, env: &Scope<'_>) -> Option<Server> {
     let (uid, gid) = owner.unwrap_or((None, None));
     let file = PathBuf::from(paths::settled(file?.trim(), files));
     let address = Address::Unix { file, chmod, uid, gid };
-    Some(server(name, address, credentials))
+    Some(server(&section, env, address, credentials))
 }
 
-fn server(name: &str, address: Address, written: Option<Credentials>) -> Server {
+fn server(section: &Section<'_>, env: &Scope<'_>, address: Address, written: Option<Credentials>) -> Server {
     let (credentials, void_credentials) = match written {
         Some(void) if void.username.is_empty() => (None, Some(void)),
         written => (written, None),
     };
-    Server { section: name.to_owned(), address, credentials, void_credentials }
+    Server {
+        section: section.name.to_owned(),
+        address,
+        credentials,
+        void_credentials,
+        allow_unauthenticated: section.boolean("allow_unauthenticated", env),
+        get_actions: section.boolean("get_actions", env),
+        allowed_hosts: Vec::new(),
+    }
+}
+
+fn hosts(text: &str) -> Vec<String> {
+    let names = text.split(',').map(|name| name.trim().to_ascii_lowercase());
+    names.filter(|name| !name.is_empty()).collect()
 }
 
 /// As written, the void ones too.

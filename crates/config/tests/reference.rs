@@ -78,6 +78,12 @@ const SECTIONS: &[(SectionKind, &str, &str, Option<SectionKind>)] = &[
         None,
     ),
     (
+        SectionKind::User,
+        "user:NAME",
+        "Somebody who may use the servers, what proves it, and what may be done then: see [access](access.md).",
+        None,
+    ),
+    (
         SectionKind::Include,
         "include",
         "Further files. They are read after the main file, in the order of the patterns and sorted within each; \
@@ -242,6 +248,16 @@ fn kind_words(kind: ValueKind) -> (&'static str, &'static str) {
         ValueKind::EventTypes => ("events", "names of event types between commas, in any case."),
         ValueKind::PythonObject => ("Python name", "`module:name`."),
         ValueKind::Url => ("url", "`http://HOST:PORT` or `unix:///path`."),
+        ValueKind::Role => ("role", "`viewer`, `operator` or `admin`."),
+        ValueKind::Permissions => ("rights", "names of rights between commas."),
+        ValueKind::Programs => {
+            ("programs", "globs on `group:name` between commas; a group alone is all of it.")
+        }
+        ValueKind::Accounts => ("accounts", "names or numbers of accounts between commas."),
+        ValueKind::AccountGroups => {
+            ("account groups", "names or numbers of groups of accounts between commas.")
+        }
+        ValueKind::Hosts => ("hosts", "host names between commas."),
         ValueKind::GlobPatterns => ("patterns", "paths between blanks, with `*`, `?` and `[a-z]`."),
     }
 }

@@ -1,11 +1,13 @@
 //! The one set of commands that every door uses, and what may be answered.
 //!
 //! A new door adds no new meaning: it translates its own language to a [`Command`] and a
-//! [`Reply`] back. Each command names the right it needs; `api`'s gate asks for nothing else.
+//! [`Reply`] back. Who may give which command is decided before it comes here (`api`'s gate); whom it reaches stands in its [`Target`].
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+use provost_config::Programs;
 
 use crate::event::ExitStatus;
 use crate::process::State;
@@ -28,6 +30,12 @@ pub enum Command {
         wait: bool,
     },
     Stop {
+        target: Target,
+        wait: bool,
+    },
+    /// Stop what runs, and when all of that is down start all of it: `Reply::Done` for one process, `Reply::Statuses` for
+    /// several. Without `wait` it is answered when the new children have been made.
+    Restart {
         target: Target,
         wait: bool,
     },
@@ -60,42 +68,12 @@ pub enum Command {
     /// Stop everything and exit. Answered before it begins.
     Shutdown,
     /// Stop everything and start afresh, if the configuration on disk is good.
-    Restart,
+    Reload,
     /// Go on as the program file that is on disk now, without touching a process: `Reply::Upgraded`.
     Upgrade {
         /// How long the new brain may take to be ready, and then to come up.
         patience: Duration,
     },
-}
-
-/// The right that a command needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permission {
-    Status,
-    Start,
-    Stop,
-    Signal,
-    /// Also to read them.
-    Logs,
-    Config,
-    Shutdown,
-}
-
-impl Command {
-    pub fn permission(&self) -> Permission {
-        match self {
-            Command::Ping
-            | Command::ProcessInfo { .. }
-            | Command::AllProcessInfo
-            | Command::AllConfigInfo => Permission::Status,
-            Command::Start { .. } => Permission::Start,
-            Command::Stop { .. } => Permission::Stop,
-            Command::Signal { .. } => Permission::Signal,
-            Command::Logs { .. } | Command::MainLog { .. } => Permission::Logs,
-            Command::Reread | Command::AddGroup { .. } | Command::RemoveGroup { .. } => Permission::Config,
-            Command::Shutdown | Command::Restart | Command::Upgrade { .. } => Permission::Shutdown,
-        }
-    }
 }
 
 /// What can be done to log files.
@@ -114,11 +92,37 @@ pub const MAIN_LOG: &str = "supervisord";
 
 /// Which processes are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub struct Target {
+    pub which: Which,
+    /// Those that the asker has to do with. The others are as if they were not there.
+    pub programs: Programs,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
     /// `name`, `group:name`, and `group:*` or `group:` for all of a group (SPEC 6.4).
     Named(String),
     Group(String),
     All,
+}
+
+impl Target {
+    pub fn named(name: impl Into<String>) -> Target {
+        Target::whole(Which::Named(name.into()))
+    }
+
+    pub fn group(name: impl Into<String>) -> Target {
+        Target::whole(Which::Group(name.into()))
+    }
+
+    pub fn all() -> Target {
+        Target::whole(Which::All)
+    }
+
+    /// For somebody who has to do with all programs.
+    fn whole(which: Which) -> Target {
+        Target { which, programs: Programs::default() }
+    }
 }
 
 /// The one answer to a command.

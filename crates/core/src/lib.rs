@@ -28,8 +28,7 @@ mod timers;
 
 pub use action::{Action, Ending, KillTarget, ReadFor, RelaunchOn};
 pub use command::{
-    Command, Configured, Fault, LogDeed, MAIN_LOG, Permission, ProcessInfo, Reply, StatusEntry, Target,
-    Upgraded,
+    Command, Configured, Fault, LogDeed, MAIN_LOG, ProcessInfo, Reply, StatusEntry, Target, Upgraded, Which,
 };
 pub use event::{Event, ExitStatus, Note, Reason, SignalEffect, StateDetail};
 pub use ids::{AskId, ChildId, ProcessId};
@@ -42,3 +41,5 @@ pub use time::{Mono, Now, Wall};
 
 // What a reply or an action hands out of the configuration; whoever gets it need not read configurations.
 pub use provost_config::{Channel, LogFile, ProcessConfig};
+// Who asks is no affair of the core; how far it reaches is.
+pub use provost_config::{Account, Permission, Programs, Rights};

@@ -14,7 +14,7 @@ use std::time::Duration;
 use provost_config::{Config, ExitOn, GroupConfig};
 
 use crate::action::Action;
-use crate::ask::{Asks, verdict};
+use crate::ask::{Asks, Until, verdict};
 use crate::command::{Fault, Reply};
 use crate::event::{Event, Note};
 use crate::group::Group;
@@ -182,6 +182,7 @@ impl Supervisor {
         if self.begun && !self.finished {
             self.wake_due(now, out);
         }
+        self.take_turns(out);
     }
 
     // --- beginnings ---
@@ -337,6 +338,9 @@ impl Supervisor {
         for wait in self.asks.take(id, |_| true) {
             match verdict(&wait, &self.processes[&id]) {
                 None => self.asks.keep(id, wait),
+                Some(Ok(())) if matches!(wait.until, Until::StoppedFirst { .. }) => {
+                    self.asks.stopped(id, wait)
+                }
                 Some(result) => self.finish_wait(wait, result, out),
             }
         }

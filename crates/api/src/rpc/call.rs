@@ -85,25 +85,25 @@ impl Rpc<'_> {
                 self.fact(Value::members([("statecode", 1.into()), ("statename", "RUNNING".into())])).await
             }
             "shutdown" => self.done(Command::Shutdown).await,
-            "restart" => self.done(Command::Restart).await,
+            "restart" => self.done(Command::Reload).await,
             "reloadConfig" => self.done(Command::Reread).await,
             "addProcessGroup" => self.done(Command::AddGroup { name: args.text()? }).await,
             "removeProcessGroup" => self.done(Command::RemoveGroup { name: args.text()? }).await,
             "getProcessInfo" => self.done(Command::ProcessInfo { name: args.text()? }).await,
             "getAllProcessInfo" => self.done(Command::AllProcessInfo).await,
             "getAllConfigInfo" => self.done(Command::AllConfigInfo).await,
-            "startProcess" => self.start(Target::Named(args.text()?), args).await,
-            "startProcessGroup" => self.start(Target::Group(args.text()?), args).await,
-            "startAllProcesses" => self.start(Target::All, args).await,
-            "stopProcess" => self.stop(Target::Named(args.text()?), args).await,
-            "stopProcessGroup" => self.stop(Target::Group(args.text()?), args).await,
-            "stopAllProcesses" => self.stop(Target::All, args).await,
-            "signalProcess" => self.signal(Target::Named(args.text()?), args).await,
-            "signalProcessGroup" => self.signal(Target::Group(args.text()?), args).await,
-            "signalAllProcesses" => self.signal(Target::All, args).await,
+            "startProcess" => self.start(Target::named(args.text()?), args).await,
+            "startProcessGroup" => self.start(Target::group(args.text()?), args).await,
+            "startAllProcesses" => self.start(Target::all(), args).await,
+            "stopProcess" => self.stop(Target::named(args.text()?), args).await,
+            "stopProcessGroup" => self.stop(Target::group(args.text()?), args).await,
+            "stopAllProcesses" => self.stop(Target::all(), args).await,
+            "signalProcess" => self.signal(Target::named(args.text()?), args).await,
+            "signalProcessGroup" => self.signal(Target::group(args.text()?), args).await,
+            "signalAllProcesses" => self.signal(Target::all(), args).await,
             "clearLog" => self.clear_main_log().await,
-            "clearProcessLogs" => self.logs(Target::Named(args.text()?), LogDeed::Clear).await,
-            "clearAllProcessLogs" => self.logs(Target::All, LogDeed::Clear).await,
+            "clearProcessLogs" => self.logs(Target::named(args.text()?), LogDeed::Clear).await,
+            "clearAllProcessLogs" => self.logs(Target::all(), LogDeed::Clear).await,
             "readLog" => self.read_main_log(args).await,
             "readProcessStdoutLog" => self.read_log(Output::Stdout, args).await,
             "readProcessStderrLog" => self.read_log(Output::Stderr, args).await,
@@ -116,10 +116,10 @@ impl Rpc<'_> {
     /// What Supervisor does not have.
     async fn own(&self, method: &str, args: &mut Arguments) -> Result<Value, Fault> {
         match method {
-            "provost.rotateProcessLogs" => self.logs(Target::Named(args.text()?), LogDeed::Rotate).await,
-            "provost.rotateAllLogs" => self.logs(Target::All, LogDeed::Rotate).await,
+            "provost.rotateProcessLogs" => self.logs(Target::named(args.text()?), LogDeed::Rotate).await,
+            "provost.rotateAllLogs" => self.logs(Target::all(), LogDeed::Rotate).await,
             "provost.reopenLogs" => {
-                let target = args.text_if_any()?.map_or(Target::All, Target::Named);
+                let target = args.text_if_any()?.map_or_else(Target::all, Target::named);
                 self.logs(target, LogDeed::Reopen).await
             }
             "provost.upgrade" => self.upgrade(args).await,

@@ -23,6 +23,10 @@ pub(crate) enum Until {
     Started,
     /// No child any more.
     Stopped,
+    /// The same, and then its turn to be started.
+    StoppedFirst { wait: bool },
+    /// That all the others of the job are down, too.
+    Turn { wait: bool },
 }
 
 /// One process that a job waits for.
@@ -34,6 +38,21 @@ pub(crate) struct Wait {
     pub(crate) name: Arc<str>,
     pub(crate) group: Arc<str>,
     pub(crate) until: Until,
+}
+
+impl Wait {
+    /// Whether its process has been asked to stop.
+    pub(crate) fn is_stop(&self) -> bool {
+        self.until == Until::Stopped || self.is_to_stop()
+    }
+
+    fn is_turn(&self) -> bool {
+        matches!(self.until, Until::Turn { .. })
+    }
+
+    fn is_to_stop(&self) -> bool {
+        matches!(self.until, Until::StoppedFirst { .. })
+    }
 }
 
 /// How a job is answered.
@@ -49,9 +68,19 @@ pub(crate) enum Shape {
 struct Job {
     shape: Shape,
     open: usize,
+    /// How many of them a restart has yet to see down.
+    to_stop: usize,
+    /// How many of them wait for that.
+    turns: usize,
     /// While the job is still being built it must not be answered.
     building: bool,
     results: Vec<StatusEntry>,
+}
+
+impl Job {
+    fn is_turn(&self) -> bool {
+        self.turns > 0 && self.to_stop == 0
+    }
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +93,8 @@ pub(crate) struct Asks {
 
 impl Asks {
     pub(crate) fn open(&mut self, ask: AskId, shape: Shape) {
-        self.jobs.insert(ask, Job { shape, open: 0, building: true, results: Vec::new() });
+        self.jobs
+            .insert(ask, Job { shape, open: 0, to_stop: 0, turns: 0, building: true, results: Vec::new() });
     }
 
     /// All waits of the job have been added: the answer, if none is left.
@@ -77,6 +107,8 @@ impl Asks {
     pub(crate) fn wait(&mut self, process: ProcessId, wait: Wait) {
         if let Some(job) = self.jobs.get_mut(&wait.ask) {
             job.open += 1;
+            job.to_stop += usize::from(wait.is_to_stop());
+            job.turns += usize::from(wait.is_turn());
             self.waits.entry(process).or_default().push(wait);
         }
     }
@@ -102,7 +134,7 @@ impl Asks {
     }
 
     pub(crate) fn is_waited_to_stop(&self, process: ProcessId) -> bool {
-        self.waits.get(&process).is_some_and(|waits| waits.iter().any(|w| w.until == Until::Stopped))
+        self.waits.get(&process).is_some_and(|waits| waits.iter().any(Wait::is_stop))
     }
 
     /// A process of the job is decided without ever having been waited for.
@@ -117,8 +149,39 @@ impl Asks {
     pub(crate) fn finish(&mut self, wait: Wait, result: Result<(), Fault>) -> Option<Reply> {
         let job = self.jobs.get_mut(&wait.ask)?;
         job.open -= 1;
+        job.to_stop -= usize::from(wait.is_to_stop());
+        job.turns -= usize::from(wait.is_turn());
         job.results.push(StatusEntry { name: wait.name, group: wait.group, result });
         self.answer(wait.ask)
+    }
+
+    /// A process that is to be started again is down.
+    pub(crate) fn stopped(&mut self, process: ProcessId, wait: Wait) {
+        let Until::StoppedFirst { wait: to_the_end } = wait.until else { return self.keep(process, wait) };
+        if let Some(job) = self.jobs.get_mut(&wait.ask) {
+            job.to_stop -= 1;
+            job.turns += 1;
+        }
+        self.keep(process, Wait { until: Until::Turn { wait: to_the_end }, ..wait });
+    }
+
+    /// Whether some of what restarts have stopped may be started now.
+    pub(crate) fn has_turns(&self) -> bool {
+        self.jobs.values().any(Job::is_turn)
+    }
+
+    /// The process is to be started now, if some restart wants it: from here on that waits as any start does.
+    pub(crate) fn take_turn(&mut self, process: ProcessId) -> bool {
+        let mut taken = false;
+        for wait in self.waits.get_mut(&process).into_iter().flatten() {
+            let Until::Turn { wait: to_the_end } = wait.until else { continue };
+            if let Some(job) = self.jobs.get_mut(&wait.ask).filter(|job| job.to_stop == 0) {
+                job.turns -= 1;
+                wait.until = Until::Resolved { wait: to_the_end };
+                taken = true;
+            }
+        }
+        taken
     }
 
     /// The job waits for the main log, too.
@@ -165,7 +228,7 @@ pub(crate) fn verdict(wait: &Wait, process: &Process) -> Option<Result<(), Fault
     let name = || wait.given.clone();
     match wait.until {
         // Decided by `Input::Resolved` and `Input::LogsDone` alone.
-        Until::Resolved { .. } | Until::LogsDone(_) => None,
+        Until::Resolved { .. } | Until::LogsDone(_) | Until::Turn { .. } => None,
         Until::Launched | Until::Started if process.spawnerr.is_some() => {
             Some(Err(Fault::SpawnError { name: name() }))
         }
@@ -179,7 +242,7 @@ pub(crate) fn verdict(wait: &Wait, process: &Process) -> Option<Result<(), Fault
             State::Exited if process.has_done_its_work() => Some(Ok(())),
             _ => Some(Err(Fault::AbnormalTermination { name: name() })),
         },
-        Until::Stopped => match process.state {
+        Until::Stopped | Until::StoppedFirst { .. } => match process.state {
             State::Unknown => {
                 Some(Err(Fault::Failed { detail: format!("{} could not be signalled", wait.given) }))
             }

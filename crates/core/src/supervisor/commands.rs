@@ -8,9 +8,9 @@ use provost_config::{Config, diff::diff, signal_number};
 use crate::action::KillTarget;
 use crate::action::{Action, ReadFor};
 use crate::ask::{Shape, Until, Wait};
-use crate::command::{Command, Configured, Fault, LogDeed, ProcessInfo, Reply, Target};
+use crate::command::{Command, Configured, Fault, LogDeed, ProcessInfo, Reply, Target, Which};
 use crate::event::{Event, Note};
-use crate::group::{namespec, split_namespec};
+use crate::group::{Group, namespec, split_namespec};
 use crate::ids::{AskId, ProcessId};
 use crate::outcome::{SpawnError, SpawnErrorKind};
 use crate::process::{Outbox, Process, State};
@@ -27,6 +27,9 @@ enum Deed {
     Stop {
         wait: bool,
     },
+    Restart {
+        wait: bool,
+    },
     Logs(LogDeed),
     /// The number, or the text that names no signal.
     Signal(Result<i32, String>),
@@ -39,7 +42,7 @@ impl Deed {
             Deed::Start { .. } => !state.is_running(),
             Deed::Stop { .. } => state.is_running(),
             Deed::Signal(_) => state.is_signallable(),
-            Deed::Logs(_) => true,
+            Deed::Logs(_) | Deed::Restart { .. } => true,
         }
     }
 }
@@ -61,6 +64,7 @@ impl Supervisor {
             }
             Command::Start { target, wait } => self.deed(now, ask, target, Deed::Start { wait }, out),
             Command::Stop { target, wait } => self.deed(now, ask, target, Deed::Stop { wait }, out),
+            Command::Restart { target, wait } => self.deed(now, ask, target, Deed::Restart { wait }, out),
             Command::Signal { target, signal } => {
                 let signal = signal_number(&signal).map_err(|_| signal);
                 self.deed(now, ask, target, Deed::Signal(signal), out);
@@ -87,7 +91,7 @@ impl Supervisor {
                 Self::reply(ask, Reply::Done, out);
                 self.announce_the_end(now, out);
             }
-            Command::Restart => out.push(Action::ReadConfig { ask: Some(ask), purpose: ReadFor::Restart }),
+            Command::Reload => out.push(Action::ReadConfig { ask: Some(ask), purpose: ReadFor::Restart }),
             Command::Upgrade { patience } => out.push(Action::Upgrade { ask, patience }),
         }
     }
@@ -96,22 +100,27 @@ impl Supervisor {
 
     fn deed(&mut self, now: Now, ask: AskId, target: Target, deed: Deed, out: &mut Outbox) {
         let bad_name = |name: String| Reply::Fault(Fault::BadName { name });
-        let is_all = target == Target::All;
-        let several = match target {
-            Target::All => self.groups.iter().flat_map(|group| self.by_priority(group)).collect(),
-            Target::Group(name) => match self.group(&name) {
-                Some(group) => self.by_priority(group),
-                None => return Self::reply(ask, bad_name(name), out),
+        let Target { which, programs } = target;
+        let all_of_all = which == Which::All && programs.is_all();
+        let covered = |group: &Group| {
+            let covers = |id: &ProcessId| programs.covers(&group.name, &self.processes[id].name);
+            self.by_priority(group).into_iter().filter(covers).collect::<Vec<_>>()
+        };
+        let several = match which {
+            Which::All => self.groups.iter().flat_map(|group| covered(group)).collect(),
+            Which::Group(name) => match self.group(&name).map(covered) {
+                Some(several) if programs.is_all() || !several.is_empty() => several,
+                _ => return Self::reply(ask, bad_name(name), out),
             },
-            Target::Named(given) => match (split_namespec(&given), self.named(&given)) {
-                ((_, Some(_)), Some(id)) => {
+            Which::Named(given) => match (split_namespec(&given), self.named(&given)) {
+                ((group, Some(name)), Some(id)) if programs.covers(group, name) => {
                     self.asks.open(ask, Shape::One);
                     self.deed_to(now, ask, id, given, &deed, out);
                     return self.answer_if_done(ask, out);
                 }
                 ((group, None), _) if self.group(group).is_some() => {
-                    let group = group.to_owned();
-                    return self.deed(now, ask, Target::Group(group), deed, out);
+                    let which = Which::Group(group.to_owned());
+                    return self.deed(now, ask, Target { which, programs }, deed, out);
                 }
                 _ => return Self::reply(ask, bad_name(given), out),
             },
@@ -126,8 +135,14 @@ impl Supervisor {
         }
         match deed {
             // Supervisor's clearAllProcessLogs leaves the main log alone.
-            Deed::Logs(deed @ (LogDeed::Rotate | LogDeed::Reopen)) if is_all => self.main_log(ask, deed, out),
-            Deed::Start { .. } | Deed::Stop { .. } | Deed::Logs(_) | Deed::Signal(_) => {}
+            Deed::Logs(deed @ (LogDeed::Rotate | LogDeed::Reopen)) if all_of_all => {
+                self.main_log(ask, deed, out);
+            }
+            Deed::Start { .. }
+            | Deed::Stop { .. }
+            | Deed::Restart { .. }
+            | Deed::Logs(_)
+            | Deed::Signal(_) => {}
         }
         self.answer_if_done(ask, out);
     }
@@ -166,6 +181,14 @@ impl Supervisor {
                 }
                 self.with(now, id, out, |process, _, out| process.stop(now, out));
             }
+            &Deed::Restart { wait } => {
+                let lives = state.is_running() || state == State::Stopping;
+                let until = if lives { Until::StoppedFirst { wait } } else { Until::Turn { wait } };
+                self.wait_for(ask, id, given, until);
+                if state.is_running() {
+                    self.with(now, id, out, |process, _, out| process.stop(now, out));
+                }
+            }
             &Deed::Logs(deed) => {
                 out.push(Action::Logs { process: id, deed });
                 self.wait_for(ask, id, given, Until::LogsDone(deed));
@@ -185,6 +208,18 @@ impl Supervisor {
                     out.push(Action::Kill { child, signal, target: KillTarget::Process });
                 }
                 self.decide(ask, id, Ok(()));
+            }
+        }
+    }
+
+    /// Starts what restarts have stopped, where none of it is left; in the order of every start.
+    pub(super) fn take_turns(&mut self, out: &mut Outbox) {
+        if !self.asks.has_turns() {
+            return;
+        }
+        for id in self.groups.iter().flat_map(|group| self.by_priority(group)).collect::<Vec<_>>() {
+            if self.asks.take_turn(id) {
+                out.push(Action::Resolve { process: id, config: Arc::clone(&self.processes[&id].config) });
             }
         }
     }

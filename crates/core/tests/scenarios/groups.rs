@@ -9,7 +9,7 @@ use crate::{SECOND, running, stop};
 fn a_broken_file_stops_neither_reread_nor_restart_from_answering() {
     let (mut table, _) = running("");
     table.on_disk = Err("no good".into());
-    for command in [Command::Reread, Command::Restart] {
+    for command in [Command::Reread, Command::Reload] {
         let ask = table.ask(command);
         let fault = Fault::CantReread { detail: "no good".into() };
         assert_eq!(table.reply(ask), Some(&Reply::Fault(fault)));
@@ -48,7 +48,7 @@ fn a_whole_group_is_answered_in_order_of_completion() {
     );
     let [x, y] = [table.spawns(1), table.spawns(2)];
     table.advance(2 * SECOND);
-    let ask = table.ask(Command::Stop { target: Target::Named("g:*".into()), wait: true });
+    let ask = table.ask(Command::Stop { target: Target::named("g:*"), wait: true });
     table.exits(y, 0);
     assert_eq!(table.reply(ask), None);
     table.exits(x, 0);

@@ -1,5 +1,6 @@
 //! The life of a process in small stories: given a configuration, when this happens, then that (SPEC 3, 6.6).
 
+mod again;
 mod brains;
 #[path = "../common/mod.rs"]
 mod common;
@@ -19,11 +20,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(10);
 
 fn start(name: &str) -> Command {
-    Command::Start { target: Target::Named(name.into()), wait: true }
+    Command::Start { target: Target::named(name), wait: true }
 }
 
 fn stop(name: &str) -> Command {
-    Command::Stop { target: Target::Named(name.into()), wait: true }
+    Command::Stop { target: Target::named(name), wait: true }
 }
 
 /// One program that runs for an hour already, as pid 10.

@@ -130,7 +130,7 @@ fn nothing_is_started_while_everything_stops_and_whoever_waits_is_told() {
     let mut table = Table::new("[program:a]\ncommand=/bin/a\n[program:b]\ncommand=/bin/b");
     let [a, b] = [table.spawns(1), table.spawns(2)];
     table.exits(b, 1);
-    let waiting = table.ask(Command::Start { target: Target::All, wait: true });
+    let waiting = table.ask(Command::Start { target: Target::all(), wait: true });
     table.ask(Command::Shutdown);
     assert!(matches!(table.reply(waiting), Some(Reply::Statuses(_))));
     let late = table.ask(start("b"));

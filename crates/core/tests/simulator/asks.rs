@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use provost_core::{AskId, Command, Fault, LogDeed, MAIN_LOG, Mono, Reply, State, StatusEntry, Target};
+use provost_core::{
+    AskId, Command, Fault, LogDeed, MAIN_LOG, Mono, Reply, State, StatusEntry, Target, Which,
+};
 
 use crate::cast::Who;
 use crate::closing::Courses;
@@ -22,11 +24,14 @@ enum Wanted {
     Stop {
         wait: bool,
     },
+    Again {
+        wait: bool,
+    },
     Logs,
     Signal,
     Removal,
     Shutdown,
-    Restart,
+    Reload,
     /// Something that is answered at once.
     Other,
 }
@@ -60,6 +65,7 @@ impl Asks {
         let (wanted, target) = match command {
             Command::Start { target, wait } => (Wanted::Start { wait: *wait }, Some(target)),
             Command::Stop { target, wait } => (Wanted::Stop { wait: *wait }, Some(target)),
+            Command::Restart { target, wait } => (Wanted::Again { wait: *wait }, Some(target)),
             Command::Logs { target, .. } => (Wanted::Logs, Some(target)),
             Command::MainLog { .. } => (Wanted::Logs, None),
             Command::Signal { target, .. } => (Wanted::Signal, Some(target)),
@@ -70,7 +76,7 @@ impl Asks {
                 return;
             }
             Command::Shutdown => (Wanted::Shutdown, None),
-            Command::Restart => (Wanted::Restart, None),
+            Command::Reload => (Wanted::Reload, None),
             Command::Ping
             | Command::ProcessInfo { .. }
             | Command::AllProcessInfo
@@ -82,7 +88,7 @@ impl Asks {
         };
         let main_log = match command {
             Command::MainLog { .. } => true,
-            Command::Logs { target, deed } => *target == Target::All && *deed != LogDeed::Clear,
+            Command::Logs { target, deed } => *target == Target::all() && *deed != LogDeed::Clear,
             _ => false,
         };
         let (single, concerned) = match target.map(|target| meant(target, courses)) {
@@ -92,9 +98,12 @@ impl Asks {
                     Wanted::Start { .. } => !courses[who].state.is_running(),
                     Wanted::Stop { .. } => courses[who].state.is_running(),
                     Wanted::Signal => courses[who].state.is_signallable(),
-                    Wanted::Logs | Wanted::Removal | Wanted::Shutdown | Wanted::Restart | Wanted::Other => {
-                        true
-                    }
+                    Wanted::Again { .. }
+                    | Wanted::Logs
+                    | Wanted::Removal
+                    | Wanted::Shutdown
+                    | Wanted::Reload
+                    | Wanted::Other => true,
                 };
                 (None, all.into_iter().filter(concerns).collect())
             }
@@ -132,7 +141,7 @@ impl Asks {
                 Ok(granted)
             }
             Reply::Done => {
-                granted.the_end = matches!(ask.wanted, Wanted::Shutdown | Wanted::Restart);
+                granted.the_end = matches!(ask.wanted, Wanted::Shutdown | Wanted::Reload);
                 if let (Some(_), Some(who)) = (ask.single, ask.concerned.first()) {
                     ask.is_true_of(*who, courses, &mut granted)?;
                 }
@@ -187,7 +196,7 @@ impl Ask {
         match (self.wanted, fault, self.single) {
             (Wanted::Stop { .. }, Fault::NotRunning { .. }, Some(state)) => !state.is_running(),
             // It may have come back while somebody looked whether it could.
-            (Wanted::Start { .. }, Fault::AlreadyStarted { .. }, Some(_)) => {
+            (Wanted::Start { .. } | Wanted::Again { .. }, Fault::AlreadyStarted { .. }, Some(_)) => {
                 self.concerned.iter().all(is_running)
             }
             (Wanted::Signal, Fault::NotRunning { .. }, Some(state)) => !state.is_signallable(),
@@ -224,10 +233,12 @@ impl Ask {
         let Some(course) = courses.get(&who) else { return Ok(()) };
         let state = course.state;
         let is_true = match self.wanted {
-            Wanted::Start { wait: true } => {
+            Wanted::Start { wait: true } | Wanted::Again { wait: true } => {
                 state == State::Running || (state == State::Exited && course.has_done_its_work())
             }
-            Wanted::Start { wait: false } => state != State::Starting || course.born.is_some(),
+            Wanted::Start { wait: false } | Wanted::Again { wait: false } => {
+                state != State::Starting || course.born.is_some()
+            }
             Wanted::Stop { wait } => {
                 granted.stops.push(who);
                 state == State::Stopped || (!wait && is_stopping(state))
@@ -236,7 +247,7 @@ impl Ask {
             | Wanted::Signal
             | Wanted::Removal
             | Wanted::Shutdown
-            | Wanted::Restart
+            | Wanted::Reload
             | Wanted::Other => true,
         };
         match is_true {
@@ -251,8 +262,11 @@ impl Ask {
             Wanted::Start { wait: true } => course.state == State::Starting,
             Wanted::Start { wait: false } => course.state == State::Starting && course.born.is_none(),
             Wanted::Stop { .. } => course.state == State::Stopping,
+            Wanted::Again { .. } if course.state == State::Stopping => true,
+            Wanted::Again { wait: true } => course.state == State::Starting,
+            Wanted::Again { wait: false } => course.state == State::Starting && course.born.is_none(),
             Wanted::Logs => true,
-            Wanted::Signal | Wanted::Removal | Wanted::Shutdown | Wanted::Restart | Wanted::Other => false,
+            Wanted::Signal | Wanted::Removal | Wanted::Shutdown | Wanted::Reload | Wanted::Other => false,
         }
     }
 }
@@ -269,13 +283,15 @@ pub(crate) enum Meant {
 
 /// Whom a target means; nobody, where there is no such name.
 pub(crate) fn meant(target: &Target, courses: &Courses) -> Meant {
-    let group = |name: &str| courses.keys().copied().filter(|who| who.group() == name).collect();
-    match target {
-        Target::All => Meant::Several(courses.keys().copied().collect()),
-        Target::Group(name) => Meant::Several(group(name)),
-        Target::Named(name) => match name.strip_suffix(":*").or_else(|| name.strip_suffix(':')) {
+    let covered = |who: &Who| target.programs.covers(who.group(), who.name());
+    let group =
+        |name: &str| courses.keys().copied().filter(covered).filter(|who| who.group() == name).collect();
+    match &target.which {
+        Which::All => Meant::Several(courses.keys().copied().filter(covered).collect()),
+        Which::Group(name) => Meant::Several(group(name)),
+        Which::Named(name) => match name.strip_suffix(":*").or_else(|| name.strip_suffix(':')) {
             Some(name) => Meant::Several(group(name)),
-            None => match Who::named(name).filter(|who| courses.contains_key(who)) {
+            None => match Who::named(name).filter(|who| courses.contains_key(who) && covered(who)) {
                 Some(who) => Meant::One(who),
                 None => Meant::Several(Vec::new()),
             },

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provost_core::{Command, LogDeed, Target};
+use provost_core::{Command, LogDeed, Programs, Target};
 
 use crate::chance::Chance;
 
@@ -19,17 +19,22 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
     let name =
         chance.pick(&["a", "b", "c", "l", "n", "g:d", "g:e", "g:*", "g", "nobody", "b:", ":"]).to_owned();
     let group = chance.pick(&["a", "b", "c", "g", "n", "nobody"]).to_owned();
-    let target = match chance.below(8) {
-        0 => Target::All,
-        1 => Target::Group(group.clone()),
-        _ => Target::Named(name.clone()),
+    let mut target = match chance.below(8) {
+        0 => Target::all(),
+        1 => Target::group(group.clone()),
+        _ => Target::named(name.clone()),
     };
+    if chance.one_in(6) {
+        let globs = chance.pick(&["a", "g:d, b", "*:e", "g"]);
+        target.programs = Programs::parse(globs).expect("these are good");
+    }
     let wait = chance.one_in(2);
     let mut on_disk = OnDisk::AsBefore;
     let command = match chance.below(1200) {
         0..350 => Command::Start { target, wait },
         350..680 => Command::Stop { target, wait },
-        680..760 => Command::Signal { target, signal: chance.pick(&["HUP", "9", "TERM", "nonsense"]).into() },
+        680..700 => Command::Restart { target, wait },
+        700..760 => Command::Signal { target, signal: chance.pick(&["HUP", "9", "TERM", "nonsense"]).into() },
         760..840 => {
             on_disk = match chance.below(4) {
                 0 => OnDisk::Broken,
@@ -46,10 +51,10 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
         1100..1130 => Command::Logs { target, deed: some_deed(chance) },
         1130..1140 => Command::MainLog { deed: some_deed(chance) },
         1140 => Command::Shutdown,
-        1141 => Command::Restart,
+        1141 => Command::Reload,
         1142..1150 => {
             on_disk = OnDisk::Broken;
-            Command::Restart
+            Command::Reload
         }
         1150..1155 => Command::Upgrade { patience: Duration::from_secs(10) },
         _ => Command::Ping,

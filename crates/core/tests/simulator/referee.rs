@@ -191,11 +191,12 @@ impl Referee {
 
     fn hears_command(&mut self, command: &Command, all: &Config) {
         match command {
-            Command::Stop { target, .. } => {
+            Command::Stop { target, .. } | Command::Restart { target, .. } => {
+                let is_stop = matches!(command, Command::Stop { .. });
                 let running = |who: &Who| self.courses[who].state.is_running();
                 match meant(target, &self.courses) {
                     // Whoever stops one process that is about to come back keeps it down.
-                    Meant::One(who) if self.courses[&who].state == State::Exited => {
+                    Meant::One(who) if is_stop && self.courses[&who].state == State::Exited => {
                         self.course(who).pending = false;
                     }
                     Meant::One(who) => self.moment.to_stop = [who].into_iter().filter(running).collect(),

@@ -7,39 +7,38 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use crate::answer::{Answer, error, whole};
 use crate::follow;
-use crate::gate::{Caller, Credentials, Refusal, admit};
+use crate::gate::{Refusal, admit};
 use crate::rpc::Rpc;
+use crate::serve::Client;
+use crate::session::Session;
 use crate::shared::Shared;
 
 /// The longest XML-RPC request; the longest that a real client sends is a few kilobytes of standard input.
 const MAX_BODY: usize = 4 << 20;
 
-pub(crate) async fn answer(
-    request: Request<Incoming>,
-    shared: &Shared,
-    credentials: &Option<Credentials>,
-) -> Response<Answer> {
+pub(crate) async fn answer(request: Request<Incoming>, shared: &Shared, client: &Client) -> Response<Answer> {
     let header = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    let caller = match admit(credentials.as_ref(), header) {
+    let caller = match admit(&shared.access(), &client.section, &client.peer, header) {
         Ok(caller) => caller,
         Err(Refusal::Malformed) => return error(StatusCode::BAD_REQUEST),
         Err(Refusal::Unauthorized) => return unauthorized(),
     };
+    let session = Session { shared, caller: &caller };
     let path = request.uri().path();
     // Prefixes, in this order: what follows /RPC2 is ignored, as clients rely on.
     if path.starts_with("/RPC2") {
-        return xml_rpc(request, shared, caller).await;
+        return xml_rpc(request, session).await;
     }
     if path.starts_with("/logtail") || path.starts_with("/mainlogtail") {
         if request.method() != Method::GET {
             return error(StatusCode::BAD_REQUEST);
         }
-        return follow::answer(path, shared, caller).await;
+        return follow::answer(path, session).await;
     }
     error(StatusCode::NOT_FOUND)
 }
 
-async fn xml_rpc(request: Request<Incoming>, shared: &Shared, caller: Caller) -> Response<Answer> {
+async fn xml_rpc(request: Request<Incoming>, session: Session<'_>) -> Response<Answer> {
     if request.method() != Method::POST {
         return error(StatusCode::BAD_REQUEST);
     }
@@ -50,7 +49,7 @@ async fn xml_rpc(request: Request<Incoming>, shared: &Shared, caller: Caller) ->
     let Ok(body) = Limited::new(request.into_body(), MAX_BODY).collect().await else {
         return error(StatusCode::BAD_REQUEST);
     };
-    match Rpc::new(shared, caller).answer(&body.to_bytes()).await {
+    match Rpc::new(session).answer(&body.to_bytes()).await {
         Ok(xml) => whole(StatusCode::OK, "text/xml", xml),
         Err(_) => error(StatusCode::BAD_REQUEST),
     }

@@ -21,9 +21,9 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
 use crate::answer::{Answer, error};
-use crate::gate::Caller;
-use crate::rpc::Rpc;
-use crate::shared::{OpenLog, Shared};
+use crate::gate::Refused;
+use crate::session::Session;
+use crate::shared::OpenLog;
 
 /// How much of what is already there comes first.
 const FIRST: u64 = 1024;
@@ -35,22 +35,34 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What Supervisor means to say when a log shrinks in place.
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
-pub(crate) async fn answer(path: &str, shared: &Shared, caller: Caller) -> Response<Answer> {
+pub(crate) async fn answer(path: &str, session: Session<'_>) -> Response<Answer> {
     let (log, of_process) = match path.strip_prefix("/logtail") {
-        Some(rest) => (log_named(rest, &Rpc::new(shared, caller)).await, true),
-        None => (shared.facts.logfile.clone(), false),
+        Some(rest) => (log_named(rest, session).await, true),
+        None => (session.main_log(), false),
     };
-    match log.and_then(|log| Followed::open(log, shared.facts.open_log)) {
+    let log = match log {
+        Ok(log) => log.and_then(|log| Followed::open(log, session.shared.facts.open_log)),
+        Err(Refused::NotAllowed { .. }) => return error(StatusCode::FORBIDDEN),
+        Err(Refused::Fault(_)) => None,
+    };
+    match log {
         Some(log) => stream(log, of_process),
         None => error(StatusCode::NOT_FOUND),
     }
 }
 
 /// `/NAME`, `/NAME/stdout` or `/NAME/stderr`, percent-encoded.
-async fn log_named(rest: &str, rpc: &Rpc<'_>) -> Option<PathBuf> {
-    let mut parts = rest.strip_prefix('/')?.split('/').filter(|part| !part.is_empty());
-    let name = percent_decode_str(parts.next()?).decode_utf8().ok()?;
-    rpc.log_of(&name, parts.next().unwrap_or("stdout")).await
+async fn log_named(rest: &str, session: Session<'_>) -> Result<Option<PathBuf>, Refused> {
+    let mut parts = rest.split('/').filter(|part| !part.is_empty());
+    let name = parts.next().and_then(|name| percent_decode_str(name).decode_utf8().ok());
+    let Some(name) = name.filter(|_| rest.starts_with('/')) else { return Ok(None) };
+    let info = session.log_of(&name).await?;
+    let path = match parts.next().unwrap_or("stdout") {
+        "stdout" => info.stdout_logfile,
+        "stderr" => info.stderr_logfile,
+        _ => None,
+    };
+    Ok(path.map(|path| path.to_path_buf()))
 }
 
 fn stream(log: Followed, of_process: bool) -> Response<Answer> {

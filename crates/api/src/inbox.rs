@@ -1,12 +1,44 @@
-//! The way to the main loop and back: one bounded queue of commands, one answer each.
+//! The way to the main loop and back: one bounded queue of commands, one answer each; and what is to be told without being asked.
 
-use provost_core::{Command, Reply};
+use std::sync::Arc;
+
+use provost_core::{Command, Permission, Reply};
 use tokio::sync::oneshot;
 
 /// Where commands go. Implemented by the main loop's side; must not block.
 pub trait Inbox: Send + Sync + 'static {
     /// Hands a command over. The loop answers the asker exactly once.
-    fn ask(&self, command: Command, asker: Asker) -> Result<(), Busy>;
+    fn ask(&self, asked: Asked, asker: Asker) -> Result<(), Busy>;
+
+    /// Something for the main log. Where there is no room for it, it is lost.
+    fn report(&self, report: Report);
+}
+
+/// A command that has passed the gate, and who gave it.
+#[derive(Debug)]
+pub struct Asked {
+    pub command: Command,
+    pub by: Arc<By>,
+}
+
+/// Somebody who was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct By {
+    /// The name of an account; nothing where nobody asked for one.
+    pub user: Option<String>,
+    /// An address, or the numbers that the kernel vouches for.
+    pub from: String,
+    /// The section of the server, `inet_http_server:b`.
+    pub door: String,
+}
+
+/// What the doors have to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// Somebody may not do what was asked.
+    Denied { by: Arc<By>, command: Command, missing: Permission },
+    /// Anything else that an administrator should read.
+    Warning(String),
 }
 
 /// The queue is full: the loop is far behind, and the client should try again.
@@ -25,9 +57,9 @@ impl Asker {
 }
 
 /// A question and the future of its answer.
-pub(crate) async fn ask(inbox: &dyn Inbox, command: Command) -> Option<Reply> {
+pub(crate) async fn ask(inbox: &dyn Inbox, asked: Asked) -> Option<Reply> {
     let (sender, receiver) = oneshot::channel();
-    inbox.ask(command, Asker(sender)).ok()?;
+    inbox.ask(asked, Asker(sender)).ok()?;
     // An asker that was dropped unanswered is a loop that has ended.
     receiver.await.ok()
 }

@@ -7,8 +7,8 @@
 //! what a command answers, and a few [`Facts`] that never change. The only files it reads are logs, and how
 //! these are opened it is told (`Facts::open_log`).
 //!
-//! `serve.rs` owns the thread and the connections, `door.rs` turns a request into a response (`answer.rs`), `gate.rs` says who may
-//! ask what, `rpc/` is XML-RPC, `logs.rs` and `follow.rs` read logs.
+//! `serve.rs` owns the thread and the connections, `door.rs` turns a request into a response (`answer.rs`), `gate/` says who is there
+//! and what they may ask, `session.rs` is their way to the supervisor, `rpc/` is XML-RPC, `logs.rs` and `follow.rs` read logs.
 
 mod answer;
 mod door;
@@ -16,11 +16,14 @@ mod follow;
 mod gate;
 mod inbox;
 mod logs;
+mod peer;
 mod rpc;
 mod serve;
+mod session;
 mod shared;
 
-pub use gate::Credentials;
-pub use inbox::{Asker, Busy, Inbox};
+pub use gate::{Access, Credentials, DoorRules};
+pub use inbox::{Asked, Asker, Busy, By, Inbox, Report};
+pub use rpc::fault_text;
 pub use serve::{Api, Door, Listener};
-pub use shared::{Facts, OpenLog};
+pub use shared::{Facts, Herald, OpenLog, PeerGroups};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,20 +17,22 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::door;
-use crate::gate::Credentials;
+use crate::gate::Access;
 use crate::inbox::Inbox;
-use crate::shared::{Facts, Shared};
+use crate::peer::{End, Peer};
+use crate::shared::{Facts, Herald, PeerGroups, Shared};
 
 /// How long answers that are being written may take when the daemon ends.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// How long to let be when the system refuses connections (out of descriptors, for example).
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
-/// A listening socket with its rules.
+/// A listening socket.
 #[derive(Debug)]
 pub struct Door {
     pub listener: Listener,
-    pub credentials: Option<Credentials>,
+    /// The section that asks for it, by which [`Access`] has its rules.
+    pub section: String,
 }
 
 #[derive(Debug)]
@@ -51,23 +54,30 @@ enum Phase {
 #[derive(Debug)]
 pub struct Api {
     phase: watch::Sender<Phase>,
+    herald: Herald,
     thread: JoinHandle<()>,
 }
 
 impl Api {
     /// Starts the thread. The sockets listen already, so nobody who comes early is refused.
-    pub fn start(doors: Vec<Door>, facts: Facts, inbox: Box<dyn Inbox>) -> io::Result<Api> {
+    pub fn start(doors: Vec<Door>, access: Access, facts: Facts, inbox: Box<dyn Inbox>) -> io::Result<Api> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .max_blocking_threads(2)
             .build()?;
-        let shared = Arc::new(Shared::new(facts, inbox));
+        let shared = Arc::new(Shared::new(facts, access, inbox));
+        let herald = Herald(Arc::clone(&shared));
         let (phase, watched) = watch::channel(Phase::Serve);
         let thread = std::thread::Builder::new()
             .name("api".into())
             .spawn(move || runtime.block_on(serve_all(doors, shared, watched)))?;
-        Ok(Api { phase, thread })
+        Ok(Api { phase, herald, thread })
+    }
+
+    /// For the main loop, to tell what clients should know.
+    pub fn herald(&self) -> Herald {
+        self.herald.clone()
     }
 
     /// From here on somebody else answers at these sockets; whoever is connected already may still be answered.
@@ -97,15 +107,15 @@ async fn serve_all(doors: Vec<Door>, shared: Arc<Shared>, mut phase: watch::Rece
 }
 
 async fn serve_door(door: Door, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
-    let credentials = Arc::new(door.credentials);
+    let section: Arc<str> = door.section.into();
     let Ok(listener) = AsyncListener::new(door.listener) else { return };
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < shared.facts.most_connections => match accepted {
-                Ok(stream) => {
-                    let (shared, credentials) = (Arc::clone(&shared), Arc::clone(&credentials));
-                    connections.spawn(serve_connection(stream, shared, credentials, phase.clone()));
+            accepted = listener.accept(shared.facts.peer_groups), if connections.len() < shared.facts.most_connections => match accepted {
+                Ok((stream, peer)) => {
+                    let client = Client { peer, section: Arc::clone(&section) };
+                    connections.spawn(serve_connection(stream, Arc::clone(&shared), client, phase.clone()));
                 }
                 Err(_) => tokio::time::sleep(REFUSED_PAUSE).await,
             },
@@ -120,15 +130,22 @@ async fn serve_door(door: Door, shared: Arc<Shared>, mut phase: watch::Receiver<
     let _ = tokio::time::timeout(LAST_ANSWERS, all_answered).await;
 }
 
+/// Who is connected, and by which door.
+pub(crate) struct Client {
+    pub(crate) peer: Peer,
+    pub(crate) section: Arc<str>,
+}
+
 async fn serve_connection(
     stream: Box<dyn Stream>,
     shared: Arc<Shared>,
-    credentials: Arc<Option<Credentials>>,
+    client: Client,
     mut phase: watch::Receiver<Phase>,
 ) {
+    let client = Arc::new(client);
     let service = service_fn(move |request| {
-        let (shared, credentials) = (Arc::clone(&shared), Arc::clone(&credentials));
-        async move { Ok::<_, std::convert::Infallible>(door::answer(request, &shared, &credentials).await) }
+        let (shared, client) = (Arc::clone(&shared), Arc::clone(&client));
+        async move { Ok::<_, std::convert::Infallible>(door::answer(request, &shared, &client).await) }
     });
     let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     tokio::select! {
@@ -170,13 +187,19 @@ impl AsyncListener {
         })
     }
 
-    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    async fn accept(&self, peer_groups: PeerGroups) -> io::Result<(Box<dyn Stream>, Peer)> {
         Ok(match self {
-            AsyncListener::Unix(listener) => Box::new(listener.accept().await?.0),
-            AsyncListener::Tcp(listener) => {
+            AsyncListener::Unix(listener) => {
                 let stream = listener.accept().await?.0;
+                let known = stream.peer_cred()?;
+                let groups = peer_groups(stream.as_fd());
+                let end = End::Unix { uid: known.uid(), groups, pid: known.pid().unwrap_or(0) };
+                (Box::new(stream), Peer::new(end))
+            }
+            AsyncListener::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Box::new(stream)
+                (Box::new(stream), Peer::new(End::Inet(address)))
             }
         })
     }

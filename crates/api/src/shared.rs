@@ -2,13 +2,21 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::watch;
+
+use crate::gate::Access;
 use crate::inbox::Inbox;
 
 /// How a log is opened, which takes knowledge of directories that is not ours.
 pub type OpenLog = fn(&Path) -> io::Result<File>;
+
+/// The groups that the process at the other end of a unix socket had when it connected, its own one and all others.
+pub type PeerGroups = fn(BorrowedFd<'_>) -> Vec<u32>;
 
 /// What never changes while the daemon runs.
 #[derive(Debug, Clone)]
@@ -26,6 +34,7 @@ pub struct Facts {
     pub supervisor_namespace: bool,
     /// Opens a log for reading: a regular file, and by no link that somebody may have placed for us.
     pub open_log: OpenLog,
+    pub peer_groups: PeerGroups,
     /// Gives memory that is no longer used back to the system; called behind large answers, which few ask for.
     pub tidy: fn(),
 }
@@ -34,6 +43,10 @@ pub struct Facts {
 pub(crate) struct Shared {
     pub(crate) facts: Facts,
     pub(crate) inbox: Box<dyn Inbox>,
+    /// Replaced as a whole when the configuration is read anew.
+    access: Mutex<Arc<Access>>,
+    /// Counts changes of processes, for those who show them.
+    pub(crate) changes: watch::Sender<u64>,
     bloated: AtomicBool,
 }
 
@@ -41,8 +54,14 @@ pub(crate) struct Shared {
 const LARGE: usize = 128 * 1024;
 
 impl Shared {
-    pub(crate) fn new(facts: Facts, inbox: Box<dyn Inbox>) -> Shared {
-        Shared { facts, inbox, bloated: AtomicBool::new(false) }
+    pub(crate) fn new(facts: Facts, access: Access, inbox: Box<dyn Inbox>) -> Shared {
+        let access = Mutex::new(Arc::new(access));
+        Shared { facts, inbox, access, changes: watch::Sender::new(0), bloated: AtomicBool::new(false) }
+    }
+
+    /// Who may come in now.
+    pub(crate) fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// An answer of so many bytes is on its way.
@@ -57,5 +76,29 @@ impl Shared {
         if self.bloated.swap(false, Ordering::Relaxed) {
             (self.facts.tidy)();
         }
+    }
+}
+
+/// The main loop's word to all who are connected.
+#[derive(Clone)]
+pub struct Herald(pub(crate) Arc<Shared>);
+
+impl std::fmt::Debug for Herald {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Herald").finish_non_exhaustive()
+    }
+}
+
+impl Herald {
+    /// Some process is no longer as it was.
+    pub fn changed(&self) {
+        if self.0.changes.receiver_count() > 0 {
+            self.0.changes.send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+
+    /// From the next request on, these may come in.
+    pub fn admit(&self, access: Access) {
+        *self.0.access.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
     }
 }

@@ -49,6 +49,8 @@ pub struct Supervisord {
     pub nocleanup: bool,
     pub strip_ansi: bool,
     /// For programs that do not say it themselves.
+    /// Absolute; who did what, for machines.
+    pub audit_logfile: Option<PathBuf>,
     pub log_overflow: Overflow,
     pub identifier: String,
     pub childlogdir: PathBuf,

@@ -225,6 +225,8 @@ pub static OPTIONS: &[OptionRow] = &[
         "The directory that supervisord changes to when it goes into the background."),
     option("strip_ansi", DAEMON, V::Boolean, Text("false"), Reload,
         "Remove terminal escape sequences from child logs."),
+    option("audit_logfile", DAEMON, V::PathInDirectory, Unset, Reload,
+        "A file that gets a line of JSON for every command that changes something: who gave it, from where, and what became of it. The main log has a line for each, too."),
     option("log_overflow", DAEMON, V::Overflow, Text("block"), Reload,
         "What happens to the output of programs while there is no room for it: block keeps it waiting, drop throws it away and counts it."),
     option("environment", DAEMON, V::Environment, Text(""), Reload,

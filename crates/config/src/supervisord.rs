@@ -66,6 +66,7 @@ pub(crate) fn read(
     let exit_on = section.defaulted("exit_on", ValueKind::ExitOn, scope, policy::exit_on);
     let leftovers = section.defaulted("leftovers", ValueKind::Leftovers, scope, leftovers::leftovers);
     let log_overflow = section.defaulted("log_overflow", ValueKind::Overflow, scope, channel::overflow);
+    let audit_logfile = section.parsed("audit_logfile", ValueKind::PathInDirectory, scope, in_directory);
     if cli.nodaemon || nodaemon {
         advice::advise_on_foreground(&section);
     }
@@ -87,6 +88,7 @@ pub(crate) fn read(
         nocleanup: cli.nocleanup || nocleanup,
         strip_ansi: cli.strip_ansi || strip_ansi,
         log_overflow,
+        audit_logfile: audit_logfile.map(settled),
         identifier: cli.identifier.clone().unwrap_or(identifier),
         childlogdir: cli.childlogdir.clone().unwrap_or(childlogdir),
         minfds: cli.minfds.unwrap_or(minfds),

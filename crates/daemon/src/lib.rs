@@ -7,6 +7,8 @@
 //!
 //! Deliberately absent: policy. An `if` about restarting, stopping or answering belongs in `core`.
 
+mod access;
+mod audit;
 mod boot;
 mod clock;
 mod console;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_api::Asker;
+use provost_api::{Asker, Herald};
 use provost_config::{Channel, CliOverrides, Config, LogFile, LogLevel, ProcessConfig};
 use provost_core::{
     Action, AskId, ChildId, Ending, Event, ExitStatus, Input, KillTarget, LogDeed, LogPaths, Now, ProcessId,
@@ -18,6 +18,9 @@ use provost_core::{
 use provost_host::Host;
 use provost_keeper::{Ends, Link, LinkError, Pipes, Plan, Relaunch, Target, ToKeeper};
 
+use crate::access;
+use crate::audit::{AuditFile, Deed, Entry};
+use crate::clock;
 use crate::effective::{Effective, EffectiveError, Reading};
 use crate::events;
 use crate::fcgi::FcgiSockets;
@@ -104,7 +107,10 @@ pub(crate) struct Hands {
     pub(crate) memory: Memory,
     /// What runs, for the day when the keeper is killed.
     pub(crate) record: Option<Record>,
-    pub(crate) asks: BTreeMap<AskId, Asker>,
+    /// Who waits for a reply, and what the audit will say of it.
+    pub(crate) asks: BTreeMap<AskId, (Asker, Option<Deed>)>,
+    pub(crate) herald: Option<Herald>,
+    pub(crate) audit_file: Option<AuditFile>,
     pub(crate) adoptable: BTreeMap<ChildId, Adoptable>,
     logs: BTreeMap<ProcessId, Logs>,
     children: BTreeMap<ChildId, Child>,
@@ -140,6 +146,8 @@ impl Hands {
             memory,
             record: None,
             asks,
+            herald: None,
+            audit_file: None,
             adoptable,
             logs,
             children,
@@ -225,6 +233,9 @@ impl Hands {
                         if purpose == ReadFor::Reread {
                             let kept = self.effective.reread(&reading, &mut self.link);
                             self.note_effective(kept)?;
+                            if let Some(herald) = &self.herald {
+                                herald.admit(access::of(&reading.config));
+                            }
                         }
                         Ok(reading.config)
                     }
@@ -248,6 +259,9 @@ impl Hands {
             // Nobody subscribes yet; what people look for in the log are notes of their own.
             Action::Publish(event) => {
                 self.log.write_with(LogLevel::Trace, || events::line(&event));
+                if let Some(herald) = &self.herald {
+                    herald.changed();
+                }
                 match event {
                     Event::GroupAdded { group } => self.effective.added(&group),
                     Event::GroupRemoved { group } => {
@@ -268,7 +282,10 @@ impl Hands {
             Action::Reply { ask, reply } => {
                 // Nobody is told of what a brain's death would undo.
                 self.write_effective()?;
-                if let Some(asker) = self.asks.remove(&ask) {
+                if let Some((asker, deed)) = self.asks.remove(&ask) {
+                    if let Some(deed) = deed {
+                        self.audit(&deed.answered(&reply));
+                    }
                     asker.answer(reply);
                 }
                 None
@@ -276,6 +293,14 @@ impl Hands {
             Action::Finish(ending) => return Ok((None, Some(ending))),
         };
         Ok((input, None))
+    }
+
+    pub(crate) fn audit(&mut self, entry: &Entry) {
+        self.log.write(LogLevel::Info, &entry.line());
+        let said = self.audit_file.as_mut().and_then(|file| file.write(entry, clock::now().wall));
+        if let Some(text) = said {
+            self.log.write(LogLevel::Warn, &text);
+        }
     }
 
     /// How an upgrade goes.

@@ -4,11 +4,13 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 
-use provost_api::{Asker, Busy, Inbox};
-use provost_core::{Action, AskId, ChildId, Command, Ending, Input, Supervisor};
+use provost_api::{Asked, Asker, Busy, Inbox, Report};
+use provost_config::LogLevel;
+use provost_core::{Action, AskId, ChildId, Ending, Input, Supervisor};
 use provost_keeper::{FromKeeper, LinkError, ToKeeper};
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::audit::{Deed, Entry};
 use crate::clock;
 use crate::inputs::exit_status;
 use crate::launch;
@@ -25,19 +27,44 @@ const MESSAGES_A_TURN: usize = 256;
 /// The same of the pump, which tells of all that programs say.
 const NOTICES_A_TURN: usize = 256;
 
+/// Reports that may wait; more are nothing that anybody could read.
+const MOST_REPORTS: usize = 256;
+
+/// The doors' end of the loop.
+pub(crate) struct CommandPost {
+    commands: LimitedPost<(Asked, Asker)>,
+    reports: LimitedPost<Report>,
+}
+
 /// The loop's end of the doors.
-pub(crate) struct CommandPost(LimitedPost<(Command, Asker)>);
+pub(crate) struct Doors {
+    commands: Receiver<(Asked, Asker)>,
+    reports: Receiver<Report>,
+}
 
 impl CommandPost {
-    pub(crate) fn new(bell: &Bell) -> (CommandPost, Receiver<(Command, Asker)>) {
-        let (post, receiver) = LimitedPost::new(bell, MOST_COMMANDS);
-        (CommandPost(post), receiver)
+    pub(crate) fn new(bell: &Bell) -> (CommandPost, Doors) {
+        let (commands, heard_commands) = LimitedPost::new(bell, MOST_COMMANDS);
+        let (reports, heard_reports) = LimitedPost::new(bell, MOST_REPORTS);
+        let doors = Doors { commands: heard_commands, reports: heard_reports };
+        (CommandPost { commands, reports }, doors)
+    }
+
+    /// For other threads that have something to complain of.
+    pub(crate) fn complaints(&self) -> impl Fn(String) + Send + 'static {
+        let reports = self.reports.clone();
+        move |text| drop(reports.try_send(Report::Warning(text)))
     }
 }
 
 impl Inbox for CommandPost {
-    fn ask(&self, command: Command, asker: Asker) -> Result<(), Busy> {
-        self.0.try_send((command, asker)).map_err(|_| Busy)
+    fn ask(&self, asked: Asked, asker: Asker) -> Result<(), Busy> {
+        self.commands.try_send((asked, asker)).map_err(|_| Busy)
+    }
+
+    fn report(&self, report: Report) {
+        // Who is denied a thousand times a second is told of often enough.
+        let _ = self.reports.try_send(report);
     }
 }
 
@@ -46,7 +73,7 @@ pub(crate) struct Loop {
     pub(crate) supervisor: Supervisor,
     pub(crate) hands: Hands,
     pub(crate) bell: Bell,
-    pub(crate) commands: Receiver<(Command, Asker)>,
+    pub(crate) doors: Doors,
     pub(crate) notices: Receiver<Notice>,
     pub(crate) inputs: VecDeque<Input>,
     pub(crate) next_ask: u64,
@@ -224,11 +251,19 @@ impl Loop {
     }
 
     fn hear_doors(&mut self) {
-        while let Ok((command, asker)) = self.commands.try_recv() {
+        while let Ok((asked, asker)) = self.doors.commands.try_recv() {
             let ask = AskId(self.next_ask);
             self.next_ask += 1;
-            self.hands.asks.insert(ask, asker);
-            self.inputs.push_back(Input::Command(ask, command));
+            self.hands.asks.insert(ask, (asker, Deed::of(&asked)));
+            self.inputs.push_back(Input::Command(ask, asked.command));
+        }
+        while let Ok(report) = self.doors.reports.try_recv() {
+            match (Entry::denied(&report), report) {
+                (Some(entry), _) => self.hands.audit(&entry),
+                (None, Report::Warning(text)) => self.hands.log.write(LogLevel::Warn, &text),
+                // Nobody keeps a record of who may not look.
+                (None, Report::Denied { .. }) => {}
+            }
         }
     }
 }

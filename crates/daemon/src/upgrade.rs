@@ -126,6 +126,13 @@ impl HandOver {
         hands
             .log
             .write(LogLevel::Info, &format!("a brain of version {to} takes over from this one of {version}"));
+        let asker = hands.asks.remove(&ask).map(|(asker, deed)| {
+            if let Some(deed) = deed {
+                // The last that this brain has to tell: the log goes before the outcome is known.
+                hands.audit(&deed.answered(&Reply::Done));
+            }
+            asker
+        });
         for notice in hands.pump.rest(notices, Patience::Usual) {
             match notice {
                 Notice::Say { level, text } => hands.log.write(level, &text),
@@ -142,7 +149,7 @@ impl HandOver {
                 detail: format!("{}; a brain of version {version} goes on", reason(&failure)),
             }),
         };
-        if let Some(asker) = hands.asks.remove(&ask) {
+        if let Some(asker) = asker {
             asker.answer(reply);
         }
         // All others are left without a word, and see a closed connection: what they wanted the next brain may know of.

@@ -82,6 +82,12 @@ pub(crate) struct LimitedPost<T> {
     bell: Bell,
 }
 
+impl<T> Clone for LimitedPost<T> {
+    fn clone(&self) -> LimitedPost<T> {
+        LimitedPost { queue: self.queue.clone(), bell: self.bell.clone() }
+    }
+}
+
 impl<T> LimitedPost<T> {
     pub(crate) fn new(bell: &Bell, limit: usize) -> (LimitedPost<T>, Receiver<T>) {
         let (queue, receiver) = sync_channel(limit);

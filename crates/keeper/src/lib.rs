@@ -70,4 +70,4 @@ pub use protocol::{
 };
 pub use shared::Shared;
 pub use stranger::signal_by_pidfd;
-pub use sys::{release_free_memory, silence_stdio};
+pub use sys::{peer_groups, release_free_memory, silence_stdio};

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::AtomicU32;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -319,6 +319,40 @@ pub(crate) fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> 
             || libc::setuid(uid) != 0
     };
     if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// All groups of the process that connected a unix socket, as they were then: its effective one, and the others that it had
+/// (unix(7), `SO_PEERGROUPS`). Nothing where the kernel does not say.
+pub fn peer_groups(socket: BorrowedFd<'_>) -> Vec<u32> {
+    let mut groups: Vec<u32> = Vec::new();
+    if let Ok(known) = rustix::net::sockopt::socket_peercred(socket) {
+        groups.push(known.gid.as_raw());
+    }
+    let mut others = vec![0 as libc::gid_t; 64];
+    for _ in 0..2 {
+        let mut bytes = std::mem::size_of_val(&others[..]) as libc::socklen_t;
+        // SAFETY: the buffer has room for as many bytes as `bytes` says, and lives until the call is over.
+        let result = unsafe {
+            libc::getsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_PEERGROUPS,
+                others.as_mut_ptr().cast(),
+                &raw mut bytes,
+            )
+        };
+        let count = bytes as usize / size_of::<libc::gid_t>();
+        if result == 0 {
+            groups.extend(&others[..count.min(others.len())]);
+            break;
+        }
+        // Too small, and `bytes` says how much it takes.
+        if io::Error::last_os_error().raw_os_error() != Some(libc::ERANGE) || count <= others.len() {
+            break;
+        }
+        others.resize(count, 0);
+    }
+    groups
 }
 
 /// Points 0, 1 and 2 at /dev/null: a daemon must not hold the terminal, or the pipe, it was started from.

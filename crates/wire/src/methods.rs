@@ -155,6 +155,11 @@ pub const METHODS: &[Method] = &[
     row("system.methodSignature", &[Str], ReturnType::Array, "The type of a method's result, then the types of its parameters."),
     row("system.multicall", &[Array], ReturnType::Array,
         "Make several calls, one after the other, each a struct of methodName and params. Gives an array of results; a call that failed gives a struct of faultCode and faultString."),
+    row("provost.restartProcess", &[Str, Bool], ReturnType::Bool,
+        "Stop a process if it runs, and start it, as one command with one answer. group:* stops all of the group before any of it is started, and gives an array of results.")
+        .optional(1),
+    row("provost.restartAllProcesses", &[Bool], ReturnType::Array, "Stop every process, and when all are down start every one. One result for each.")
+        .optional(1),
     row("provost.rotateProcessLogs", &[Str], ReturnType::Bool,
         "Put both logs of a process aside as their first backups and begin new ones, whatever their size. What is empty, or no regular file, stays. group:* does it for the whole group and gives an array of results."),
     row("provost.rotateAllLogs", &[], ReturnType::Array, "Rotate the logs of every process, and the main log, which is named supervisord. One result for each."),
@@ -207,8 +212,14 @@ mod tests {
         let ours = |name: &&str| name.starts_with("provost.");
         let (ours, stock): (Vec<_>, Vec<_>) = names().into_iter().partition(ours);
         assert_eq!(stock, LISTED.split_whitespace().collect::<Vec<_>>());
-        let own =
-            ["provost.reopenLogs", "provost.rotateAllLogs", "provost.rotateProcessLogs", "provost.upgrade"];
+        let own = [
+            "provost.reopenLogs",
+            "provost.restartAllProcesses",
+            "provost.restartProcess",
+            "provost.rotateAllLogs",
+            "provost.rotateProcessLogs",
+            "provost.upgrade",
+        ];
         assert_eq!(ours, own);
     }
 

@@ -10,7 +10,7 @@ use provost_wire::{Fault, FaultCode, Value, methods};
 use super::arguments::Arguments;
 use super::describe;
 use super::faults::fault;
-use super::{Rpc, int};
+use super::{Rpc, int, refusal};
 use crate::logs::{self, LogError};
 
 /// The version of the interface, which clients compare (SPEC 6.4).
@@ -65,7 +65,7 @@ impl Rpc<'_> {
     /// Whether this daemon publishes the method at all.
     fn has(&self, method: &str) -> bool {
         method.starts_with("system.")
-            || (self.shared.facts.supervisor_namespace && !NOT_YET.contains(&method))
+            || (self.session.shared.facts.supervisor_namespace && !NOT_YET.contains(&method))
     }
 
     fn row(&self, method: &str) -> Result<&'static methods::Method, Fault> {
@@ -77,9 +77,11 @@ impl Rpc<'_> {
     async fn supervisor(&self, method: &str, args: &mut Arguments) -> Result<Value, Fault> {
         match method {
             "getAPIVersion" => self.fact(API_VERSION.into()).await,
-            "getSupervisorVersion" => self.fact(self.shared.facts.supervisor_version.as_str().into()).await,
-            "getIdentification" => self.fact(self.shared.facts.identifier.as_str().into()).await,
-            "getPID" => self.fact(self.shared.facts.pid.into()).await,
+            "getSupervisorVersion" => {
+                self.fact(self.session.shared.facts.supervisor_version.as_str().into()).await
+            }
+            "getIdentification" => self.fact(self.session.shared.facts.identifier.as_str().into()).await,
+            "getPID" => self.fact(self.session.shared.facts.pid.into()).await,
             // Only a running supervisor ever answers this; the others are faults (SPEC 6.4).
             "getState" => {
                 self.fact(Value::members([("statecode", 1.into()), ("statename", "RUNNING".into())])).await
@@ -116,6 +118,8 @@ impl Rpc<'_> {
     /// What Supervisor does not have.
     async fn own(&self, method: &str, args: &mut Arguments) -> Result<Value, Fault> {
         match method {
+            "provost.restartProcess" => self.restart(Target::named(args.text()?), args).await,
+            "provost.restartAllProcesses" => self.restart(Target::all(), args).await,
             "provost.rotateProcessLogs" => self.logs(Target::named(args.text()?), LogDeed::Rotate).await,
             "provost.rotateAllLogs" => self.logs(Target::all(), LogDeed::Rotate).await,
             "provost.reopenLogs" => {
@@ -145,6 +149,10 @@ impl Rpc<'_> {
         self.done(Command::Stop { target, wait: args.flag(true)? }).await
     }
 
+    async fn restart(&self, target: Target, args: &mut Arguments) -> Result<Value, Fault> {
+        self.done(Command::Restart { target, wait: args.flag(true)? }).await
+    }
+
     async fn signal(&self, target: Target, args: &mut Arguments) -> Result<Value, Fault> {
         self.done(Command::Signal { target, signal: args.text()? }).await
     }
@@ -168,7 +176,7 @@ impl Rpc<'_> {
     async fn clear_main_log(&self) -> Result<Value, Fault> {
         self.alive().await?;
         let no_file = || Fault::new(FaultCode::NoFile, None);
-        let path = self.shared.facts.logfile.clone().ok_or_else(no_file)?;
+        let path = self.session.shared.facts.logfile.clone().ok_or_else(no_file)?;
         if !blocking(move || path.exists()).await? {
             return Err(no_file());
         }
@@ -178,7 +186,7 @@ impl Rpc<'_> {
     async fn read_main_log(&self, args: &mut Arguments) -> Result<Value, Fault> {
         let (offset, length) = (args.int()?, args.int()?);
         self.alive().await?;
-        self.read(self.shared.facts.logfile.clone(), offset, length).await
+        self.read(self.session.main_log().map_err(refusal)?, offset, length).await
     }
 
     async fn read_log(&self, output: Output, args: &mut Arguments) -> Result<Value, Fault> {
@@ -192,7 +200,8 @@ impl Rpc<'_> {
         let tail = match path {
             None => nothing,
             Some(path) => {
-                let (open_log, most) = (self.shared.facts.open_log, self.log_bytes.load(Ordering::Relaxed));
+                let (open_log, most) =
+                    (self.session.shared.facts.open_log, self.log_bytes.load(Ordering::Relaxed));
                 blocking(move || logs::tail(&path, open_log, offset, length, most)).await?
             }
         };
@@ -203,7 +212,7 @@ impl Rpc<'_> {
     async fn read(&self, path: Option<PathBuf>, offset: i64, length: i64) -> Result<Value, Fault> {
         let Some(path) = path else { return Err(Fault::new(FaultCode::NoFile, None)) };
         let shown = path.to_string_lossy().into_owned();
-        let (open_log, most) = (self.shared.facts.open_log, self.log_bytes.load(Ordering::Relaxed));
+        let (open_log, most) = (self.session.shared.facts.open_log, self.log_bytes.load(Ordering::Relaxed));
         match blocking(move || logs::read(&path, open_log, offset, length, most)).await? {
             Ok(text) => {
                 self.spend(&text);
@@ -227,20 +236,8 @@ impl Rpc<'_> {
     }
 
     async fn log_path(&self, output: Output, name: String) -> Result<Option<PathBuf>, Fault> {
-        match self.ask(Command::ProcessInfo { name }).await? {
-            Reply::Info(info) => Ok(pick(*info, output)),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// The log of a process, for a live tail.
-    pub(crate) async fn log_of(&self, name: &str, channel: &str) -> Option<PathBuf> {
-        let output = match channel {
-            "stdout" => Output::Stdout,
-            "stderr" => Output::Stderr,
-            _ => return None,
-        };
-        self.log_path(output, name.to_owned()).await.ok()?
+        let info = self.session.log_of(&name).await.map_err(refusal)?;
+        Ok(pick(*info, output))
     }
 
     // --- several calls in one ---
@@ -325,10 +322,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 fn unknown_method() -> Fault {
     Fault::new(FaultCode::UnknownMethod, None)
-}
-
-fn unexpected(reply: &Reply) -> Fault {
-    Fault::new(FaultCode::Failed, Some(&format!("unexpected reply {reply:?}")))
 }
 
 #[cfg(test)]

@@ -13,23 +13,21 @@ use std::sync::atomic::AtomicU64;
 use provost_core::{Command, Fault as CoreFault, Reply};
 use provost_wire::{Fault, Value, xmlrpc};
 
-use crate::gate::Caller;
-use crate::inbox::ask;
+use crate::gate::Refused;
 use crate::logs;
-use crate::shared::Shared;
+use crate::session::Session;
 
 /// One caller's access to the supervisor.
 pub(crate) struct Rpc<'a> {
-    pub(crate) shared: &'a Shared,
-    pub(crate) caller: Caller,
+    session: Session<'a>,
     /// Bytes of logs that this request may still get: many calls in one must not fill the memory.
     log_bytes: AtomicU64,
 }
 
 impl<'a> Rpc<'a> {
     /// For one request.
-    pub(crate) fn new(shared: &'a Shared, caller: Caller) -> Rpc<'a> {
-        Rpc { shared, caller, log_bytes: AtomicU64::new(logs::MOST) }
+    pub(crate) fn new(session: Session<'a>) -> Rpc<'a> {
+        Rpc { session, log_bytes: AtomicU64::new(logs::MOST) }
     }
 
     /// The answer to a request, which may be a fault; an error if it is no request at all.
@@ -39,26 +37,33 @@ impl<'a> Rpc<'a> {
             Ok(value) => xmlrpc::write_response(&value),
             Err(fault) => xmlrpc::write_fault(&fault),
         };
-        self.shared.note_answer(answer.len());
+        self.session.shared.note_answer(answer.len());
         Ok(answer)
     }
 
     /// Asks the core, if the caller may.
     async fn ask(&self, command: Command) -> Result<Reply, Fault> {
-        if !self.caller.may(command.permission()) {
-            return Err(faults::fault(CoreFault::Failed { detail: "permission denied".into() }));
-        }
-        match ask(&*self.shared.inbox, command).await {
-            Some(Reply::Fault(fault)) => Err(faults::fault(fault)),
-            Some(reply) => Ok(reply),
-            None => Err(faults::fault(CoreFault::ShuttingDown)),
-        }
+        self.session.ask(command).await.map_err(refusal)
     }
 
     /// For methods that answer without the core: refused, like all others, once the supervisor stops.
     async fn alive(&self) -> Result<(), Fault> {
         self.ask(Command::Ping).await.map(|_| ())
     }
+}
+
+/// What a fault is called where there is no number: in the log, and on the page.
+pub fn fault_text(fault: CoreFault) -> String {
+    faults::fault(fault).text
+}
+
+fn refusal(refused: Refused) -> Fault {
+    faults::fault(match refused {
+        Refused::Fault(fault) => fault,
+        Refused::NotAllowed { user, missing } => {
+            CoreFault::Failed { detail: format!("user {user} may not {}", missing.word()) }
+        }
+    })
 }
 
 /// A number that the format can carry.

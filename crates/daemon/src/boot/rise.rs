@@ -6,11 +6,10 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
-use provost_api::{Api, Asker, Door, Facts};
+use provost_api::{Access, Api, Door, Facts};
 use provost_config::{Config, LogLevel, MainLog as LogTarget, Message};
-use provost_core::{ChildId, Command, Ending, Input, Supervisor};
+use provost_core::{ChildId, Ending, Input, Supervisor};
 use provost_keeper::{Link, LinkError, ToKeeper};
 
 use super::leftovers::Leftovers;
@@ -19,6 +18,8 @@ use super::pidfile::Pidfile;
 use super::sockets::{self, Sockets};
 use super::{Refusal, SUPERVISOR_VERSION, background, identity, limits, opening};
 use crate::Build;
+use crate::access;
+use crate::audit::AuditFile;
 use crate::effective::{Effective, EffectiveError, Start};
 use crate::fcgi::FcgiSockets;
 use crate::kept::Versions;
@@ -75,7 +76,13 @@ impl Brain {
         }
         let record = leftovers.begin_record(&past, &pidfile, &mut log);
 
-        let (api, heard_commands) = open_doors(&config, &past, doors, &bell)?;
+        let access = match &start {
+            Start::Resumed(resumed) => access::of(&resumed.available),
+            Start::Fresh { .. } => access::of(&config),
+        };
+        let (commands, heard_doors) = CommandPost::new(&bell);
+        let audit_file = audit_file(&config, &commands)?;
+        let api = open_doors(&config, &past, (doors, access), commands)?;
         let launcher = launcher(&config, &past);
         let memory = Memory::new(&Versions::OURS.memory).map_err(no_memory)?;
         let (effective, resumed) = match start {
@@ -88,6 +95,8 @@ impl Brain {
         hands.strip_ansi = config.supervisord.strip_ansi;
         hands.fcgi = fcgi;
         hands.record = record;
+        hands.herald = Some(api.herald());
+        hands.audit_file = audit_file;
         hands.advised = config.advice.iter().map(ToString::to_string).collect();
         // What is left to chance differs from daemon to daemon, and that is all that is asked of it.
         let seed = RandomState::new().hash_one(past.hello.keeper_pid);
@@ -103,7 +112,7 @@ impl Brain {
             supervisor,
             hands,
             bell,
-            commands: heard_commands,
+            doors: heard_doors,
             notices: heard_notices,
             inputs: VecDeque::new(),
             next_ask: 1,
@@ -203,17 +212,14 @@ fn write_pidfile(
     Ok(())
 }
 
-type Commands = Receiver<(Command, Asker)>;
-
 /// Starts the thread that answers clients; what they ask waits for the loop.
 fn open_doors(
     config: &Config,
     past: &Past,
-    doors: Vec<Door>,
-    bell: &Bell,
-) -> Result<(Api, Commands), Refusal> {
+    (doors, access): (Vec<Door>, Access),
+    commands: CommandPost,
+) -> Result<Api, Refusal> {
     let settings = &config.supervisord;
-    let (commands, heard_commands) = CommandPost::new(bell);
     let facts = Facts {
         pid: past.hello.keeper_pid,
         identifier: settings.identifier.clone(),
@@ -225,11 +231,18 @@ fn open_doors(
         most_connections: limits::connections(),
         supervisor_namespace: config.rpcinterfaces.iter().any(|interface| interface.name == "supervisor"),
         open_log: logs::for_reading,
+        peer_groups: provost_keeper::peer_groups,
         tidy: provost_keeper::release_free_memory,
     };
-    let api = Api::start(doors, facts, Box::new(commands))
-        .map_err(|e| Refusal::system(format!("cannot start the api thread: {e}")))?;
-    Ok((api, heard_commands))
+    Api::start(doors, access, facts, Box::new(commands))
+        .map_err(|e| Refusal::system(format!("cannot start the api thread: {e}")))
+}
+
+fn audit_file(config: &Config, commands: &CommandPost) -> Result<Option<AuditFile>, Refusal> {
+    let Some(path) = config.supervisord.audit_logfile.clone() else { return Ok(None) };
+    AuditFile::open(path, commands.complaints())
+        .map(Some)
+        .map_err(|e| Refusal::system(format!("cannot start the audit thread: {e}")))
 }
 
 fn launcher(config: &Config, past: &Past) -> Launcher {

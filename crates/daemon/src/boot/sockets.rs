@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use provost_api::{Credentials, Door, Listener};
+use provost_api::{Door, Listener};
 use provost_config::{Address, Config, LogLevel, Server};
 use provost_keeper::{Link, ToKeeper};
 
@@ -53,11 +53,7 @@ impl Sockets {
             if let Address::Unix { file, .. } = &server.address {
                 sockets.files.push(file.clone());
             }
-            let credentials = server
-                .credentials
-                .as_ref()
-                .map(|c| Credentials { username: c.username.clone(), password: c.password.clone() });
-            doors.push(Door { listener, credentials });
+            doors.push(Door { listener, section: server.section.clone() });
         }
         Ok((sockets, doors))
     }

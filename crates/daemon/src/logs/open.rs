@@ -91,6 +91,11 @@ pub(super) fn for_writing(path: &Path, how: &OpenHow) -> io::Result<Open> {
     }
 }
 
+/// The same for whoever writes a file now and then, and keeps it open no longer.
+pub(crate) fn append_to(path: &Path, how: &OpenHow) -> io::Result<File> {
+    for_writing(path, how).map(|open| open.file)
+}
+
 /// The same for a log that must be there.
 pub(super) fn existing(path: &Path) -> io::Result<Open> {
     by_steps(path, &OpenHow::default(), false)

@@ -1,0 +1,250 @@
+//! The gate: who is asking (`users.rs`), and whether they may. The only place where rights are looked at.
+//!
+//! Every [`Command`] passes [`check`], which matches all of them: a new command does not compile until it is decided who may
+//! give it. What comes out reaches no further than the caller does.
+
+mod users;
+
+use std::fmt;
+use std::sync::Arc;
+
+use provost_core::{Command, Fault, Permission, Programs, Reply, Rights, Target};
+
+use crate::inbox::By;
+
+pub use users::{Access, Credentials, DoorRules};
+pub(crate) use users::{Refusal, admit};
+
+/// Who asks, and how far that reaches.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) rights: Rights,
+    pub(crate) programs: Programs,
+    pub(crate) by: Arc<By>,
+}
+
+/// Why a command goes no further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// The right is missing, or does not reach as far as the supervisor itself.
+    Missing(Permission),
+    /// There is no such thing, as far as this caller is concerned.
+    BadName(String),
+}
+
+/// What a refusal looks like to whoever asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Fault(Fault),
+    /// 403, or a fault that says it in words.
+    NotAllowed {
+        user: String,
+        missing: Permission,
+    },
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Refused {
+        Refused::Fault(fault)
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.by.user.as_deref().unwrap_or("nobody"))
+    }
+}
+
+impl Caller {
+    /// Whether a command of this kind can ever be accepted; what it may reach is another question.
+    pub(crate) fn has(&self, permission: Permission) -> bool {
+        self.rights.allow(permission)
+    }
+
+    fn need(&self, permission: Permission) -> Result<(), Denied> {
+        if self.has(permission) { Ok(()) } else { Err(Denied::Missing(permission)) }
+    }
+
+    /// For what concerns the supervisor as a whole.
+    fn need_all(&self, permission: Permission) -> Result<(), Denied> {
+        self.need(permission)?;
+        if self.programs.is_all() { Ok(()) } else { Err(Denied::Missing(permission)) }
+    }
+
+    fn need_group(&self, name: &str) -> Result<(), Denied> {
+        if self.programs.covers_group(name) { Ok(()) } else { Err(Denied::BadName(name.to_owned())) }
+    }
+
+    fn within(&self, target: Target) -> Target {
+        Target { programs: self.programs.clone(), ..target }
+    }
+}
+
+/// The command as this caller may give it.
+pub(crate) fn check(caller: &Caller, command: Command) -> Result<Command, Denied> {
+    use Permission as P;
+    Ok(match command {
+        // Whoever is let in may see that there is a supervisor.
+        Command::Ping => command,
+        Command::ProcessInfo { .. } | Command::AllProcessInfo => {
+            caller.need(P::Status)?;
+            command
+        }
+        Command::Start { target, wait } => {
+            caller.need(P::Start)?;
+            Command::Start { target: caller.within(target), wait }
+        }
+        Command::Stop { target, wait } => {
+            caller.need(P::Stop)?;
+            Command::Stop { target: caller.within(target), wait }
+        }
+        Command::Restart { target, wait } => {
+            caller.need(P::Restart)?;
+            Command::Restart { target: caller.within(target), wait }
+        }
+        Command::Signal { target, signal } => {
+            caller.need(P::Signal)?;
+            Command::Signal { target: caller.within(target), signal }
+        }
+        Command::Logs { target, deed } => {
+            caller.need(P::Clear)?;
+            Command::Logs { target: caller.within(target), deed }
+        }
+        Command::MainLog { .. } => {
+            caller.need_all(P::Clear)?;
+            command
+        }
+        // A command line may hold what is not for everybody.
+        Command::AllConfigInfo | Command::Reread => {
+            caller.need(P::Config)?;
+            command
+        }
+        Command::AddGroup { ref name } | Command::RemoveGroup { ref name } => {
+            caller.need(P::Config)?;
+            caller.need_group(name)?;
+            command
+        }
+        Command::Shutdown | Command::Reload | Command::Upgrade { .. } => {
+            caller.need_all(P::Shutdown)?;
+            command
+        }
+    })
+}
+
+/// Whether the caller may read logs of programs at all; of which ones, [`seen`] says.
+pub(crate) fn check_log(caller: &Caller) -> Result<(), Denied> {
+    caller.need(Permission::Logs)
+}
+
+/// Whether the caller may read the main log, which tells of all programs.
+pub(crate) fn check_main_log(caller: &Caller) -> Result<(), Denied> {
+    caller.need_all(Permission::Logs)
+}
+
+/// The reply without what this caller may not see. `given` is the name that was asked for.
+pub(crate) fn seen(caller: &Caller, reply: Reply, given: Option<String>) -> Reply {
+    let programs = &caller.programs;
+    match reply {
+        Reply::Infos(infos) if !programs.is_all() => {
+            Reply::Infos(infos.into_iter().filter(|info| programs.covers(&info.group, &info.name)).collect())
+        }
+        Reply::Info(info) if !programs.covers(&info.group, &info.name) => {
+            Reply::Fault(Fault::BadName { name: given.unwrap_or_default() })
+        }
+        Reply::Configured(all) if !programs.is_all() => Reply::Configured(
+            all.into_iter().filter(|one| programs.covers(&one.group, &one.config.name)).collect(),
+        ),
+        Reply::Reread { added, changed, removed } => {
+            let covered =
+                |names: Vec<String>| names.into_iter().filter(|name| programs.covers_group(name)).collect();
+            Reply::Reread { added: covered(added), changed: covered(changed), removed: covered(removed) }
+        }
+        // Made within what the caller reaches, or about nothing that could be hidden.
+        Reply::Done
+        | Reply::Fault(_)
+        | Reply::Statuses(_)
+        | Reply::Info(_)
+        | Reply::Infos(_)
+        | Reply::Configured(_)
+        | Reply::Upgraded(_) => reply,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use provost_core::LogDeed;
+    use std::time::Duration;
+
+    fn caller(allow: &[Permission], programs: &str) -> Caller {
+        let by = By { user: Some("ann".into()), from: "here".into(), door: "unix_http_server".into() };
+        Caller { rights: Rights::of(allow), programs: Programs::parse(programs).unwrap(), by: Arc::new(by) }
+    }
+
+    /// One command of each kind and the right that it takes; `true` where it concerns the supervisor as a whole.
+    fn table() -> Vec<(Command, Option<Permission>, bool)> {
+        use Permission as P;
+        let target = || Target::named("web");
+        vec![
+            (Command::Ping, None, false),
+            (Command::ProcessInfo { name: "web".into() }, Some(P::Status), false),
+            (Command::AllProcessInfo, Some(P::Status), false),
+            (Command::Start { target: target(), wait: true }, Some(P::Start), false),
+            (Command::Stop { target: target(), wait: true }, Some(P::Stop), false),
+            (Command::Restart { target: target(), wait: true }, Some(P::Restart), false),
+            (Command::Signal { target: target(), signal: "HUP".into() }, Some(P::Signal), false),
+            (Command::Logs { target: target(), deed: LogDeed::Clear }, Some(P::Clear), false),
+            (Command::MainLog { deed: LogDeed::Clear }, Some(P::Clear), true),
+            (Command::AllConfigInfo, Some(P::Config), false),
+            (Command::Reread, Some(P::Config), false),
+            (Command::AddGroup { name: "web".into() }, Some(P::Config), false),
+            (Command::RemoveGroup { name: "web".into() }, Some(P::Config), false),
+            (Command::Shutdown, Some(P::Shutdown), true),
+            (Command::Reload, Some(P::Shutdown), true),
+            (Command::Upgrade { patience: Duration::ZERO }, Some(P::Shutdown), true),
+        ]
+    }
+
+    #[test]
+    fn each_command_takes_its_right_and_no_other_will_do() {
+        for (command, right, whole) in table() {
+            let others: Vec<_> = Permission::ALL.iter().copied().filter(|one| Some(*one) != right).collect();
+            // Who may start and stop may restart.
+            let others = match right {
+                Some(Permission::Restart) => {
+                    others.into_iter().filter(|one| *one != Permission::Stop).collect()
+                }
+                _ => others,
+            };
+            let expected = match right {
+                None => Ok(()),
+                Some(right) => Err(Denied::Missing(right)),
+            };
+            assert_eq!(check(&caller(&others, "*"), command.clone()).map(drop), expected, "{command:?}");
+            let mine: Vec<_> = right.into_iter().collect();
+            assert!(check(&caller(&mine, "*"), command.clone()).is_ok(), "{command:?}");
+            assert_eq!(check(&caller(&mine, "web"), command.clone()).is_ok(), !whole, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_reaches_no_further_than_the_caller() {
+        let caller = caller(Permission::ALL, "web:*");
+        let command = Command::Start { target: Target::all(), wait: true };
+        let Ok(Command::Start { target, .. }) = check(&caller, command) else { panic!("it may start") };
+        assert!(target.programs.covers("web", "x") && !target.programs.covers("db", "x"));
+        let command = Command::RemoveGroup { name: "db".into() };
+        assert_eq!(check(&caller, command), Err(Denied::BadName("db".into())));
+    }
+
+    #[test]
+    fn changes_of_the_configuration_are_told_as_far_as_they_concern_the_caller() {
+        let reply = Reply::Reread {
+            added: vec!["web".into(), "db".into()],
+            changed: vec![],
+            removed: vec!["old".into()],
+        };
+        let told = seen(&caller(&[], "web"), reply, None);
+        assert_eq!(told, Reply::Reread { added: vec!["web".into()], changed: vec![], removed: vec![] });
+    }
+}

@@ -1,0 +1,334 @@
+//! From a request to a [`Caller`]: a password, a token, a certificate, or what the kernel says of the other end.
+//!
+//! In: what the configuration says of each door and of all users ([`Access`]), the [`Peer`], the `Authorization` header. Out: a caller,
+//! or why there is none. Somebody whom nothing proves to be anybody comes in where nobody is asked for a proof: through a unix
+//! socket, or from this machine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use provost_core::{Account, Programs, Rights};
+use sha1::{Digest, Sha1};
+use subtle::ConstantTimeEq;
+
+use super::Caller;
+use crate::inbox::By;
+use crate::peer::{End, Peer};
+
+/// Everybody there is, and the rules of every door.
+#[derive(Debug, Default)]
+pub struct Access {
+    pub accounts: Vec<Account>,
+    /// By the section of the server.
+    pub doors: BTreeMap<String, DoorRules>,
+    /// The account that the daemon runs as. It, and root, may do everything through a socket file that does not ask.
+    pub uid: u32,
+}
+
+/// What a server's own section says.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct DoorRules {
+    /// The one user of this door, who may do everything.
+    pub own: Option<Credentials>,
+    /// `allow_unauthenticated`
+    pub open: bool,
+    pub get_actions: bool,
+    pub allowed_hosts: Vec<String>,
+}
+
+/// The one user of a door, as configured.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub username: String,
+    /// Clear text, or a hash.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// Why nobody was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// 401: no credentials, or wrong ones.
+    Unauthorized,
+    /// 400: an `Authorization` header that is not even one.
+    Malformed,
+}
+
+/// What an `Authorization` header claims.
+#[derive(Debug, PartialEq, Eq)]
+enum Claim {
+    Password { user: Vec<u8>, password: Vec<u8> },
+    Token(Vec<u8>),
+}
+
+/// Lets somebody in by this door, or not.
+pub(crate) fn admit(
+    access: &Access,
+    door: &str,
+    peer: &Peer,
+    header: Option<&[u8]>,
+) -> Result<Caller, Refusal> {
+    let entrance = Entrance::new(access, door, peer);
+    // Where nobody is asked, nobody's header is read, as with Supervisor.
+    if entrance.asks_nobody() {
+        return Ok(entrance.anyone());
+    }
+    let claimed = match header {
+        Some(header) => claim(header).and_then(|claim| entrance.claimed(&claim)),
+        None => Err(Refusal::Unauthorized),
+    };
+    claimed.or_else(|refusal| entrance.recognised().ok_or(refusal))
+}
+
+/// One peer in front of one door.
+struct Entrance<'a> {
+    access: &'a Access,
+    rules: Option<&'a DoorRules>,
+    door: &'a str,
+    peer: &'a Peer,
+}
+
+impl<'a> Entrance<'a> {
+    fn new(access: &'a Access, door: &'a str, peer: &'a Peer) -> Entrance<'a> {
+        Entrance { access, rules: access.doors.get(door), door, peer }
+    }
+
+    fn own(&self) -> Option<&'a Credentials> {
+        self.rules.and_then(|rules| rules.own.as_ref())
+    }
+
+    /// Whether whoever comes to this door may come in and do everything.
+    fn asks_nobody(&self) -> bool {
+        let Some(rules) = self.rules else { return false };
+        // A door that has lost its password while it stood open to the world is not open to the world.
+        let unguarded = rules.own.is_none() && self.access.accounts.is_empty();
+        rules.open || (unguarded && self.peer.is_local())
+    }
+
+    fn claimed(&self, claim: &Claim) -> Result<Caller, Refusal> {
+        let caller = match claim {
+            Claim::Password { user, password } => self.by_password(user, password),
+            Claim::Token(token) => self.by_token(token),
+        };
+        caller.ok_or(Refusal::Unauthorized)
+    }
+
+    fn by_password(&self, user: &[u8], password: &[u8]) -> Option<Caller> {
+        if let Some(own) = self.own() {
+            // Both comparisons are always made, so the time does not tell which one failed.
+            let right_user = user.ct_eq(own.username.as_bytes());
+            if bool::from(right_user & fits(&own.password, password)) {
+                return Some(self.admin(Some(own.username.clone())));
+            }
+        }
+        let account = self.access.accounts.iter().find(|account| account.name.as_bytes() == user)?;
+        let secrets = account.password.iter().chain(&account.tokens);
+        let fitting = secrets.filter(|stored| bool::from(fits(stored, password))).count();
+        (fitting > 0).then(|| self.user(account))
+    }
+
+    fn by_token(&self, token: &[u8]) -> Option<Caller> {
+        let has = |account: &&Account| account.tokens.iter().any(|stored| bool::from(fits(stored, token)));
+        self.access.accounts.iter().find(has).map(|account| self.user(account))
+    }
+
+    /// Somebody who need not say who it is: the system has said it.
+    fn recognised(&self) -> Option<Caller> {
+        if let Some(name) = &self.peer.certificate {
+            return self.access.accounts.iter().find(|account| account.name == *name).map(|a| self.user(a));
+        }
+        let End::Unix { uid, groups, .. } = &self.peer.end else { return None };
+        let accounts = &self.access.accounts;
+        let by_user = accounts.iter().find(|account| account.unix_users.contains(uid));
+        let by_group =
+            || accounts.iter().find(|account| account.unix_groups.iter().any(|gid| groups.contains(gid)));
+        if let Some(account) = by_user.or_else(by_group) {
+            return Some(self.user(account));
+        }
+        let ours = *uid == 0 || *uid == self.access.uid;
+        (ours && self.rules.is_some() && self.own().is_none()).then(|| self.anyone())
+    }
+
+    fn user(&self, account: &Account) -> Caller {
+        Caller {
+            rights: account.rights,
+            programs: account.programs.clone(),
+            by: Arc::new(self.by(Some(account.name.clone()))),
+        }
+    }
+
+    fn anyone(&self) -> Caller {
+        self.admin(None)
+    }
+
+    fn admin(&self, user: Option<String>) -> Caller {
+        Caller { rights: Rights::ALL, programs: Programs::default(), by: Arc::new(self.by(user)) }
+    }
+
+    fn by(&self, user: Option<String>) -> By {
+        By { user, from: self.peer.to_string(), door: self.door.to_owned() }
+    }
+}
+
+fn claim(header: &[u8]) -> Result<Claim, Refusal> {
+    let header = std::str::from_utf8(header).map_err(|_| Refusal::Unauthorized)?;
+    let (scheme, rest) = header.split_once(' ').ok_or(Refusal::Unauthorized)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(Claim::Token(rest.trim().as_bytes().to_vec()));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(Refusal::Unauthorized);
+    }
+    let mut user = STANDARD.decode(rest.trim()).map_err(|_| Refusal::Malformed)?;
+    let colon = user.iter().position(|b| *b == b':').ok_or(Refusal::Unauthorized)?;
+    let password = user.split_off(colon + 1);
+    user.truncate(colon);
+    Ok(Claim::Password { user, password })
+}
+
+fn fits(stored: &str, given: &[u8]) -> subtle::Choice {
+    match stored.strip_prefix("{SHA}") {
+        Some(hex) => hex_sha1(given).as_bytes().ct_eq(hex.as_bytes()),
+        None => given.ct_eq(stored.as_bytes()),
+    }
+}
+
+fn hex_sha1(bytes: &[u8]) -> String {
+    Sha1::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use provost_core::Permission;
+
+    const DOOR: &str = "inet_http_server";
+
+    fn header(text: &str) -> Vec<u8> {
+        format!("Basic {}", STANDARD.encode(text)).into_bytes()
+    }
+
+    fn access(own: Option<&str>, accounts: Vec<Account>) -> Access {
+        let own = own.map(|password| Credentials { username: "admin".into(), password: password.into() });
+        let rules = DoorRules { own, ..DoorRules::default() };
+        Access { accounts, doors: [(DOOR.to_owned(), rules)].into(), uid: 1000 }
+    }
+
+    fn account(name: &str) -> Account {
+        Account {
+            name: name.into(),
+            password: Some(format!("{name}'s")),
+            tokens: vec![format!("{name}-token")],
+            unix_users: vec![],
+            unix_groups: vec![],
+            rights: Rights::of(&[Permission::Status]),
+            programs: Programs::default(),
+        }
+    }
+
+    fn inet(address: &str) -> Peer {
+        Peer::new(End::Inet(address.parse().unwrap()))
+    }
+
+    fn unix(uid: u32, groups: &[u32]) -> Peer {
+        Peer::new(End::Unix { uid, groups: groups.to_vec(), pid: 1 })
+    }
+
+    /// Who came in: a name, "-" for somebody unnamed, and whether that is somebody who may do everything.
+    fn who(access: &Access, peer: &Peer, header: Option<&[u8]>) -> Result<(String, bool), Refusal> {
+        admit(access, DOOR, peer, header)
+            .map(|caller| (caller.by.user.clone().unwrap_or("-".into()), caller.rights == Rights::ALL))
+    }
+
+    fn in_as(name: &str, is_admin: bool) -> Result<(String, bool), Refusal> {
+        Ok((name.to_owned(), is_admin))
+    }
+
+    const OUT: Result<(String, bool), Refusal> = Err(Refusal::Unauthorized);
+
+    #[test]
+    fn a_door_without_credentials_lets_everybody_of_this_machine_in() {
+        let open = access(None, vec![]);
+        assert_eq!(who(&open, &inet("127.0.0.1:5"), None), in_as("-", true));
+        assert_eq!(who(&open, &unix(77, &[]), Some(b"Basic !!!")), in_as("-", true));
+        assert_eq!(who(&open, &inet("10.0.0.1:5"), None), OUT);
+        let mut wide = access(None, vec![account("ann")]);
+        wide.doors.get_mut(DOOR).unwrap().open = true;
+        assert_eq!(who(&wide, &inet("10.0.0.1:5"), None), in_as("-", true));
+    }
+
+    #[test]
+    fn clear_and_hashed_passwords_are_compared() {
+        // The SHA-1 of "secret", as Supervisor's users write it.
+        for password in ["secret", "{SHA}e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"] {
+            let access = access(Some(password), vec![]);
+            let peer = inet("10.0.0.1:5");
+            assert_eq!(who(&access, &peer, Some(&header("admin:secret"))), in_as("admin", true));
+            for wrong in ["admin:Secret", "admin:", "root:secret", "admin", ""] {
+                assert_eq!(who(&access, &peer, Some(&header(wrong))), OUT, "{wrong}");
+            }
+            assert_eq!(who(&access, &unix(0, &[]), None), OUT, "even root is asked for it");
+        }
+    }
+
+    #[test]
+    fn a_password_may_hold_a_colon() {
+        let access = access(Some("a:b"), vec![]);
+        assert_eq!(who(&access, &inet("10.0.0.1:5"), Some(&header("admin:a:b"))), in_as("admin", true));
+    }
+
+    #[test]
+    fn other_schemes_and_nonsense_are_refused() {
+        let access = access(Some("secret"), vec![]);
+        let peer = inet("127.0.0.1:5");
+        assert_eq!(who(&access, &peer, None), OUT);
+        assert_eq!(who(&access, &peer, Some(b"Bearer abc")), OUT);
+        assert_eq!(who(&access, &peer, Some(b"Digest abc")), OUT);
+        assert_eq!(who(&access, &peer, Some(b"Basic !!!")), Err(Refusal::Malformed));
+        assert_eq!(who(&access, &peer, Some(b"\xff\xfe")), OUT);
+    }
+
+    #[test]
+    fn users_come_in_by_password_or_token_and_do_what_they_may() {
+        let access = access(Some("secret"), vec![account("ann"), account("bob")]);
+        let peer = inet("10.0.0.1:5");
+        assert_eq!(who(&access, &peer, Some(&header("bob:bob's"))), in_as("bob", false));
+        assert_eq!(who(&access, &peer, Some(&header("bob:bob-token"))), in_as("bob", false));
+        assert_eq!(who(&access, &peer, Some(b"Bearer ann-token")), in_as("ann", false));
+        assert_eq!(who(&access, &peer, Some(&header("admin:secret"))), in_as("admin", true));
+        assert_eq!(who(&access, &peer, Some(&header("ann:bob's"))), OUT);
+        // A password is no token.
+        assert_eq!(who(&access, &peer, Some(b"Bearer ann's")), OUT);
+        assert_eq!(who(&access, &inet("127.0.0.1:5"), None), OUT);
+    }
+
+    #[test]
+    fn the_kernel_says_who_comes_through_a_socket_file() {
+        let ann = Account { unix_users: vec![33], ..account("ann") };
+        let bob = Account { unix_groups: vec![4], ..account("bob") };
+        let access = access(None, vec![bob, ann]);
+        assert_eq!(who(&access, &unix(33, &[4]), None), in_as("ann", false), "an account before its groups");
+        assert_eq!(who(&access, &unix(34, &[9, 4]), None), in_as("bob", false));
+        assert_eq!(who(&access, &unix(34, &[9]), None), OUT);
+        assert_eq!(who(&access, &unix(0, &[]), None), in_as("-", true));
+        assert_eq!(who(&access, &unix(1000, &[]), None), in_as("-", true));
+        // What somebody claims in vain takes nothing from what is known.
+        assert_eq!(who(&access, &unix(33, &[]), Some(&header("x:y"))), in_as("ann", false));
+        assert_eq!(who(&access, &unix(33, &[]), Some(&header("bob:bob's"))), in_as("bob", false));
+    }
+
+    #[test]
+    fn a_certificate_is_a_user_by_its_name() {
+        let access = access(None, vec![account("ann")]);
+        let with = |name: &str| Peer { certificate: Some(name.into()), ..inet("10.0.0.1:5") };
+        assert_eq!(who(&access, &with("ann"), None), in_as("ann", false));
+        assert_eq!(who(&access, &with("eve"), None), OUT);
+    }
+}

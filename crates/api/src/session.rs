@@ -1,0 +1,71 @@
+//! One caller's access to the supervisor: every command goes through the gate, and what comes back shows what the caller may see.
+
+use std::path::PathBuf;
+
+use provost_core::{Command, Fault, ProcessInfo, Reply};
+
+use crate::gate::{self, Caller, Denied, Refused};
+use crate::inbox::{Asked, Report, ask};
+use crate::shared::Shared;
+
+/// For one request, or for as long as a stream lasts.
+#[derive(Clone, Copy)]
+pub(crate) struct Session<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) caller: &'a Caller,
+}
+
+impl Session<'_> {
+    /// Gives a command, if the caller may.
+    pub(crate) async fn ask(&self, command: Command) -> Result<Reply, Refused> {
+        let given = match &command {
+            Command::ProcessInfo { name } => Some(name.clone()),
+            _ => None,
+        };
+        let passed = gate::check(self.caller, command.clone());
+        let command = passed.map_err(|denied| self.refuse(denied, command))?;
+        let reply = self.send(command).await?;
+        match gate::seen(self.caller, reply, given) {
+            Reply::Fault(fault) => Err(fault.into()),
+            reply => Ok(reply),
+        }
+    }
+
+    /// The process whose log is to be read.
+    pub(crate) async fn log_of(&self, name: &str) -> Result<Box<ProcessInfo>, Refused> {
+        let command = Command::ProcessInfo { name: name.to_owned() };
+        gate::check_log(self.caller).map_err(|denied| self.refuse(denied, command.clone()))?;
+        let reply = self.send(command).await?;
+        match gate::seen(self.caller, reply, Some(name.to_owned())) {
+            Reply::Info(info) => Ok(info),
+            Reply::Fault(fault) => Err(fault.into()),
+            other => Err(Fault::Failed { detail: format!("unexpected reply {other:?}") }.into()),
+        }
+    }
+
+    /// The main log, if it is a file.
+    pub(crate) fn main_log(&self) -> Result<Option<PathBuf>, Refused> {
+        // No command is given: the log is a file like any other.
+        gate::check_main_log(self.caller).map_err(|denied| self.not_allowed(denied))?;
+        Ok(self.shared.facts.logfile.clone())
+    }
+
+    async fn send(&self, command: Command) -> Result<Reply, Refused> {
+        let asked = Asked { command, by: self.caller.by.clone() };
+        ask(&*self.shared.inbox, asked).await.ok_or(Refused::Fault(Fault::ShuttingDown))
+    }
+
+    fn refuse(&self, denied: Denied, command: Command) -> Refused {
+        if let Denied::Missing(missing) = denied {
+            self.shared.inbox.report(Report::Denied { by: self.caller.by.clone(), command, missing });
+        }
+        self.not_allowed(denied)
+    }
+
+    fn not_allowed(&self, denied: Denied) -> Refused {
+        match denied {
+            Denied::BadName(name) => Refused::Fault(Fault::BadName { name }),
+            Denied::Missing(missing) => Refused::NotAllowed { user: self.caller.to_string(), missing },
+        }
+    }
+}

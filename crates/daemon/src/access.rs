@@ -1,0 +1,25 @@
+//! Who may come in by which door: the configuration's word, as the doors understand it.
+
+use provost_api::{Access, Credentials, DoorRules};
+use provost_config::{Config, Server};
+use rustix::process::geteuid;
+
+/// What is in force from now on. Servers that do not run are harmless in it; one that runs and is not in it lets nobody in but
+/// those who prove who they are.
+pub(crate) fn of(config: &Config) -> Access {
+    Access {
+        accounts: config.users.clone(),
+        doors: config.servers.iter().map(|server| (server.section.clone(), rules(server))).collect(),
+        uid: geteuid().as_raw(),
+    }
+}
+
+fn rules(server: &Server) -> DoorRules {
+    let own = server.credentials.as_ref();
+    DoorRules {
+        own: own.map(|c| Credentials { username: c.username.clone(), password: c.password.clone() }),
+        open: server.allow_unauthenticated,
+        get_actions: server.get_actions,
+        allowed_hosts: server.allowed_hosts.clone(),
+    }
+}

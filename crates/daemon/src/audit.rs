@@ -154,7 +154,7 @@ fn of_several(entries: &[StatusEntry]) -> (bool, String) {
 
 /// As it is where that is one plain word, else in quotes, with everything escaped that could end a line or hide one.
 fn quoted(text: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '"' | '\\' | '=');
+    let is_plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '"' | '\\');
     if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { format!("{text:?}") }
 }
 

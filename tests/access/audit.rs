@@ -1,0 +1,68 @@
+//! The record of who did what.
+
+use std::fs;
+
+use provost_testkit::{Daemon, HEAD, Implementation, Lines};
+use serde_json::Value;
+
+use crate::client::{Call, Door};
+use crate::{PROGRAMS, start};
+
+#[test]
+fn what_changes_something_leaves_a_line_and_looking_leaves_none() {
+    let (mut daemon, port) = start();
+    let bob = Door::inet(port).with_password("bob", "bob's");
+    bob.call(&Call::new("supervisor.getAllProcessInfo", &[]));
+    bob.call(&Call::new("supervisor.stopProcess", &["web:web_0"]));
+    let line = daemon.wait_for_log_line("audit: user=bob");
+    assert!(line.contains("door=inet_http_server action=stop target=web:web_0 result=OK"), "{line}");
+    assert!(line.contains("from=127.0.0.1:"), "{line}");
+    bob.call(&Call::new("supervisor.stopProcess", &["db"]));
+    let line = daemon.wait_for_log_line("target=db");
+    assert!(line.contains("result=\"BAD_NAME: db\""), "{line}");
+    bob.call(&Call::new("supervisor.shutdown", &[]));
+    let line = daemon.wait_for_log_line("action=shutdown");
+    assert!(line.contains("user=bob") && line.contains("result=\"denied, may not shutdown\""), "{line}");
+    let wide = daemon.sandbox().file("wide.sock");
+    Door::unix(&wide).as_uid(2004).call(&Call::new("supervisor.startAllProcesses", &[]));
+    let line = daemon.wait_for_log_line("user=dan");
+    assert!(line.contains("from=unix:uid=2004,pid=") && line.contains("target=all"), "{line}");
+    let log = fs::read_to_string(daemon.sandbox().file("main.log")).unwrap();
+    assert_eq!(log.matches("audit: ").count(), 4, "{log}");
+}
+
+#[test]
+fn nobody_writes_lines_of_the_log_by_way_of_a_name() {
+    let (mut daemon, port) = start();
+    let dan = Door::inet(port).with_password("dan", "dan's");
+    dan.call(&Call::new("supervisor.stopProcess", &["x&#10;2026-11-23 00:00:00,000 CRIT audit: user=root"]));
+    let line = daemon.wait_for_log_line("action=stop");
+    assert!(line.contains("user=dan") && line.contains("\\n2026"), "{line}");
+}
+
+#[test]
+fn a_file_has_it_as_json_and_may_be_moved_away() {
+    let config = format!("{HEAD}audit_logfile={{dir}}/audit.json\n{PROGRAMS}");
+    let daemon = Daemon::start(&Implementation::ours(), &config);
+    let door = Door::unix(&daemon.socket());
+    let file = daemon.sandbox().file("audit.json");
+    let moved = daemon.sandbox().file("moved.json");
+    let entries = |path: &std::path::Path| -> Vec<Value> {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    door.call(&Call::new("supervisor.stopProcess", &["job"]));
+    Lines::follow(&file).wait_for("\"target\":\"job\"");
+    fs::rename(&file, &moved).unwrap();
+    door.call(&Call::new("supervisor.startProcess", &["nothing"]));
+    Lines::follow(&file).wait_for("\"target\":\"nothing\"");
+    let (first, second) = (&entries(&moved)[0], &entries(&file)[0]);
+    assert_eq!(
+        (&first["action"], &first["target"], &first["ok"]),
+        (&"stop".into(), &"job".into(), &true.into())
+    );
+    assert_eq!((&second["ok"], &second["result"]), (&false.into(), &"BAD_NAME: nothing".into()));
+    assert!(first["user"].is_null() && first["from"].as_str().unwrap().starts_with("unix:uid="), "{first}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "it names who does what");
+}

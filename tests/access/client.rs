@@ -1,0 +1,230 @@
+//! A client that says exactly what it is told to, as whom it is told to.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use provost_testkit::DEADLINE;
+
+use crate::Outcome;
+
+/// One XML-RPC call.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    method: String,
+    values: Vec<String>,
+}
+
+impl Call {
+    pub(crate) fn new(method: &str, texts: &[&str]) -> Call {
+        let values = texts.iter().map(|text| format!("<string>{text}</string>")).collect();
+        Call { method: method.to_owned(), values }
+    }
+
+    pub(crate) fn flag(mut self, flag: bool) -> Call {
+        self.values.push(format!("<boolean>{}</boolean>", u8::from(flag)));
+        self
+    }
+
+    pub(crate) fn numbers(mut self, numbers: &[i32]) -> Call {
+        self.values.extend(numbers.iter().map(|number| format!("<int>{number}</int>")));
+        self
+    }
+
+    fn body(&self) -> String {
+        let params: String =
+            self.values.iter().map(|value| format!("<param><value>{value}</value></param>")).collect();
+        let name = &self.method;
+        format!("<methodCall><methodName>{name}</methodName><params>{params}</params></methodCall>")
+    }
+
+    /// As a member of a multicall.
+    fn entry(&self) -> String {
+        let values: String = self.values.iter().map(|value| format!("<value>{value}</value>")).collect();
+        format!(
+            "<value><struct><member><name>methodName</name><value><string>{}</string></value></member>\
+             <member><name>params</name><value><array><data>{values}</data></array></value></member></struct></value>",
+            self.method
+        )
+    }
+}
+
+/// A way to the daemon, and who goes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    way: Way,
+    authorization: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    Inet(u16),
+    Unix(PathBuf),
+    /// Through a program that runs as this user and is in this group.
+    UnixAs(PathBuf, u32, u32),
+}
+
+/// Sends what it reads to the socket, and prints what comes back. Perl is where every user can run it.
+const RELAY: &str = "use IO::Socket::UNIX; $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die $!; undef $/; \
+    print $s scalar <STDIN>; $s->flush; print scalar <$s>;";
+
+impl Door {
+    pub(crate) fn inet(port: u16) -> Door {
+        Door { way: Way::Inet(port), authorization: None }
+    }
+
+    pub(crate) fn unix(path: &Path) -> Door {
+        Door { way: Way::Unix(path.to_owned()), authorization: None }
+    }
+
+    pub(crate) fn as_uid(self, uid: u32) -> Door {
+        self.as_member(uid, uid)
+    }
+
+    /// With a group beside its own one.
+    pub(crate) fn as_member(self, uid: u32, group: u32) -> Door {
+        let Way::Unix(path) = self.way else { panic!("only at a socket file does the kernel say who comes") };
+        Door { way: Way::UnixAs(path, uid, group), ..self }
+    }
+
+    pub(crate) fn with_password(self, user: &str, password: &str) -> Door {
+        Door { authorization: Some(format!("Basic {}", base64(&format!("{user}:{password}")))), ..self }
+    }
+
+    pub(crate) fn with_token(self, token: &str) -> Door {
+        Door { authorization: Some(format!("Bearer {token}")), ..self }
+    }
+
+    /// The body of the answer.
+    #[track_caller]
+    pub(crate) fn call(&self, call: &Call) -> String {
+        let (status, body) = self.request("POST", "/RPC2", &call.body());
+        assert_eq!(status, 200, "{call:?}: {body}");
+        body
+    }
+
+    /// The status of the answer; what follows of a stream that never ends is not read.
+    #[track_caller]
+    pub(crate) fn status(&self, path: &str) -> u16 {
+        let method = if path == "/RPC2" { "POST" } else { "GET" };
+        self.request(method, path, "").0
+    }
+
+    #[track_caller]
+    fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let mut head =
+            format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len());
+        if let Some(authorization) = &self.authorization {
+            head += &format!("Authorization: {authorization}\r\n");
+        }
+        let request = format!("{head}\r\n{body}");
+        let answer = match &self.way {
+            Way::Inet(port) => {
+                let stream = TcpStream::connect(("127.0.0.1", *port)).unwrap();
+                stream.set_read_timeout(Some(DEADLINE)).unwrap();
+                exchange(stream, &request, path)
+            }
+            Way::Unix(socket) => {
+                let stream = UnixStream::connect(socket).unwrap();
+                stream.set_read_timeout(Some(DEADLINE)).unwrap();
+                exchange(stream, &request, path)
+            }
+            Way::UnixAs(socket, uid, group) => relayed(socket, *uid, *group, &request),
+        };
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
+    }
+}
+
+fn exchange(mut stream: impl Read + Write, request: &str, path: &str) -> String {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let mut piece = [0; 65536];
+    loop {
+        let n = stream.read(&mut piece).unwrap();
+        answer.extend(&piece[..n]);
+        let text = String::from_utf8_lossy(&answer);
+        let is_endless = path.contains("logtail") && text.contains(" 200 ");
+        if n == 0 || (is_endless && text.contains("\r\n\r\n")) {
+            return text.into_owned();
+        }
+    }
+}
+
+fn relayed(socket: &Path, uid: u32, group: u32, request: &str) -> String {
+    let mut relay = Command::new("setpriv")
+        .args([&format!("--reuid={uid}"), &format!("--regid={uid}"), &format!("--groups={group}")])
+        .args(["timeout", "20", "/usr/bin/perl", "-e", RELAY])
+        .arg(socket)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    relay.stdin.take().unwrap().write_all(request.as_bytes()).unwrap();
+    let output = relay.wait_with_output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What the gate made of each call, all of them in one request.
+#[track_caller]
+pub(crate) fn outcomes(door: &Door, calls: &[Call]) -> Vec<Outcome> {
+    let entries: String = calls.iter().map(Call::entry).collect();
+    let values = format!("<array><data>{entries}</data></array>");
+    let multicall = Call { method: "system.multicall".to_owned(), values: vec![values] };
+    let body = door.call(&multicall);
+    let results = split_results(&body);
+    assert_eq!(results.len(), calls.len(), "{body}");
+    results.into_iter().map(outcome).collect()
+}
+
+fn outcome(result: &str) -> Outcome {
+    let fault = result.contains("<name>faultCode</name>");
+    if fault && result.contains("may not") {
+        Outcome::Denied
+    } else if fault && result.contains("BAD_NAME") {
+        Outcome::Hidden
+    } else {
+        Outcome::Passed
+    }
+}
+
+/// The values of the one array that a multicall gives, each as it is written.
+fn split_results(body: &str) -> Vec<&str> {
+    let start = body.find("<array><data>\n").unwrap() + "<array><data>\n".len();
+    let (mut depth, mut from, mut at) = (0, start, start);
+    let mut results = Vec::new();
+    while let Some(tag) = body[at..].find("value>") {
+        let is_end = body.as_bytes()[at + tag - 1] == b'/';
+        at += tag + "value>".len();
+        if !is_end {
+            depth += 1;
+            continue;
+        }
+        if depth == 0 {
+            break;
+        }
+        depth -= 1;
+        if depth == 0 {
+            results.push(&body[from..at]);
+            from = at;
+        }
+    }
+    results
+}
+
+fn base64(text: &str) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in text.as_bytes().chunks(3) {
+        let bits = three.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for n in 0..4 {
+            let is_there = n <= three.len();
+            let letter = LETTERS[(bits >> (18 - 6 * n)) as usize & 63];
+            out.push(if is_there { char::from(letter) } else { '=' });
+        }
+    }
+    out
+}

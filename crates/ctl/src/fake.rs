@@ -158,6 +158,10 @@ impl Script {
 }
 
 impl Ran {
+    pub(crate) fn output(&self) -> &str {
+        &self.output
+    }
+
     pub(crate) fn says(self, text: &str) -> Ran {
         assert_eq!(self.output, text);
         self

@@ -50,15 +50,18 @@ impl Keyboard {
         }
     }
 
-    /// Waits for a line that nobody should see on the screen.
-    pub(crate) fn secret(&mut self, interrupt: &Interrupt) -> io::Result<Typed> {
+    /// Waits for a line that nobody should see on the screen. `ask` is called when nothing is shown any more, so
+    /// that whoever answers quickly is not shown, nor lost.
+    pub(crate) fn secret(&mut self, interrupt: &Interrupt, ask: impl FnOnce()) -> io::Result<Typed> {
         let Ok(shown) = tcgetattr(&self.input) else {
             // Not a terminal: nothing is shown anyway.
+            ask();
             return self.line(interrupt);
         };
         let mut hidden = shown.clone();
         hidden.local_flags.remove(LocalFlags::ECHO);
         tcsetattr(&self.input, SetArg::TCSAFLUSH, &hidden)?;
+        ask();
         let typed = self.line(interrupt);
         tcsetattr(&self.input, SetArg::TCSAFLUSH, &shown)?;
         typed
@@ -125,7 +128,7 @@ mod tests {
     fn a_secret_may_come_from_a_pipe() {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(b"s3cret\n").unwrap();
-        let typed = Keyboard::new(reader.into()).secret(&Interrupt::default()).unwrap();
+        let typed = Keyboard::new(reader.into()).secret(&Interrupt::default(), || {}).unwrap();
         assert_eq!(typed, Typed::Line("s3cret".to_owned()));
     }
 }

@@ -98,7 +98,11 @@ fn request(program: &str, words: &[String], files: &dyn Files) -> Result<Request
             slot.clone_from(&given.value);
         }
     }
-    let config = configured(configuration, program, files)?;
+    // Whoever makes a first password may have no configuration yet, or one that waits for it.
+    let config = match parsed.rest.first().map(String::as_str) {
+        Some("hash-password") => CtlConfig::default(),
+        _ => configured(configuration, program, files)?,
+    };
     Ok(Request::Run(Options {
         serverurl: serverurl.unwrap_or(config.serverurl),
         username: username.or(config.username),
@@ -147,6 +151,7 @@ Usage: {program} [options] [action [arguments]]
   -h, --help                 show this
 
 Without an action a shell opens. The action \"help\" lists all actions.
+The action \"hash-password\" needs neither a server nor a configuration.
 "
     )
 }
@@ -217,6 +222,13 @@ mod tests {
             asked(&["status"], &other).unwrap_err(),
             format!("Error: .ini file does not include supervisorctl section\n{hint}")
         );
+    }
+
+    #[test]
+    fn hashing_a_password_needs_no_configuration() {
+        let other = MemoryFiles::with("/etc/supervisord.conf", "[supervisord]\n");
+        let options = asked(&["-c", "/none.conf", "hash-password", "--token"], &other).unwrap();
+        assert_eq!(options.line.as_deref(), Some("hash-password --token"));
     }
 
     #[test]

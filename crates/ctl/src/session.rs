@@ -57,9 +57,7 @@ impl Session<'_> {
             Some(topic) => format!("help {topic}"),
             None => line.to_owned(),
         };
-        // The verb ends where its letters end, so `start-x` is `start` with an argument.
-        let end = line.find(|char: char| !char.is_ascii_alphanumeric() && char != '_').unwrap_or(line.len());
-        let (word, argument) = (&line[..end], line[end..].trim());
+        let (word, argument) = split(&line);
         let Some(verb) = verbs::find(word) else {
             self.say(&format!("*** Unknown syntax: {line}"));
             self.mention_plugins();
@@ -164,19 +162,17 @@ impl Session<'_> {
 
     /// Asks for a line; `None` when there are no more.
     pub(crate) fn ask(&mut self, prompt: &str) -> Result<Option<String>, CallError> {
-        self.prompt(prompt);
-        heard(self.keyboard.line(&self.interrupt))
-    }
-
-    fn prompt(&mut self, prompt: &str) {
         let _ = write!(self.output, "{prompt}").and_then(|()| self.output.flush());
+        heard(self.keyboard.line(&self.interrupt))
     }
 
     /// False when nobody answers.
     fn ask_who(&mut self) -> bool {
         let Ok(Some(username)) = self.ask("Username:") else { return false };
-        self.prompt("Password:");
-        let Ok(Some(password)) = heard(self.keyboard.secret(&self.interrupt)) else { return false };
+        let prompt = || {
+            let _ = write!(self.output, "Password:").and_then(|()| self.output.flush());
+        };
+        let Ok(Some(password)) = heard(self.keyboard.secret(&self.interrupt, prompt)) else { return false };
         // The line end was not shown either.
         self.say("");
         self.server.log_in(username, password);
@@ -187,6 +183,16 @@ impl Session<'_> {
 const NO_NAMESPACE: &str = "Sorry, supervisord responded but did not recognize the supervisor namespace commands that \
     supervisorctl uses to control it.  Please check that the [rpcinterface:supervisor] section is enabled in the \
     configuration file (see sample.conf).";
+
+/// The verb and the rest.
+fn split(line: &str) -> (&str, &str) {
+    let blank = line.find(char::is_whitespace).unwrap_or(line.len());
+    // The verb ends where its letters end, so `start-x` is `start` with an argument; but `hash-password` is one word.
+    let letters =
+        || line.find(|char: char| !char.is_ascii_alphanumeric() && char != '_').unwrap_or(line.len());
+    let end = if verbs::find(&line[..blank]).is_some() { blank } else { letters() };
+    (&line[..end], line[end..].trim())
+}
 
 fn heard(typed: std::io::Result<Typed>) -> Result<Option<String>, CallError> {
     match typed {

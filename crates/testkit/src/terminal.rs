@@ -4,13 +4,13 @@
 //! reads is a stopped one. Not here: sessions, jobs, window sizes.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::deadline::{Deadline, readable};
 
@@ -31,6 +31,22 @@ impl Terminal {
     #[must_use]
     #[track_caller]
     pub fn new() -> Self {
+        let terminal = Self::for_people();
+        let raw = tcgetattr(&terminal.inside).and_then(|mut attributes| {
+            attributes.make_raw();
+            tcsetattr(&terminal.inside, OptionalActions::Now, &attributes)
+        });
+        raw.unwrap_or_else(|e| panic!("cannot set up {}: {e}", terminal.path.display()));
+        terminal
+    }
+
+    /// One that shows what is typed and waits for whole lines, as a person's does.
+    ///
+    /// # Panics
+    /// When the system has none left.
+    #[must_use]
+    #[track_caller]
+    pub fn for_people() -> Self {
         let made = || -> rustix::io::Result<(OwnedFd, PathBuf)> {
             let outside = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
             grantpt(&outside)?;
@@ -41,11 +57,6 @@ impl Terminal {
         let (outside, path) = made().unwrap_or_else(|e| panic!("cannot make a terminal: {e}"));
         let inside = File::options().read(true).write(true).open(&path);
         let inside = inside.unwrap_or_else(|e| panic!("cannot open {}: {e}", path.display()));
-        let raw = tcgetattr(&inside).and_then(|mut attributes| {
-            attributes.make_raw();
-            tcsetattr(&inside, OptionalActions::Now, &attributes)
-        });
-        raw.unwrap_or_else(|e| panic!("cannot set up {}: {e}", path.display()));
         Self { outside: outside.into(), inside, path }
     }
 
@@ -62,6 +73,25 @@ impl Terminal {
     #[must_use]
     pub fn inside(&self) -> File {
         self.inside.try_clone().expect("a descriptor can be had")
+    }
+
+    /// Has this typed.
+    ///
+    /// # Panics
+    /// When the terminal takes no more.
+    #[track_caller]
+    pub fn types(&mut self, text: &str) {
+        self.outside.write_all(text.as_bytes()).expect("a terminal can be typed on");
+    }
+
+    /// Whether it shows what is typed.
+    ///
+    /// # Panics
+    /// Never: it is a terminal.
+    #[must_use]
+    pub fn echoes(&self) -> bool {
+        let attributes = tcgetattr(&self.inside).expect("it is a terminal");
+        attributes.local_modes.contains(LocalModes::ECHO)
     }
 
     /// Reads what has been written, until `enough` of it is there.
@@ -103,8 +133,6 @@ impl Default for Terminal {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]

@@ -63,9 +63,10 @@ mod tests {
     #[test]
     fn verbs_are_listed_in_columns() {
         let list = "\ndefault commands (type help <topic>):\n=====================================\n\
-            add    exit      open  reload  reread   shutdown  status  update \n\
-            avail  fg        pid   remove  restart  signal    stop    upgrade\n\
-            clear  maintail  quit  reopen  rotate   start     tail    version\n\n";
+            add    fg             pid     reopen   shutdown  stop     version\n\
+            avail  hash-password  quit    reread   signal    tail   \n\
+            clear  maintail       reload  restart  start     update \n\
+            exit   open           remove  rotate   status    upgrade\n\n";
         Script::default().run("help").says(list).exits(0);
         Script::default().run("?").says(list).exits(0);
     }

@@ -7,6 +7,7 @@ mod add;
 mod avail;
 mod clear;
 mod fg;
+mod hash_password;
 mod help;
 mod logs;
 mod maintail;
@@ -45,6 +46,7 @@ const VERBS: &[Verb] = &[
     clear::VERB,
     quit::EXIT,
     fg::VERB,
+    hash_password::VERB,
     maintail::VERB,
     open::VERB,
     pid::VERB,

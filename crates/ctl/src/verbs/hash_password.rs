@@ -1,0 +1,131 @@
+//! `hash-password`: makes what is written into a `[user:NAME]` section instead of a password, or a token for a machine.
+//!
+//! Asks no daemon and reads no configuration. Questions go to stderr, so that stdout is the hash alone. The password is
+//! never a word of the command line, where everybody on the machine could read it.
+
+use super::Verb;
+use crate::call::CallError;
+use crate::keyboard::Typed;
+use crate::session::{Session, exit};
+
+pub(super) const VERB: Verb = Verb {
+    name: "hash-password",
+    usage: "\
+hash-password\t\tAsk for a password, twice, and show the line for the configuration;
+\t\t\tif it comes through a pipe, its first line is the password.
+hash-password --token\tMake a token for a machine, and show it once with its line.",
+    run,
+};
+
+fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+    match argument {
+        "" => match password(session)? {
+            Some(password) => hash(session, &password)?,
+            None => session.status = exit::GENERIC,
+        },
+        "--token" => token(session)?,
+        _ => {
+            let complaint = "Error: hash-password accepts no password here, because others could read it";
+            session.misused(&VERB, complaint, exit::BAD_ARGUMENTS);
+        }
+    }
+    Ok(())
+}
+
+fn hash(session: &mut Session<'_>, password: &str) -> Result<(), CallError> {
+    let hash = provost_secret::hash(password).map_err(|error| CallError::Other(error.to_string()))?;
+    session.say(&hash);
+    Ok(())
+}
+
+fn token(session: &mut Session<'_>) -> Result<(), CallError> {
+    let (token, stored) = provost_secret::new_token().map_err(|error| CallError::Other(error.to_string()))?;
+    session.say("The token, which cannot be shown again:");
+    session.say(&token);
+    session.say("The line for its [user:NAME] section:");
+    session.say(&format!("token={stored}"));
+    Ok(())
+}
+
+/// `None` if there is none that could be used; then the reason has been said.
+fn password(session: &mut Session<'_>) -> Result<Option<String>, CallError> {
+    let twice = session.keyboard.is_terminal();
+    if twice {
+        // Otherwise Ctrl-C would leave a terminal that shows nothing.
+        session.interrupt.catch().map_err(|error| CallError::Other(error.to_string()))?;
+    }
+    let password = secret(session, twice.then_some("Password: "))?;
+    let complaint = match &password {
+        None => "no password was given",
+        Some(password) if password.is_empty() => "an empty password is none",
+        // What was not UTF-8 has become this. The hash would be that of another password.
+        Some(password) if password.contains('\u{fffd}') => "the password is not UTF-8",
+        Some(_) if twice && secret(session, Some("The same again: "))? != password => {
+            "the two are not the same"
+        }
+        Some(_) => return Ok(password),
+    };
+    let _ = writeln!(session.errors, "error: {complaint}");
+    Ok(None)
+}
+
+fn secret(session: &mut Session<'_>, prompt: Option<&str>) -> Result<Option<String>, CallError> {
+    let ask = || {
+        if let Some(prompt) = prompt {
+            let _ = write!(session.errors, "{prompt}").and_then(|()| session.errors.flush());
+        }
+    };
+    let typed = session.keyboard.secret(&session.interrupt, ask);
+    if prompt.is_some() {
+        // The line end was not shown either.
+        let _ = writeln!(session.errors);
+    }
+    match typed {
+        Ok(Typed::Line(line)) => Ok(Some(line)),
+        Ok(Typed::End) => Ok(None),
+        Ok(Typed::Interrupted) => Err(CallError::Interrupted),
+        Err(error) => Err(CallError::Other(format!("cannot read the password: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fake::Script;
+    use provost_secret::Stored;
+
+    #[test]
+    fn what_comes_through_a_pipe_is_hashed_and_nothing_else_is_said() {
+        let ran = Script::default()
+            .types("correct horse \nsecond line\n")
+            .run("hash-password")
+            .complains("")
+            .exits(0);
+        let stored = Stored::parse(ran.output().strip_suffix('\n').unwrap()).unwrap();
+        assert!(stored.verify(b"correct horse ") && !stored.verify(b"correct horse"));
+    }
+
+    #[test]
+    fn what_is_no_password_is_refused() {
+        Script::default().run("hash-password").says("").complains("error: no password was given\n").exits(1);
+        Script::default()
+            .types("\n")
+            .run("hash-password")
+            .says("")
+            .complains("error: an empty password is none\n")
+            .exits(1);
+        Script::default()
+            .run("hash-password secret")
+            .says_first("Error: hash-password accepts no password here, because others could read it\nhash-")
+            .exits(2);
+    }
+
+    #[test]
+    fn a_token_comes_with_its_line() {
+        let ran = Script::default().run("hash-password --token").complains("").exits(0);
+        let lines: Vec<&str> = ran.output().lines().collect();
+        let [_, token, _, line] = lines[..] else { panic!("{lines:?}") };
+        let stored = Stored::parse(line.strip_prefix("token=").unwrap()).unwrap();
+        assert!(stored.verify(token.as_bytes()));
+        assert!(!line.contains(token));
+    }
+}

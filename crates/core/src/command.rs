@@ -186,6 +186,8 @@ pub struct ProcessInfo {
     pub spawnerr: Option<String>,
     /// `None` while it runs, and after an exit that came too quickly.
     pub exit: Option<ExitStatus>,
+    /// How often it was started again by itself after it had ended, since a person started it.
+    pub restarts: u32,
     pub stdout_logfile: Option<Arc<Path>>,
     pub stderr_logfile: Option<Arc<Path>>,
 }

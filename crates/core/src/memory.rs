@@ -11,7 +11,7 @@
 //! | the next deadline: retry (chance included), restart, SIGKILL | remembered, to the nanosecond |
 //! | the end of `startsecs` | derived: the child's birth is the keeper's knowledge |
 //! | that the stop signal, or SIGKILL, has gone out | remembered; where that is not certain it goes out again |
-//! | the restarts that `startlimit` counts | remembered |
+//! | the restarts that `startlimit` counts, and how many there were in all | remembered |
 //! | down for good by itself, and as which one (`exit_on`, `essential`) | remembered (`end`); how, derived from the state and `last` |
 //! | a restart that was called off | remembered: EXITED, and nothing due |
 //! | children, pids, births and ends | the keeper's knowledge |
@@ -51,6 +51,8 @@ pub struct Memory {
     pub asked: bool,
     /// When it was restarted, as far back as `startlimit` counts.
     pub restarts: Arc<[Mono]>,
+    /// How often it was restarted by itself since a person started it. An older build did not say: none.
+    pub restarted: u32,
     /// It is down for good by itself: a number that is higher than that of whoever was so before.
     pub end: Option<u64>,
 }
@@ -78,6 +80,7 @@ impl Memory {
             due: Due::Unknown,
             asked: false,
             restarts: Arc::default(),
+            restarted: 0,
             end: None,
         }
     }

@@ -228,6 +228,7 @@ mod tests {
             due: Due::At(Mono(u64::MAX)),
             asked: true,
             restarts: [Mono(1), Mono(2)].into(),
+            restarted: 4_000_000_000,
             end: Some(9),
             ..Known::of(state)
         }

@@ -135,6 +135,7 @@ mod tests {
             now: Wall(1_795_344_011_999),
             spawnerr: None,
             exit: None,
+            restarts: 0,
             stdout_logfile: None,
             stderr_logfile: None,
         }

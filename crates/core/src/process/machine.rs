@@ -58,6 +58,8 @@ pub(crate) struct Process {
     /// Which end that was, of all.
     pub(crate) end_number: Option<u64>,
     pub(super) comebacks: Comebacks,
+    /// How often it was started again by itself after it had ended, since a person started it.
+    pub(crate) restarted: u32,
     /// The child has got the stop signal.
     pub(super) asked: bool,
     /// What chance is made of.
@@ -94,6 +96,7 @@ impl Process {
             end: None,
             end_number: None,
             comebacks: Comebacks::default(),
+            restarted: 0,
             asked: false,
             seed,
             deadline: None,
@@ -130,6 +133,7 @@ impl Process {
         self.backoff = 0;
         self.last = None;
         self.comebacks.forget();
+        self.restarted = 0;
         self.start(now, child, out);
     }
 
@@ -222,6 +226,7 @@ impl Process {
             out.push(Action::TakeOver { child: next, process: self.id });
             return self.ask_to_stop(out);
         }
+        self.restarted = self.restarted.saturating_add(1);
         self.begin(now, next, out);
         out.push(Action::TakeOver { child: next, process: self.id });
     }
@@ -313,6 +318,8 @@ impl Process {
                 if let (State::Exited, Some(limit)) = (self.state, self.config.startlimit) {
                     self.comebacks.add(now.mono, limit);
                 }
+                // Another attempt after a failed one is no restart.
+                self.restarted = self.restarted.saturating_add(u32::from(self.state == State::Exited));
                 self.start(now, next_child, out);
             }
             State::Backoff | State::Exited => {}

@@ -30,6 +30,7 @@ impl Process {
             due: self.deadline.map_or(Due::Never, Due::At),
             asked: self.asked && self.state == State::Stopping,
             restarts: self.comebacks.times(),
+            restarted: self.restarted,
             end: self.end_number,
         }
     }
@@ -47,6 +48,7 @@ impl Process {
         // Older builds wrote down what was shown only.
         self.last = memory.last.or(memory.exit);
         self.comebacks = Comebacks::recalled(memory.restarts.clone());
+        self.restarted = memory.restarted;
         match self.child {
             Some(_) => self.recall_alive(now, &memory, out),
             None => self.recall_down(now, memory),

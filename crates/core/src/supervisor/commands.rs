@@ -435,6 +435,7 @@ fn info(now: Now, process: &Process) -> ProcessInfo {
         now: now.wall,
         spawnerr: process.spawnerr.clone(),
         exit: process.exit,
+        restarts: process.restarted,
         stdout_logfile: process.logs.stdout.clone(),
         stderr_logfile: process.logs.stderr.clone(),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provost_core::{ChildId, Due, Ending, ExitStatus, Input, Memory, Mono, Now, State, Wall};
+use provost_core::{ChildId, Command, Due, Ending, ExitStatus, Input, Memory, Mono, Now, Reply, State, Wall};
 
 use crate::common::{self, Table, config};
 use crate::{MOMENT, SECOND, running, start, stop};
@@ -260,6 +260,33 @@ fn restarts_that_startlimit_counts_are_counted_over_the_death_of_a_brain() {
     third.exits(child, 1);
     let told = third.story();
     assert_eq!(told[1..], ["a: EXITED -> FATAL", "a restarted too often"], "{told:?}");
+}
+
+#[test]
+fn how_often_a_program_came_back_is_known_to_the_next_brain_and_forgotten_when_a_person_starts_it() {
+    let options = "startsecs=0\nautorestart=true";
+    let restarts = |table: &mut Table| {
+        let ask = table.ask(Command::ProcessInfo { name: "a".into() });
+        let Some(Reply::Info(info)) = table.reply(ask) else { panic!("no info") };
+        info.restarts
+    };
+    let mut table = Table::new(&format!("[program:a]\ncommand=/bin/a\n{options}"));
+    assert_eq!(restarts(&mut table), 0);
+    for pid in 10..13 {
+        until_wanted(&mut table);
+        let child = table.spawns(pid);
+        table.advance(2 * SECOND);
+        table.exits(child, 1);
+    }
+    until_wanted(&mut table);
+    assert_eq!(restarts(&mut table), 3);
+    let (child, started) = (table.spawns(13), table.now);
+    let mut next = dies(table, options, &[(child, 13, started)]);
+    assert_eq!(restarts(&mut next), 3);
+    next.ask(stop("a"));
+    next.exits(child, 0);
+    next.ask(start("a"));
+    assert_eq!(restarts(&mut next), 0);
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub(crate) struct Course {
     pub(crate) last: Option<ExitStatus>,
     lived: bool,
     restarts: Vec<Mono>,
+    /// How many of them since a person started it, over the deaths of brains.
+    restarted: u32,
     /// When it is to be tried again: not earlier and not later, whichever brain that falls to.
     promised: Option<Mono>,
     /// A new brain was told what it had been.
@@ -91,6 +93,7 @@ impl Course {
             last: None,
             lived: false,
             restarts: Vec::new(),
+            restarted: 0,
             promised: None,
             is_recalled: false,
             returns: false,
@@ -116,6 +119,7 @@ impl Course {
         (self.failures, self.last, self.ended) =
             (memory.backoff, memory.last, memory.stopped.map(|at| at.mono));
         self.restarts = memory.restarts.to_vec();
+        self.restarted = memory.restarted;
         self.state = match (memory.state, child) {
             // A wish that died with the brain is taken up like a failed attempt.
             (State::Starting | State::Running, None) => State::Backoff,
@@ -161,12 +165,16 @@ impl Course {
             (Cause::Hand, _) | (Cause::Autostart, State::Stopped) => {
                 self.failures = 0;
                 self.restarts.clear();
+                self.restarted = 0;
                 self.last = None;
                 self.kept_down = false;
             }
             // It was UNKNOWN for a person's signal, and nobody wanted it stopped.
-            (Cause::Heir(_), State::Stopped) => {}
-            (Cause::Heir(_) | Cause::None, State::Exited) => self.may_come_back(at, seen)?,
+            (Cause::Heir(_), State::Stopped) => self.restarted += 1,
+            (Cause::Heir(_) | Cause::None, State::Exited) => {
+                self.may_come_back(at, seen)?;
+                self.restarted += 1;
+            }
             (Cause::None, State::Backoff) => self.may_try_again(now, seen)?,
             _ => return Err(format!("was started from {:?}, and nobody asked", self.state)),
         }

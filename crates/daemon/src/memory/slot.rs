@@ -46,13 +46,28 @@ mod field {
     pub(super) const ASKED: u16 = 11;
     pub(super) const RESTARTS: u16 = 12;
     pub(super) const END: u16 = 13;
+    /// Absent where there were none.
+    pub(super) const RESTARTED: u16 = 14;
 }
 
 // --- writing ---
 
 /// All fields of a process.
 pub(super) fn fields(group: &str, name: &str, known: &Known) -> Vec<u8> {
-    let Known { state, backoff, exit, last, started, stopped, spawnerr, due, asked, restarts, end } = known;
+    let Known {
+        state,
+        backoff,
+        exit,
+        last,
+        started,
+        stopped,
+        spawnerr,
+        due,
+        asked,
+        restarts,
+        restarted,
+        end,
+    } = known;
     let mut out = Vec::with_capacity(512);
     let mut put = |number: u16, bytes: &[u8]| {
         let length = u32::try_from(bytes.len()).expect("texts of a configuration fit 32 bits");
@@ -87,6 +102,9 @@ pub(super) fn fields(group: &str, name: &str, known: &Known) -> Vec<u8> {
     }
     if !restarts.is_empty() {
         put(field::RESTARTS, &restarts.iter().flat_map(|at| at.0.to_le_bytes()).collect::<Vec<_>>());
+    }
+    if *restarted > 0 {
+        put(field::RESTARTED, &restarted.to_le_bytes());
     }
     if let Some(number) = end {
         put(field::END, &number.to_le_bytes());
@@ -192,6 +210,9 @@ fn process(mut fields: &[u8]) -> Result<Recalled, String> {
             field::ASKED => known.asked = true,
             field::RESTARTS => known.restarts = to_times(bytes).ok_or_else(wrong)?,
             field::END => known.end = Some(to_array(bytes).map(u64::from_le_bytes).ok_or_else(wrong)?),
+            field::RESTARTED => {
+                known.restarted = to_array(bytes).map(u32::from_le_bytes).ok_or_else(wrong)?;
+            }
             // Of a newer build, which says more than we know.
             _ => {}
         }

@@ -57,6 +57,7 @@ impl Course {
             && memory.backoff == self.failures
             && memory.last == self.last
             && *memory.restarts == *restarts
+            && memory.restarted == self.restarted
             && memory.stopped.map(|at| at.mono) == self.ended
             && self.started.is_none_or(|at| memory.started.is_some_and(|known| known.mono == at))
             && self.is_due(now, memory.due, all_stop)

@@ -24,7 +24,7 @@ fn what_changes_something_leaves_a_line_and_looking_leaves_none() {
     let line = daemon.wait_for_log_line("action=shutdown");
     assert!(line.contains("user=bob") && line.contains("result=\"denied, may not shutdown\""), "{line}");
     let wide = daemon.sandbox().file("wide.sock");
-    Door::unix(&wide).as_uid(2004).call(&Call::new("supervisor.startAllProcesses", &[]));
+    Door::unix(&wide).of_uid(2004).call(&Call::new("supervisor.startAllProcesses", &[]));
     let line = daemon.wait_for_log_line("user=dan");
     assert!(line.contains("from=unix:uid=2004,pid=") && line.contains("target=all"), "{line}");
     let log = fs::read_to_string(daemon.sandbox().file("main.log")).unwrap();

@@ -79,12 +79,12 @@ impl Door {
         Door { way: Way::Unix(path.to_owned()), authorization: None }
     }
 
-    pub(crate) fn as_uid(self, uid: u32) -> Door {
-        self.as_member(uid, uid)
+    pub(crate) fn of_uid(self, uid: u32) -> Door {
+        self.of_member(uid, uid)
     }
 
     /// With a group beside its own one.
-    pub(crate) fn as_member(self, uid: u32, group: u32) -> Door {
+    pub(crate) fn of_member(self, uid: u32, group: u32) -> Door {
         let Way::Unix(path) = self.way else { panic!("only at a socket file does the kernel say who comes") };
         Door { way: Way::UnixAs(path, uid, group), ..self }
     }

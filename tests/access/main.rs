@@ -191,7 +191,7 @@ fn every_user_does_by_every_door_what_it_may_and_nothing_else() {
         let doors = [
             Door::inet(port).with_password(user.name, &password),
             Door::unix(&wide).with_password(user.name, &password),
-            Door::unix(&wide).as_uid(user.uid),
+            Door::unix(&wide).of_uid(user.uid),
         ];
         let (calls, expected) = all_calls(user);
         for door in doors {
@@ -294,8 +294,8 @@ fn who_is_nobody_stays_outside() {
         inet.clone().with_password("nobody", ""),
         inet.clone().with_password("", ""),
         inet.with_token("ann's"),
-        Door::unix(&wide).as_uid(2999),
-        Door::unix(&wide).as_uid(2999).with_password("dan", "wrong"),
+        Door::unix(&wide).of_uid(2999),
+        Door::unix(&wide).of_uid(2999).with_password("dan", "wrong"),
     ] {
         for path in ["/RPC2", "/", "/logtail/job", "/mainlogtail", "/ok.html", "/nothing"] {
             assert_eq!(door.status(path), 401, "{path} {door:?}");
@@ -305,7 +305,7 @@ fn who_is_nobody_stays_outside() {
     assert!(Door::unix(&wide).call(&Call::new("supervisor.getState", &[])).contains("RUNNING"));
     // A group of the machine opens the door, too, and not only the first that a process has.
     let stop = Call::new("supervisor.stopProcess", &["job"]);
-    let gus = Door::unix(&wide).as_member(2998, 2990);
+    let gus = Door::unix(&wide).of_member(2998, 2990);
     assert_eq!(
         outcomes(&gus, &[stop, Call::new("supervisor.clearLog", &[])]),
         [Outcome::Passed, Outcome::Denied]

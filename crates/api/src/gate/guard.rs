@@ -1,0 +1,193 @@
+//! The guard: whether what somebody gave is what stands in the file, at a price for those who guess and for nobody else.
+//!
+//! In come the place that a request comes from, the name and the secret that it gives, and what is stored for that name; out comes a
+//! [`Verdict`]. Three things stand between a guesser and an answer:
+//!
+//! - What was found right is *remembered* for a while ([`remembered`]), and is right at once. Clients of XML-RPC send
+//!   their password with every request.
+//! - Everything else stands in the *lane* of its place ([`lanes`]), one behind the other, and each wrong guess makes the next one wait
+//!   longer, and its own answer, too. Whoever hangs up has left the lane, but his guess counts.
+//! - Slow hashes are run by the *hasher*, one at a time on a thread of its own ([`hasher`]), so that neither this
+//!   thread nor those that carry logs wait for them.
+//!
+//! A place is all that a guesser cannot change cheaply. Behind a proxy everybody has the same, and shares its lane; therefore
+//! what is remembered passes by. That is also what the guard cannot hide: whoever guesses from the very
+//! place of a client that is at work may try as fast as he connects whether he has that client's password.
+
+mod hasher;
+mod lanes;
+mod remembered;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use provost_secret::{Marks, Stored};
+use tokio::time::{Instant, sleep_until};
+
+use hasher::Hasher;
+use lanes::Lanes;
+use remembered::Remembered;
+
+/// What one lane belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    V4([u8; 4]),
+    /// The network of 64 bits, all of which one guesser has.
+    V6([u8; 8]),
+    /// Whoever came through a unix socket.
+    Uid(u32),
+}
+
+impl Place {
+    pub(crate) fn of(address: IpAddr) -> Place {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Place::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let mut network = [0; 8];
+                network.copy_from_slice(&address.octets()[..8]);
+                Place::V6(network)
+            }
+        }
+    }
+
+    /// For marks: what was right here says nothing elsewhere.
+    fn bytes(self) -> Vec<u8> {
+        match self {
+            Place::V4(bytes) => bytes.into(),
+            Place::V6(bytes) => bytes.into(),
+            Place::Uid(uid) => [b"uid", &uid.to_le_bytes()[..]].concat(),
+        }
+    }
+}
+
+/// What a request says of who is asking.
+#[derive(Clone, Copy)]
+pub(crate) struct Claim<'a> {
+    /// Empty, where a token speaks for itself.
+    pub(crate) name: &'a [u8],
+    pub(crate) secret: &'a [u8],
+}
+
+impl std::fmt::Debug for Claim<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claim").field("name", &String::from_utf8_lossy(self.name)).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is this one of what is stored.
+    Right(usize),
+    /// And the time for it has been paid.
+    Wrong,
+    /// Too many others wait. It is not known whether this one is right.
+    Later(Duration),
+}
+
+/// Wrong passwords, as they are told to whoever reads the main log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Guesses {
+    /// The name that the last one gave.
+    pub(crate) name: Vec<u8>,
+    /// How many there were from this place, since it was quiet for a while.
+    pub(crate) count: u32,
+}
+
+/// When the hasher is so far behind, its next place is free after about this long.
+const HASHER_BUSY: Duration = Duration::from_secs(2);
+
+pub(crate) struct Guard {
+    marks: Marks,
+    remembered: Mutex<Remembered>,
+    lanes: Arc<Lanes>,
+    hasher: Hasher,
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// `tidy` gives memory back to the system.
+    pub(crate) fn new(tidy: fn()) -> std::io::Result<Guard> {
+        Ok(Guard {
+            marks: Marks::new()?,
+            remembered: Mutex::new(Remembered::default()),
+            lanes: Arc::default(),
+            hasher: Hasher::new(tidy),
+        })
+    }
+
+    /// Finds out whether the secret is one of `stored`. Of a name that nobody has, nothing is stored; `decoy` is then verified
+    /// instead, and is never right, so that the time tells nothing. `told` hears of guesses that are worth a line.
+    pub(crate) async fn judge(
+        &self,
+        place: Place,
+        claim: Claim<'_>,
+        stored: &[Arc<Stored>],
+        decoy: Option<&Arc<Stored>>,
+        told: impl FnOnce(Guesses),
+    ) -> Verdict {
+        let who = [&place.bytes(), claim.name].concat();
+        let marks: Vec<_> = stored.iter().map(|one| self.marks.mark(&who, claim.secret, one)).collect();
+        if let Some(which) = marks.iter().position(|mark| self.remembered().recognise(mark, Instant::now())) {
+            return Verdict::Right(which);
+        }
+        let ticket = match Lanes::enter(&self.lanes, place) {
+            Ok(ticket) => ticket,
+            Err(full) => return Verdict::Later(full.wait),
+        };
+        let turn = ticket.turn().await;
+        let Some(right) = self.verify(claim.secret, stored, decoy).await else {
+            turn.withdraw();
+            return Verdict::Later(HASHER_BUSY);
+        };
+        if let Some(which) = right {
+            turn.withdraw();
+            self.remembered().remember(marks[which], Instant::now());
+            return Verdict::Right(which);
+        }
+        if let Some(count) = turn.worth_a_line() {
+            told(Guesses { name: claim.name.to_vec(), count });
+        }
+        sleep_until(turn.over()).await;
+        Verdict::Wrong
+    }
+
+    /// `None`: there is no room for one more slow hash.
+    async fn verify(
+        &self,
+        secret: &[u8],
+        stored: &[Arc<Stored>],
+        decoy: Option<&Arc<Stored>>,
+    ) -> Option<Option<usize>> {
+        if let Some(which) = stored.iter().position(|one| one.is_quick() && one.verify(secret)) {
+            return Some(Some(which));
+        }
+        let slow =
+            |(which, one): (usize, &Arc<Stored>)| (!one.is_quick()).then(|| (Some(which), Arc::clone(one)));
+        let mut slow: Vec<_> = stored.iter().enumerate().filter_map(slow).collect();
+        if stored.is_empty() {
+            slow.extend(decoy.filter(|one| !one.is_quick()).map(|one| (None, Arc::clone(one))));
+        }
+        if slow.is_empty() {
+            return Some(None);
+        }
+        self.hasher.verify(slow, secret).await
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        lock(&self.remembered)
+    }
+}
+
+/// What is behind a lock here is whole at any time, whoever panics.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

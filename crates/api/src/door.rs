@@ -1,8 +1,10 @@
 //! From one HTTP request to one response: authentication first, then the path (SPEC 6.1).
 
+use std::time::Duration;
+
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 
 use crate::answer::{Answer, error, whole};
@@ -18,8 +20,10 @@ const MAX_BODY: usize = 4 << 20;
 
 pub(crate) async fn answer(request: Request<Incoming>, shared: &Shared, client: &Client) -> Response<Answer> {
     let header = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    let caller = match admit(&shared.access(), &client.section, &client.peer, header) {
+    let (access, door) = (shared.access(), (&*client.section, &client.peer));
+    let caller = match admit(&access, &shared.guard, &*shared.inbox, door, header).await {
         Ok(caller) => caller,
+        Err(Refusal::Later(wait)) => return later(wait),
         Err(Refusal::Malformed) => return error(StatusCode::BAD_REQUEST),
         Err(Refusal::Unauthorized) => return unauthorized(),
     };
@@ -53,6 +57,15 @@ async fn xml_rpc(request: Request<Incoming>, session: Session<'_>) -> Response<A
         Ok(xml) => whole(StatusCode::OK, "text/xml", xml),
         Err(_) => error(StatusCode::BAD_REQUEST),
     }
+}
+
+/// Not looked at: too many wrong passwords from the same place wait for their answers.
+fn later(wait: Duration) -> Response<Answer> {
+    let mut response = error(StatusCode::TOO_MANY_REQUESTS);
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn unauthorized() -> Response<Answer> {

@@ -66,7 +66,7 @@ impl Api {
             .enable_time()
             .max_blocking_threads(2)
             .build()?;
-        let shared = Arc::new(Shared::new(facts, access, inbox));
+        let shared = Arc::new(Shared::new(facts, access, inbox)?);
         let herald = Herald(Arc::clone(&shared));
         let (phase, watched) = watch::channel(Phase::Serve);
         let thread = std::thread::Builder::new()

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::gate::Access;
+use crate::gate::{Access, Guard};
 use crate::inbox::Inbox;
 
 /// How a log is opened, which takes knowledge of directories that is not ours.
@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) inbox: Box<dyn Inbox>,
     /// Replaced as a whole when the configuration is read anew.
     access: Mutex<Arc<Access>>,
+    pub(crate) guard: Guard,
     /// Counts changes of processes, for those who show them.
     pub(crate) changes: watch::Sender<u64>,
     bloated: AtomicBool,
@@ -54,9 +55,11 @@ pub(crate) struct Shared {
 const LARGE: usize = 128 * 1024;
 
 impl Shared {
-    pub(crate) fn new(facts: Facts, access: Access, inbox: Box<dyn Inbox>) -> Shared {
+    pub(crate) fn new(facts: Facts, access: Access, inbox: Box<dyn Inbox>) -> io::Result<Shared> {
         let access = Mutex::new(Arc::new(access));
-        Shared { facts, inbox, access, changes: watch::Sender::new(0), bloated: AtomicBool::new(false) }
+        let guard = Guard::new(facts.tidy)?;
+        let (changes, bloated) = (watch::Sender::new(0), AtomicBool::new(false));
+        Ok(Shared { facts, inbox, access, guard, changes, bloated })
     }
 
     /// Who may come in now.

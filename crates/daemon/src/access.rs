@@ -7,11 +7,8 @@ use rustix::process::geteuid;
 /// What is in force from now on. Servers that do not run are harmless in it; one that runs and is not in it lets nobody in but
 /// those who prove who they are.
 pub(crate) fn of(config: &Config) -> Access {
-    Access {
-        accounts: config.users.clone(),
-        doors: config.servers.iter().map(|server| (server.section.clone(), rules(server))).collect(),
-        uid: geteuid().as_raw(),
-    }
+    let doors = config.servers.iter().map(|server| (server.section.clone(), rules(server))).collect();
+    Access::new(config.users.clone(), doors, geteuid().as_raw())
 }
 
 fn rules(server: &Server) -> DoorRules {

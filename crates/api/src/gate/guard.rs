@@ -16,17 +16,19 @@
 
 mod hasher;
 mod lanes;
+mod lines;
 mod remembered;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use provost_secret::{Marks, Stored};
+use provost_secret::{Mark, Marks, Stored};
 use tokio::time::{Instant, sleep_until};
 
 use hasher::Hasher;
 use lanes::Lanes;
+use lines::Lines;
 use remembered::Remembered;
 
 /// What one lane belongs to.
@@ -85,14 +87,35 @@ pub(crate) enum Verdict {
     Later(Duration),
 }
 
-/// Wrong passwords, as they are told to whoever reads the main log.
+/// A wrong password, as it is told to whoever reads the main log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Guesses {
     /// The name that the last one gave.
     pub(crate) name: Vec<u8>,
     /// How many there were from this place, since it was quiet for a while.
     pub(crate) count: u32,
+    /// How many such lines have been left out lately.
+    pub(crate) untold: u32,
 }
+
+impl Guesses {
+    /// The name is a stranger's text: in quotes, escaped, and not more of it than anybody would read.
+    pub(crate) fn line(&self, from: impl std::fmt::Display) -> String {
+        let name: String = String::from_utf8_lossy(&self.name).chars().take(LONGEST_NAME).collect();
+        let what =
+            if self.name.is_empty() { "token".to_owned() } else { format!("password for user {name:?}") };
+        let mut line = format!("wrong {what} from {from}");
+        if self.count > 1 {
+            line += &format!("; it is the {}th from that address", self.count);
+        }
+        if self.untold > 0 {
+            line += &format!("; {} more lines like this were left out", self.untold);
+        }
+        line
+    }
+}
+
+const LONGEST_NAME: usize = 64;
 
 /// When the hasher is so far behind, its next place is free after about this long.
 const HASHER_BUSY: Duration = Duration::from_secs(2);
@@ -101,6 +124,7 @@ pub(crate) struct Guard {
     marks: Marks,
     remembered: Mutex<Remembered>,
     lanes: Arc<Lanes>,
+    lines: Mutex<Lines>,
     hasher: Hasher,
 }
 
@@ -117,25 +141,34 @@ impl Guard {
             marks: Marks::new()?,
             remembered: Mutex::new(Remembered::default()),
             lanes: Arc::default(),
+            lines: Mutex::new(Lines::new(Instant::now())),
             hasher: Hasher::new(tidy),
         })
     }
 
     /// Finds out whether the secret is one of `stored`. Of a name that nobody has, nothing is stored; `decoy` is then verified
-    /// instead, and is never right, so that the time tells nothing. `told` hears of guesses that are worth a line.
+    /// instead, and is never right, so that the time tells nothing. `told` hears of guesses that are worth a line. Those who
+    /// come from no place need not guess.
     pub(crate) async fn judge(
         &self,
-        place: Place,
+        place: Option<Place>,
         claim: Claim<'_>,
         stored: &[Arc<Stored>],
         decoy: Option<&Arc<Stored>>,
         told: impl FnOnce(Guesses),
     ) -> Verdict {
-        let who = [&place.bytes(), claim.name].concat();
+        let who = [&place.map_or_else(Vec::new, Place::bytes), claim.name].concat();
         let marks: Vec<_> = stored.iter().map(|one| self.marks.mark(&who, claim.secret, one)).collect();
         if let Some(which) = marks.iter().position(|mark| self.remembered().recognise(mark, Instant::now())) {
             return Verdict::Right(which);
         }
+        let Some(place) = place else {
+            return match self.verify(claim.secret, stored, decoy).await {
+                Some(Some(which)) => self.right(which, marks[which]),
+                Some(None) => Verdict::Wrong,
+                None => Verdict::Later(HASHER_BUSY),
+            };
+        };
         let ticket = match Lanes::enter(&self.lanes, place) {
             Ok(ticket) => ticket,
             Err(full) => return Verdict::Later(full.wait),
@@ -147,14 +180,20 @@ impl Guard {
         };
         if let Some(which) = right {
             turn.withdraw();
-            self.remembered().remember(marks[which], Instant::now());
-            return Verdict::Right(which);
+            return self.right(which, marks[which]);
         }
-        if let Some(count) = turn.worth_a_line() {
-            told(Guesses { name: claim.name.to_vec(), count });
+        let line =
+            turn.worth_a_line().and_then(|count| Some((count, lock(&self.lines).one_more(Instant::now())?)));
+        if let Some((count, untold)) = line {
+            told(Guesses { name: claim.name.to_vec(), count, untold });
         }
         sleep_until(turn.over()).await;
         Verdict::Wrong
+    }
+
+    fn right(&self, which: usize, mark: Mark) -> Verdict {
+        self.remembered().remember(mark, Instant::now());
+        Verdict::Right(which)
     }
 
     /// `None`: there is no room for one more slow hash.

@@ -1,8 +1,10 @@
-//! The gate: who is asking (`users.rs`), and whether they may. The only place where rights are looked at.
+//! The gate: who is asking (`users.rs`, and `guard.rs` whether that is true), and whether they may. The only place where rights are looked at.
 //!
 //! Every [`Command`] passes [`check`], which matches all of them: a new command does not compile until it is decided who may
 //! give it. What comes out reaches no further than the caller does.
 
+mod guard;
+mod secrets;
 mod users;
 
 use std::fmt;
@@ -12,6 +14,7 @@ use provost_core::{Command, Fault, Permission, Programs, Reply, Rights, Target};
 
 use crate::inbox::By;
 
+pub(crate) use guard::Guard;
 pub use users::{Access, Credentials, DoorRules};
 pub(crate) use users::{Refusal, admit};
 

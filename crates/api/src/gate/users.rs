@@ -6,15 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use provost_core::{Account, Programs, Rights};
-use sha1::{Digest, Sha1};
-use subtle::ConstantTimeEq;
 
 use super::Caller;
-use crate::inbox::By;
+use super::guard::{Guard, Guesses, Place, Verdict};
+use super::secrets::{Secrets, Whose};
+use crate::inbox::{By, Inbox, Report};
 use crate::peer::{End, Peer};
 
 /// Everybody there is, and the rules of every door.
@@ -25,6 +26,19 @@ pub struct Access {
     pub doors: BTreeMap<String, DoorRules>,
     /// The account that the daemon runs as. It, and root, may do everything through a socket file that does not ask.
     pub uid: u32,
+    secrets: Secrets,
+}
+
+impl Access {
+    pub fn new(accounts: Vec<Account>, doors: BTreeMap<String, DoorRules>, uid: u32) -> Access {
+        let secrets = Secrets::of(&accounts, &doors);
+        Access { accounts, doors, uid, secrets }
+    }
+
+    /// What is written as a password or a token and is none, so that nobody comes in by it: `[user:jo] password: the hash asks for …`.
+    pub fn unfit(&self) -> &[String] {
+        self.secrets.unfit()
+    }
 }
 
 /// What a server's own section says.
@@ -59,6 +73,8 @@ pub(crate) enum Refusal {
     Unauthorized,
     /// 400: an `Authorization` header that is not even one.
     Malformed,
+    /// 429: so many are ahead that this one has not been looked at.
+    Later(Duration),
 }
 
 /// What an `Authorization` header claims.
@@ -68,20 +84,22 @@ enum Claim {
     Token(Vec<u8>),
 }
 
-/// Lets somebody in by this door, or not.
-pub(crate) fn admit(
+/// Lets somebody in by this door, or not. May take its time, if that is a wrong password.
+pub(crate) async fn admit(
     access: &Access,
-    door: &str,
-    peer: &Peer,
+    guard: &Guard,
+    inbox: &dyn Inbox,
+    (door, peer): (&str, &Peer),
     header: Option<&[u8]>,
 ) -> Result<Caller, Refusal> {
-    let entrance = Entrance::new(access, door, peer);
+    let entrance = Entrance { access, rules: access.doors.get(door), door, peer };
     // Where nobody is asked, nobody's header is read, as with Supervisor.
     if entrance.asks_nobody() {
         return Ok(entrance.anyone());
     }
-    let claimed = match header {
-        Some(header) => claim(header).and_then(|claim| entrance.claimed(&claim)),
+    let claimed = match header.map(claim) {
+        Some(Ok(claim)) => entrance.claimed(guard, inbox, &claim).await,
+        Some(Err(refusal)) => Err(refusal),
         None => Err(Refusal::Unauthorized),
     };
     claimed.or_else(|refusal| entrance.recognised().ok_or(refusal))
@@ -96,10 +114,6 @@ struct Entrance<'a> {
 }
 
 impl<'a> Entrance<'a> {
-    fn new(access: &'a Access, door: &'a str, peer: &'a Peer) -> Entrance<'a> {
-        Entrance { access, rules: access.doors.get(door), door, peer }
-    }
-
     fn own(&self) -> Option<&'a Credentials> {
         self.rules.and_then(|rules| rules.own.as_ref())
     }
@@ -112,31 +126,39 @@ impl<'a> Entrance<'a> {
         rules.open || (unguarded && self.peer.is_local())
     }
 
-    fn claimed(&self, claim: &Claim) -> Result<Caller, Refusal> {
-        let caller = match claim {
-            Claim::Password { user, password } => self.by_password(user, password),
-            Claim::Token(token) => self.by_token(token),
-        };
-        caller.ok_or(Refusal::Unauthorized)
-    }
-
-    fn by_password(&self, user: &[u8], password: &[u8]) -> Option<Caller> {
-        if let Some(own) = self.own() {
-            // Both comparisons are always made, so the time does not tell which one failed.
-            let right_user = user.ct_eq(own.username.as_bytes());
-            if bool::from(right_user & fits(&own.password, password)) {
-                return Some(self.admin(Some(own.username.clone())));
+    async fn claimed(&self, guard: &Guard, inbox: &dyn Inbox, claim: &Claim) -> Result<Caller, Refusal> {
+        let secrets = &self.access.secrets;
+        let (name, given, candidates, decoy) = match claim {
+            Claim::Password { user, password } => {
+                let own = self.own().is_some_and(|own| own.username.as_bytes() == user);
+                let account = self.access.accounts.iter().position(|account| account.name.as_bytes() == user);
+                (&user[..], password, secrets.of_name(self.door, own, account), secrets.decoy())
             }
+            Claim::Token(token) => (&b""[..], token, secrets.tokens(), None),
+        };
+        let (stored, whose): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
+        let told = |guesses: Guesses| inbox.report(Report::Warning(guesses.line(self.peer)));
+        let claim = super::guard::Claim { name, secret: given };
+        match guard.judge(self.place(), claim, &stored, decoy, told).await {
+            Verdict::Right(which) => Ok(match whose[which] {
+                Whose::Door => self.admin(self.own().map(|own| own.username.clone())),
+                Whose::Account(at) => self.user(&self.access.accounts[at]),
+            }),
+            Verdict::Wrong => Err(Refusal::Unauthorized),
+            Verdict::Later(wait) => Err(Refusal::Later(wait)),
         }
-        let account = self.access.accounts.iter().find(|account| account.name.as_bytes() == user)?;
-        let secrets = account.password.iter().chain(&account.tokens);
-        let fitting = secrets.filter(|stored| bool::from(fits(stored, password))).count();
-        (fitting > 0).then(|| self.user(account))
     }
 
-    fn by_token(&self, token: &[u8]) -> Option<Caller> {
-        let has = |account: &&Account| account.tokens.iter().any(|stored| bool::from(fits(stored, token)));
-        self.access.accounts.iter().find(has).map(|account| self.user(account))
+    /// Where guesses from here are counted. Not those of root, nor our own: they could read what is in our memory, and come in anyway.
+    fn place(&self) -> Option<Place> {
+        match &self.peer.end {
+            End::Inet(address) => Some(Place::of(address.ip())),
+            End::Unix { uid, .. } => Some(Place::Uid(*uid)).filter(|_| !self.is_ours(*uid)),
+        }
+    }
+
+    fn is_ours(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.access.uid
     }
 
     /// Somebody who need not say who it is: the system has said it.
@@ -152,8 +174,7 @@ impl<'a> Entrance<'a> {
         if let Some(account) = by_user.or_else(by_group) {
             return Some(self.user(account));
         }
-        let ours = *uid == 0 || *uid == self.access.uid;
-        (ours && self.rules.is_some() && self.own().is_none()).then(|| self.anyone())
+        (self.is_ours(*uid) && self.rules.is_some() && self.own().is_none()).then(|| self.anyone())
     }
 
     fn user(&self, account: &Account) -> Caller {
@@ -193,17 +214,6 @@ fn claim(header: &[u8]) -> Result<Claim, Refusal> {
     Ok(Claim::Password { user, password })
 }
 
-fn fits(stored: &str, given: &[u8]) -> subtle::Choice {
-    match stored.strip_prefix("{SHA}") {
-        Some(hex) => hex_sha1(given).as_bytes().ct_eq(hex.as_bytes()),
-        None => given.ct_eq(stored.as_bytes()),
-    }
-}
-
-fn hex_sha1(bytes: &[u8]) -> String {
-    Sha1::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,7 +228,7 @@ mod tests {
     fn access(own: Option<&str>, accounts: Vec<Account>) -> Access {
         let own = own.map(|password| Credentials { username: "admin".into(), password: password.into() });
         let rules = DoorRules { own, ..DoorRules::default() };
-        Access { accounts, doors: [(DOOR.to_owned(), rules)].into(), uid: 1000 }
+        Access::new(accounts, [(DOOR.to_owned(), rules)].into(), 1000)
     }
 
     fn account(name: &str) -> Account {
@@ -241,9 +251,25 @@ mod tests {
         Peer::new(End::Unix { uid, groups: groups.to_vec(), pid: 1 })
     }
 
+    /// Nobody hears of what is reported.
+    struct Deaf;
+
+    impl Inbox for Deaf {
+        fn ask(&self, _: crate::Asked, _: crate::Asker) -> Result<(), crate::Busy> {
+            Err(crate::Busy)
+        }
+
+        fn report(&self, _: Report) {}
+    }
+
     /// Who came in: a name, "-" for somebody unnamed, and whether that is somebody who may do everything.
     fn who(access: &Access, peer: &Peer, header: Option<&[u8]>) -> Result<(String, bool), Refusal> {
-        admit(access, DOOR, peer, header)
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let guard = Guard::new(|| {}).unwrap();
+        let admitted = admit(access, &guard, &Deaf, (DOOR, peer), header);
+        runtime
+            .unwrap()
+            .block_on(admitted)
             .map(|caller| (caller.by.user.clone().unwrap_or("-".into()), caller.rights == Rights::ALL))
     }
 

@@ -26,7 +26,7 @@ fn claim(secret: &str) -> Claim<'_> {
 
 /// Asks as somebody whose password is `right`.
 async fn ask(guard: &Guard, place: Place, secret: &str) -> Verdict {
-    guard.judge(place, claim(secret), &stored("right"), None, |_| {}).await
+    guard.judge(Some(place), claim(secret), &stored("right"), None, |_| {}).await
 }
 
 /// With how long the answer took.
@@ -115,10 +115,10 @@ async fn what_was_right_passes_by_all_that_is_wrong() {
     // Not remembered are: another name, another place, another entry of the same password.
     let other_name = Claim { name: b"jon", secret: b"right" };
     let same_entry = stored("right");
-    let asked = guard.judge(HERE, other_name, &same_entry, None, |_| {});
+    let asked = guard.judge(Some(HERE), other_name, &same_entry, None, |_| {});
     assert!(timeout(Duration::from_millis(1), asked).await.is_err());
     let other_entry = stored("{SHA256}27042f4e6eaca7d0b2a7ee4026df2ecfa51d3339e6d122aa099118ecd8563bad");
-    let asked = guard.judge(HERE, claim("right"), &other_entry, None, |_| {});
+    let asked = guard.judge(Some(HERE), claim("right"), &other_entry, None, |_| {});
     assert!(timeout(Duration::from_millis(1), asked).await.is_err());
     guesser.abort();
 }
@@ -127,7 +127,7 @@ async fn what_was_right_passes_by_all_that_is_wrong() {
 async fn slow_hashes_are_run_once_and_then_remembered() {
     let guard = guard();
     let entries = stored(BCRYPT);
-    let judge = |secret: &'static str| guard.judge(HERE, claim(secret), &entries, None, |_| {});
+    let judge = |secret: &'static str| guard.judge(Some(HERE), claim(secret), &entries, None, |_| {});
     assert_eq!(judge("correct horse").await, Verdict::Right(0));
     let runs = guard.hasher.runs();
     for _ in 0..100 {
@@ -144,10 +144,10 @@ async fn slow_hashes_are_run_once_and_then_remembered() {
 async fn a_name_that_nobody_has_costs_a_hash_and_is_never_right() {
     let guard = guard();
     let decoy = &stored(BCRYPT)[0];
-    let verdict = guard.judge(HERE, claim("correct horse"), &[], Some(decoy), |_| {}).await;
+    let verdict = guard.judge(Some(HERE), claim("correct horse"), &[], Some(decoy), |_| {}).await;
     assert_eq!((verdict, guard.hasher.runs()), (Verdict::Wrong, 1));
     // One that somebody has costs its own.
-    guard.judge(HERE, claim("correct horse"), &stored("right"), Some(decoy), |_| {}).await;
+    guard.judge(Some(HERE), claim("correct horse"), &stored("right"), Some(decoy), |_| {}).await;
     assert_eq!(guard.hasher.runs(), 1);
 }
 
@@ -156,7 +156,10 @@ async fn of_several_entries_it_says_which_one_is_right() {
     let guard = guard();
     let entries: Vec<_> = [BCRYPT, "one", "other"].into_iter().flat_map(stored).collect();
     for (secret, which) in [("other", 2), ("correct horse", 0), ("one", 1), ("other", 2)] {
-        assert_eq!(guard.judge(HERE, claim(secret), &entries, None, |_| {}).await, Verdict::Right(which));
+        assert_eq!(
+            guard.judge(Some(HERE), claim(secret), &entries, None, |_| {}).await,
+            Verdict::Right(which)
+        );
     }
 }
 
@@ -166,7 +169,9 @@ async fn a_hasher_without_room_costs_nobody_anything() {
     let slow = |n: u8| {
         let guard = Arc::clone(&guard);
         async move {
-            guard.judge(Place::V4([10, 0, 0, n]), claim("correct horse"), &stored(BCRYPT), None, |_| {}).await
+            guard
+                .judge(Some(Place::V4([10, 0, 0, n])), claim("correct horse"), &stored(BCRYPT), None, |_| {})
+                .await
         }
     };
     let mut asked: Vec<_> = (0..hasher::MOST_JOBS).map(|n| tokio::spawn(slow(n as u8))).collect();
@@ -193,9 +198,34 @@ async fn the_log_grows_by_few_lines() {
             lines.fetch_add(1, Ordering::Relaxed);
             last.store(guesses.count, Ordering::Relaxed);
         };
-        guard.judge(HERE, claim("wrong"), &stored("right"), None, told).await;
+        guard.judge(Some(HERE), claim("wrong"), &stored("right"), None, told).await;
     }
     assert_eq!((lines.into_inner(), last.into_inner()), (10, 512));
+}
+
+#[test]
+fn a_line_holds_nothing_that_could_end_it() {
+    let mut guesses = Guesses { name: b"jo".into(), count: 1, untold: 0 };
+    assert_eq!(guesses.line("10.0.0.1:5"), "wrong password for user \"jo\" from 10.0.0.1:5");
+    guesses = Guesses { name: format!("a\n\u{1b}[2J\"{}", "x".repeat(100_000)).into(), count: 8, untold: 3 };
+    let line = guesses.line("10.0.0.1:5");
+    assert!(!line.contains(['\n', '\u{1b}']) && line.len() < 250, "{line}");
+    assert!(
+        line.ends_with("; it is the 8th from that address; 3 more lines like this were left out"),
+        "{line}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_needs_not_guess_is_not_kept_waiting() {
+    let guard = guard();
+    let began = Instant::now();
+    for _ in 0..100 {
+        let told = |_| panic!("this is told");
+        assert_eq!(guard.judge(None, claim("wrong"), &stored("right"), None, told).await, Verdict::Wrong);
+    }
+    assert_eq!(guard.judge(None, claim("right"), &stored("right"), None, |_| {}).await, Verdict::Right(0));
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
 #[test]

@@ -1,0 +1,215 @@
+//! `/events`: what changes, told to a page that is open, as server-sent events.
+//!
+//! In: the loop's word that something has changed (`Shared::changes`). Out: the rows that have changed, as the page has them
+//! (`event: row`), or the word that the page should be fetched anew (`event: page`): other programs than before, or a page that was made
+//! before what it would miss. Each client is told at its own pace, seldom if there are many, and a slow one misses what is
+//! between; nothing is queued. A page says by its version up to where it knows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper::body::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use provost_core::{Command, ProcessInfo, Reply, Wall};
+use tokio::sync::mpsc;
+
+use super::html::Html;
+use super::status::{self, Filter, May};
+use crate::answer::{Answer, error};
+use crate::gate::Caller;
+use crate::session::Session;
+use crate::shared::Shared;
+
+/// One client is told this often at most; of many each this often times a quarter of their number.
+const PACE: Duration = Duration::from_millis(250);
+/// A proxy takes a connection on which nothing is said for dead.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Further pages do without, and fetch themselves anew now and then.
+const MOST: usize = 64;
+
+/// How many pages listen.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners(AtomicUsize);
+
+/// One of them, until it is dropped.
+struct Listener(Arc<Shared>);
+
+impl Listener {
+    fn admit(shared: &Arc<Shared>) -> Option<Listener> {
+        let count = &shared.listeners.0;
+        let admitted = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < MOST).then_some(n + 1));
+        admitted.is_ok().then(|| Listener(Arc::clone(shared)))
+    }
+
+    fn pace(&self) -> Duration {
+        let many = self.0.listeners.0.load(Ordering::Relaxed).div_ceil(4);
+        PACE * u32::try_from(many).unwrap_or(1).max(1)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.listeners.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a page knows: which brain made it, and after how many changes.
+pub(super) fn version(shared: &Shared) -> String {
+    at_version(*shared.changes.borrow())
+}
+
+fn at_version(change: u64) -> String {
+    format!("{}-{change}", std::process::id())
+}
+
+/// The stream for a page of this version.
+pub(super) fn answer(shared: &Arc<Shared>, caller: Caller, may: May, known: &str) -> Response<Answer> {
+    let Some(listener) = Listener::admit(shared) else { return error(StatusCode::SERVICE_UNAVAILABLE) };
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(tell(listener, caller, may, known.to_owned(), sender));
+    let mut response = Response::new(Answer::Growing(receiver));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+/// Tells one page, until it is closed or the daemon ends.
+async fn tell(listener: Listener, caller: Caller, may: May, known: String, page: mpsc::Sender<Bytes>) {
+    let shared = Arc::clone(&listener.0);
+    let mut changes = shared.changes.clone();
+    let mut before: Option<Vec<ProcessInfo>> = None;
+    let mut seen = *changes.borrow_and_update();
+    if page.send(Bytes::from_static(b"retry: 2000\n\n")).await.is_err() {
+        return;
+    }
+    let mut is_behind = known != at_version(seen);
+    loop {
+        let Some(infos) = look(&shared, &caller).await else { return };
+        let said = match &before {
+            None if is_behind => fetch_anew(seen),
+            None => String::new(),
+            Some(before) => difference(before, &infos, may, seen),
+        };
+        is_behind = false;
+        before = Some(infos);
+        if !said.is_empty() && page.send(said.into()).await.is_err() {
+            return;
+        }
+        let pace = tokio::time::sleep(listener.pace());
+        loop {
+            tokio::select! {
+                () = page.closed() => return,
+                changed = changes.changed() => match changed {
+                    Ok(()) => break,
+                    // The loop has ended.
+                    Err(_) => return,
+                },
+                () = tokio::time::sleep(HEARTBEAT) => {
+                    if page.send(Bytes::from_static(b":\n\n")).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+        pace.await;
+        seen = *changes.borrow_and_update();
+    }
+}
+
+/// All that the caller may see, without the time, which always changes.
+async fn look(shared: &Shared, caller: &Caller) -> Option<Vec<ProcessInfo>> {
+    match (Session { shared, caller }).ask(Command::AllProcessInfo).await {
+        Ok(Reply::Infos(infos)) => Some(infos),
+        _ => None,
+    }
+}
+
+fn fetch_anew(change: u64) -> String {
+    format!("id: {0}\nevent: page\ndata: {0}\n\n", at_version(change))
+}
+
+/// Events for what is different now.
+fn difference(before: &[ProcessInfo], now: &[ProcessInfo], may: May, change: u64) -> String {
+    let names = |all: &[ProcessInfo]| -> BTreeSet<_> {
+        all.iter().map(|p| (Arc::clone(&p.group), Arc::clone(&p.name))).collect()
+    };
+    if before.len() != now.len() || names(before) != names(now) {
+        return fetch_anew(change);
+    }
+    let timeless = |p: &ProcessInfo| ProcessInfo { now: Wall(0), ..p.clone() };
+    let mut said = String::new();
+    for (_, new) in before.iter().zip(now).filter(|(old, new)| timeless(old) != timeless(new)) {
+        let mut row = Html::default();
+        status::row(&mut row, new, may, &Filter::default());
+        said += &format!("id: {}\nevent: row\n", at_version(change));
+        // A line of data each; what is put together again is the same.
+        for line in row.into_string().trim_end().split('\n') {
+            said += &format!("data: {line}\n");
+        }
+        said += "\n";
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use provost_core::State;
+
+    fn process(name: &str, state: State) -> ProcessInfo {
+        ProcessInfo {
+            name: name.into(),
+            group: "g".into(),
+            state,
+            pid: None,
+            start: None,
+            stop: None,
+            now: Wall(7),
+            spawnerr: None,
+            exit: None,
+            restarts: 0,
+            stdout_logfile: None,
+            stderr_logfile: None,
+        }
+    }
+
+    #[test]
+    fn only_what_has_changed_is_told_and_time_is_no_change() {
+        let before = [process("a", State::Stopped), process("b", State::Stopped)];
+        let later = [ProcessInfo { now: Wall(9), ..process("a", State::Stopped) }, process("b", State::Starting)];
+        let said = difference(&before, &later, May::default(), 4);
+        assert_eq!(said.matches("event: row").count(), 1, "{said}");
+        assert!(said.contains("data-name=\"g%3Ab\"") && said.contains("starting"), "{said}");
+        assert!(said.starts_with(&format!("id: {}-4\n", std::process::id())) && said.ends_with("\n\n"), "{said}");
+        assert_eq!(difference(&later, &later, May::default(), 5), "");
+    }
+
+    #[test]
+    fn other_programs_are_another_page() {
+        let (a, b) = (process("a", State::Stopped), process("b", State::Stopped));
+        for (before, now) in [
+            (vec![a.clone()], vec![a.clone(), b.clone()]),
+            (vec![a.clone(), b.clone()], vec![b.clone()]),
+            (vec![a], vec![b]),
+        ] {
+            assert!(difference(&before, &now, May::default(), 1).contains("event: page"));
+        }
+    }
+
+    #[test]
+    fn a_line_end_in_a_name_or_an_error_begins_no_event_of_its_own() {
+        let before = [process("a", State::Stopped)];
+        let error = Some("x\n\nevent: page\ndata: y\r\rz".to_owned());
+        let now = [ProcessInfo { spawnerr: error, ..process("a", State::Fatal) }];
+        let said = difference(&before, &now, May::default(), 1);
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(!said.contains('\r'), "{said:?}");
+        assert!(lines.iter().all(|line| !line.starts_with("event: page")), "{said}");
+        assert_eq!(said.matches("\n\n").count(), 1, "{said}");
+    }
+}

@@ -1,0 +1,303 @@
+//! The web page: programs and what may be done to them, logs, and changes as they happen (SPEC 9).
+//!
+//! In: a request that the gate has let in and `origin.rs` has found not to come from another site. Out: HTML, redirects, events.
+//! Every command goes through the [`Session`] of whoever asks, so the page can do nothing that XML-RPC refuses. It works
+//! without its script; `assets/provost.js` spares reloading.
+//!
+//! `html.rs` is what pages are written with, `page.rs` what is around them; `status.rs` and `tail.rs` are the pages, `actions.rs` what buttons
+//! do, `events.rs` tells open pages what changes.
+
+mod actions;
+mod events;
+mod form;
+mod html;
+mod page;
+mod status;
+mod tail;
+mod words;
+
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, EXPIRES, HeaderValue, LOCATION, PRAGMA,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use provost_core::{Command, Permission, Reply};
+
+use self::actions::Action;
+use self::form::{Form, encoded};
+use self::html::html;
+use self::page::Site;
+use self::status::{Filter, May};
+use crate::answer::{Answer, error, whole};
+use crate::gate::Caller;
+use crate::origin;
+use crate::gate::Refused;
+use crate::rpc::faults::fault;
+use crate::session::Session;
+use crate::shared::Shared;
+
+pub(crate) use self::events::Listeners;
+
+/// The longest form; ours have a few hundred bytes.
+const MAX_FORM: usize = 64 << 10;
+
+const HTML: &str = "text/html;charset=utf-8";
+const TEXT: &str = "text/plain;charset=utf-8";
+
+/// The page's own files.
+const ASSETS: [(&str, &str, &str); 3] = [
+    ("provost.js", "text/javascript;charset=utf-8", include_str!("assets/provost.js")),
+    ("stylesheets/supervisor.css", "text/css;charset=utf-8", include_str!("assets/supervisor.css")),
+    ("images/icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+];
+
+/// What a door lets happen here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// Scripts may act by a link.
+    pub(crate) get_actions: bool,
+}
+
+/// Whether a path leads to something that only our own pages are to have.
+pub(crate) fn is_for_own_pages(method: &Method, path: &str) -> bool {
+    method == Method::POST || path.trim_start_matches('/') == "events"
+}
+
+/// The answer to a request for a page.
+pub(crate) async fn answer(
+    request: Request<Incoming>,
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    rules: Rules,
+) -> Response<Answer> {
+    let (parts, body) = request.into_parts();
+    let path = match parts.uri.path().trim_start_matches('/') {
+        "" => "index.html",
+        path => path,
+    };
+    let visit = Visit { shared, session: Session { shared, caller }, parts: &parts, rules };
+    let is_read = parts.method == Method::GET || parts.method == Method::HEAD;
+    if is_read && let Some((_, content_type, content)) = ASSETS.iter().find(|(name, ..)| *name == path) {
+        return asset(content_type, content);
+    }
+    let body = match (path, &parts.method) {
+        ("index.html" | "tail.html" | "mainlog.html" | "ok.html", &Method::POST) => {
+            match Limited::new(body, MAX_FORM).collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(_) => return error(StatusCode::BAD_REQUEST),
+            }
+        }
+        ("index.html" | "tail.html" | "mainlog.html" | "ok.html" | "events", _) if is_read => Default::default(),
+        _ => return error(StatusCode::NOT_FOUND),
+    };
+    let form = Form::new(parts.uri.query().unwrap_or_default(), &body);
+    match path {
+        "index.html" => visit.index(&form).await,
+        "tail.html" => page(StatusCode::OK, tail::of_process(visit.site(), &visit.session, &form).await),
+        "mainlog.html" => page(StatusCode::OK, tail::of_daemon(visit.site(), &visit.session, &form).await),
+        "events" => visit.events(&form),
+        _ => whole(StatusCode::OK, "text/plain", b"OK".to_vec()),
+    }
+}
+
+/// The page that is shown to a request from elsewhere.
+pub(crate) fn turned_away(shared: &Shared, refusal: &origin::Refusal) -> Response<Answer> {
+    let site = Site { identifier: "Provost", version: shared.facts.version, user: None };
+    match refusal {
+        origin::Refusal::ForeignHost(host) => {
+            let text = format!(
+                "This server does not know the name {host:?}. If it is a name of its own, or of a proxy in front of it, write \
+                 allowed_hosts={host} into its section [inet_http_server]."
+            );
+            page(StatusCode::MISDIRECTED_REQUEST, page::notice(site, "Unknown name", &text))
+        }
+        origin::Refusal::CrossSite => {
+            let text = "Another site's page has sent this request, and nothing was done. Go to the page of this server and do it there. \
+                        If a proxy is in front of it, write the name that browsers know it by into allowed_hosts.";
+            page(StatusCode::FORBIDDEN, page::notice(site, "Not from here", text))
+        }
+    }
+}
+
+/// One request, and whoever has sent it.
+struct Visit<'a> {
+    shared: &'a Arc<Shared>,
+    session: Session<'a>,
+    parts: &'a Parts,
+    rules: Rules,
+}
+
+impl Visit<'_> {
+    fn site(&self) -> Site<'_> {
+        let facts = &self.shared.facts;
+        Site { identifier: &facts.identifier, version: facts.version, user: self.session.caller.by.user.as_deref() }
+    }
+
+    fn may(&self) -> May {
+        let caller = self.session.caller;
+        let may = |permission| caller.has(permission);
+        May {
+            start: may(Permission::Start),
+            stop: may(Permission::Stop),
+            restart: may(Permission::Restart),
+            clear: may(Permission::Clear),
+            logs: may(Permission::Logs),
+            main_log: may(Permission::Logs) && caller.programs.is_all(),
+        }
+    }
+
+    async fn index(&self, form: &Form) -> Response<Answer> {
+        let Some(action) = form.get("action") else { return self.programs(form).await };
+        let Some(action) = Action::read(action, form.get("processname")) else {
+            let text = format!("There is no action {action:?}, or it needs a program.");
+            return page(StatusCode::BAD_REQUEST, page::notice(self.site(), "Nothing to do", &text));
+        };
+        if action != Action::Refresh
+            && let Err(answer) = self.is_meant(&action, form)
+        {
+            return answer;
+        }
+        let outcome = action.perform(&self.session).await;
+        if self.wants_text() {
+            let status = if outcome.denied { StatusCode::FORBIDDEN } else { StatusCode::OK };
+            return hardened(whole(status, TEXT, outcome.text.into_bytes()));
+        }
+        if outcome.denied {
+            return page(StatusCode::FORBIDDEN, page::notice(self.site(), "Not allowed", &outcome.text));
+        }
+        self.back_to_programs(&outcome.text, form)
+    }
+
+    /// Whether somebody really wants this, or the answer that asks.
+    fn is_meant(&self, action: &Action, form: &Form) -> Result<(), Response<Answer>> {
+        let is_post = self.parts.method == Method::POST;
+        if !origin::is_browser(&self.parts.headers) {
+            // A script says what it means; and no browser sends what looks like one.
+            return if is_post || self.rules.get_actions { Ok(()) } else { Err(self.no_links()) };
+        }
+        if is_post && self.shared.tokens.is_of(self.user(), form.get("token")) {
+            return Ok(());
+        }
+        let (status, why) = match is_post {
+            true => (StatusCode::CONFLICT, Some("The page was older than this server.")),
+            false => (StatusCode::OK, None),
+        };
+        if self.wants_text() {
+            return Err(hardened(whole(status, TEXT, why.unwrap_or_default().into())));
+        }
+        Err(page(status, self.question(action, form, why)))
+    }
+
+    /// Asks for a button, which no other page can press.
+    fn question(&self, action: &Action, form: &Form, why: Option<&str>) -> String {
+        let token = self.token();
+        page::page(self.site(), "Please confirm", |out| {
+            html!(out, "<h1>{}</h1>\n", action.question());
+            if let Some(why) = why {
+                html!(out, "<p>{} Please confirm.</p>\n", why);
+            }
+            html!(out, "<form method=\"post\" action=\"index.html\" class=\"buttons\">");
+            for name in ["action", "processname", "q", "state"] {
+                if let Some(value) = form.get(name) {
+                    html!(out, "<input type=\"hidden\" name=\"{}\" value=\"{}\">", name, value);
+                }
+            }
+            html!(
+                out,
+                "<input type=\"hidden\" name=\"token\" value=\"{}\"><button id=\"confirm\">Yes</button>\
+                 <a class=\"log\" href=\"index.html\">No</a></form>\n",
+                token
+            );
+        })
+    }
+
+    fn no_links(&self) -> Response<Answer> {
+        let text = "Links do nothing here (get_actions=false). Send the same as a POST request.";
+        let mut response = page(StatusCode::METHOD_NOT_ALLOWED, page::notice(self.site(), "No links", text));
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        response
+    }
+
+    async fn programs(&self, form: &Form) -> Response<Answer> {
+        // The version first: what happens meanwhile is told again rather than not at all.
+        let version = events::version(self.shared);
+        match self.session.ask(Command::AllProcessInfo).await {
+            Ok(Reply::Infos(infos)) => {
+                let (filter, token) = (Filter::of(form), self.token());
+                let view = status::View { may: self.may(), token: &token, version: &version, filter: &filter };
+                page(StatusCode::OK, status::page(self.site(), &infos, view, form.get("message")))
+            }
+            Ok(other) => self.cannot(&format!("unexpected reply {other:?}")),
+            Err(why) => self.cannot(&refused(why)),
+        }
+    }
+
+    fn cannot(&self, why: &str) -> Response<Answer> {
+        page(StatusCode::SERVICE_UNAVAILABLE, page::notice(self.site(), "Nothing to see", why))
+    }
+
+    fn events(&self, form: &Form) -> Response<Answer> {
+        let last = self.parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        let known = last.or(form.get("version")).unwrap_or_default();
+        hardened(events::answer(self.shared, self.session.caller.clone(), self.may(), known))
+    }
+
+    /// Where the system has no chance to give there is no token, and none is right.
+    fn token(&self) -> Arc<str> {
+        self.shared.tokens.of(self.user()).unwrap_or_else(|| "".into())
+    }
+
+    /// Whoever was not asked for a name is one user, too.
+    fn user(&self) -> &str {
+        self.session.caller.by.user.as_deref().unwrap_or_default()
+    }
+
+    fn wants_text(&self) -> bool {
+        self.parts.headers.get(ACCEPT).is_some_and(|accept| accept == "text/plain")
+    }
+
+    /// The address is relative: whatever the client calls us, and below whichever path.
+    fn back_to_programs(&self, message: &str, form: &Form) -> Response<Answer> {
+        let location = format!("index.html?message={}{}", encoded(message), Filter::of(form).query());
+        let status = match self.parts.method {
+            Method::POST => StatusCode::SEE_OTHER,
+            // As Supervisor does, for scripts that look.
+            _ => StatusCode::MOVED_PERMANENTLY,
+        };
+        let mut response = page(status, String::new());
+        let location = HeaderValue::try_from(location).expect("what is encoded is printable ASCII");
+        response.headers_mut().insert(LOCATION, location);
+        response
+    }
+}
+
+/// A refusal as Supervisor's pages put it.
+fn refused(why: Refused) -> String {
+    let why = fault(why);
+    format!("unexpected rpc fault [{}] {}", why.code, why.text)
+}
+
+fn page(status: StatusCode, html: String) -> Response<Answer> {
+    let mut response = whole(status, HTML, html.into_bytes());
+    let headers = response.headers_mut();
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    hardened(response)
+}
+
+fn asset(content_type: &'static str, content: &'static str) -> Response<Answer> {
+    let mut response = whole(StatusCode::OK, content_type, content.into());
+    // Another version of ours may be at this address the next time.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    hardened(response)
+}
+
+fn hardened(mut response: Response<Answer>) -> Response<Answer> {
+    origin::harden(response.headers_mut());
+    response
+}

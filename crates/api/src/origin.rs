@@ -15,24 +15,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::Uri;
 use hyper::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    REFERER, REFERRER_POLICY, USER_AGENT, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue,
+    ORIGIN, REFERER, REFERRER_POLICY, USER_AGENT, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use hyper::http::uri::Authority;
 use subtle::ConstantTimeEq;
 
 /// The names by which browsers may reach a door.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Names {
-    /// A unix socket: no browser reaches it but through a proxy, which is somebody's own.
-    Any,
-    /// These, beside addresses and `localhost`.
-    Only {
-        /// The configured host, and what this machine is called.
-        own: Vec<String>,
-        /// `allowed_hosts`; `*.example.com` is all below it. Also the names of proxies in front of us.
-        allowed: Vec<String>,
-    },
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names<'a> {
+    /// What this machine is called, beside addresses and `localhost`. Nothing for a unix socket, which no browser reaches but
+    /// through a proxy of somebody's own.
+    pub(crate) own: Option<&'a [String]>,
+    /// `allowed_hosts`; `*.example.com` is all below it. Also the names of proxies in front of us.
+    pub(crate) allowed: &'a [String],
 }
 
 /// Why a request goes no further.
@@ -54,15 +50,15 @@ pub(crate) enum Reach {
 }
 
 /// Checks the headers of a request.
-pub(crate) fn check(headers: &HeaderMap, uri: &Uri, names: &Names, reach: Reach) -> Result<(), Refusal> {
+pub(crate) fn check(headers: &HeaderMap, uri: &Uri, names: Names<'_>, reach: Reach) -> Result<(), Refusal> {
     if !is_browser(headers) {
         return Ok(());
     }
     // HTTP/2 has it in the address.
     let host = text(headers, &HOST).or_else(|| uri.authority().map(Authority::as_str));
-    if let (Some(host), Names::Only { own, allowed }) = (host, names) {
+    if let (Some(host), Some(own)) = (host, names.own) {
         let name = name_of(host);
-        if !is_ours(name) && !is_among(name, own) && !is_among(name, allowed) {
+        if !is_ours(name) && !is_among(name, own) && !is_among(name, names.allowed) {
             return Err(Refusal::ForeignHost(name.to_owned()));
         }
     }
@@ -90,7 +86,7 @@ const DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Whether a page of ours made the browser send this, or its user did.
-fn is_own_page(headers: &HeaderMap, host: Option<&str>, names: &Names) -> bool {
+fn is_own_page(headers: &HeaderMap, host: Option<&str>, names: Names<'_>) -> bool {
     // "same-site" is not enough: every port of this machine is the same site.
     if text(headers, &SITE).is_some_and(|site| site != "same-origin" && site != "none") {
         return false;
@@ -105,7 +101,7 @@ fn is_own_page(headers: &HeaderMap, host: Option<&str>, names: &Names) -> bool {
     let Some(from) = from.to_str().ok().and_then(authority) else { return false };
     let is_same = host.is_some_and(|host| without_port(from) == without_port(host));
     // A proxy may tell us another host than the browser asked for.
-    is_same || matches!(names, Names::Only { allowed, .. } if is_among(name_of(from), allowed))
+    is_same || is_among(name_of(from), names.allowed)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -147,7 +143,9 @@ fn is_among(name: &str, names: &[String]) -> bool {
     names.iter().any(|one| {
         let one = one.to_ascii_lowercase();
         match one.strip_prefix('*') {
-            Some(end) => end.is_empty() || (end.starts_with('.') && name.ends_with(end) && name.len() > end.len()),
+            Some(end) => {
+                end.is_empty() || (end.starts_with('.') && name.ends_with(end) && name.len() > end.len())
+            }
             None => name == one,
         }
     })

@@ -7,7 +7,7 @@ use provost_core::{Command, Fault as CoreFault, LogDeed, Reply, StatusEntry, Tar
 use super::refused;
 use super::words::{ctime, namespec};
 use crate::gate::Refused;
-use crate::rpc::faults::fault;
+use crate::rpc::fault_text;
 use crate::session::Session;
 
 /// A wish that makes sense.
@@ -119,7 +119,9 @@ impl Action {
 async fn one(session: &Session<'_>, verb: Verb, name: &str) -> Outcome {
     match session.ask(Command::ProcessInfo { name: name.to_owned() }).await {
         Ok(_) => {}
-        Err(Refused::Fault(CoreFault::BadName { .. })) => return said(format!("No such process named {name}")),
+        Err(Refused::Fault(CoreFault::BadName { .. })) => {
+            return said(format!("No such process named {name}"));
+        }
         Err(refused) => return refusal(refused),
     }
     let refused = match session.ask(verb.of(Target::named(name))).await {
@@ -158,7 +160,7 @@ fn failures(reply: &Reply) -> Option<String> {
     let failed = |entry: &StatusEntry| match &entry.result {
         Ok(()) | Err(CoreFault::AlreadyStarted { .. } | CoreFault::NotRunning { .. }) => None,
         Err(refused) => {
-            let why = short(refused).map_or_else(|| fault(refused.clone()).text, str::to_owned);
+            let why = short(refused).map_or_else(|| fault_text(refused.clone()), str::to_owned);
             Some(format!("{} ({why})", namespec(&entry.group, &entry.name)))
         }
     };

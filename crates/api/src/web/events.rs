@@ -40,7 +40,8 @@ struct Listener(Arc<Shared>);
 impl Listener {
     fn admit(shared: &Arc<Shared>) -> Option<Listener> {
         let count = &shared.listeners.0;
-        let admitted = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < MOST).then_some(n + 1));
+        let admitted =
+            count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < MOST).then_some(n + 1));
         admitted.is_ok().then(|| Listener(Arc::clone(shared)))
     }
 
@@ -81,7 +82,7 @@ pub(super) fn answer(shared: &Arc<Shared>, caller: Caller, may: May, known: &str
 /// Tells one page, until it is closed or the daemon ends.
 async fn tell(listener: Listener, caller: Caller, may: May, known: String, page: mpsc::Sender<Bytes>) {
     let shared = Arc::clone(&listener.0);
-    let mut changes = shared.changes.clone();
+    let mut changes = shared.changes.subscribe();
     let mut before: Option<Vec<ProcessInfo>> = None;
     let mut seen = *changes.borrow_and_update();
     if page.send(Bytes::from_static(b"retry: 2000\n\n")).await.is_err() {
@@ -181,11 +182,15 @@ mod tests {
     #[test]
     fn only_what_has_changed_is_told_and_time_is_no_change() {
         let before = [process("a", State::Stopped), process("b", State::Stopped)];
-        let later = [ProcessInfo { now: Wall(9), ..process("a", State::Stopped) }, process("b", State::Starting)];
+        let later =
+            [ProcessInfo { now: Wall(9), ..process("a", State::Stopped) }, process("b", State::Starting)];
         let said = difference(&before, &later, May::default(), 4);
         assert_eq!(said.matches("event: row").count(), 1, "{said}");
         assert!(said.contains("data-name=\"g%3Ab\"") && said.contains("starting"), "{said}");
-        assert!(said.starts_with(&format!("id: {}-4\n", std::process::id())) && said.ends_with("\n\n"), "{said}");
+        assert!(
+            said.starts_with(&format!("id: {}-4\n", std::process::id())) && said.ends_with("\n\n"),
+            "{said}"
+        );
         assert_eq!(difference(&later, &later, May::default(), 5), "");
     }
 

@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn the_form_wins_over_the_query_and_the_first_of_a_query_over_the_second() {
-        let form = Form::new("action=stop&action=start&processname=a%3Ab&limit=", b"action=restart&x=1+2%20&x=3");
+        let form =
+            Form::new("action=stop&action=start&processname=a%3Ab&limit=", b"action=restart&x=1+2%20&x=3");
         assert_eq!(form.get("action"), Some("restart"));
         assert_eq!(form.get("processname"), Some("a:b"));
         assert_eq!(form.get("limit"), None);
@@ -72,7 +73,10 @@ mod tests {
     fn what_is_encoded_is_decoded_to_the_same() {
         for text in ["web:web_00", "a b+c&d=e?f#g/h", "é漢\"'<>", "100%", "\u{202e}\r\n"] {
             let query = format!("n={}", encoded(text));
-            assert!(query.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"=%-_.~".contains(&byte)), "{query}");
+            assert!(
+                query.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"=%-_.~".contains(&byte)),
+                "{query}"
+            );
             assert_eq!(Form::new(&query, b"").get("n"), Some(text));
         }
     }

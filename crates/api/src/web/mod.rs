@@ -20,9 +20,7 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, EXPIRES, HeaderValue, LOCATION, PRAGMA,
-};
+use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, EXPIRES, HeaderValue, LOCATION, PRAGMA};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use provost_core::{Command, Permission, Reply};
@@ -34,9 +32,10 @@ use self::page::Site;
 use self::status::{Filter, May};
 use crate::answer::{Answer, error, whole};
 use crate::gate::Caller;
-use crate::origin;
 use crate::gate::Refused;
-use crate::rpc::faults::fault;
+use crate::origin;
+use crate::rpc::refusal;
+use crate::serve::Client;
 use crate::session::Session;
 use crate::shared::Shared;
 
@@ -55,16 +54,12 @@ const ASSETS: [(&str, &str, &str); 3] = [
     ("images/icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
-/// What a door lets happen here.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules {
-    /// Scripts may act by a link.
-    pub(crate) get_actions: bool,
-}
-
-/// Whether a path leads to something that only our own pages are to have.
-pub(crate) fn is_for_own_pages(method: &Method, path: &str) -> bool {
-    method == Method::POST || path.trim_start_matches('/') == "events"
+/// Whether this asks for a page, to which other sites may link, and nothing happens.
+pub(crate) fn is_page(method: &Method, path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    let is_stream =
+        ["RPC2", "logtail", "mainlogtail", "events"].iter().any(|stream| path.starts_with(stream));
+    method != Method::POST && !is_stream
 }
 
 /// The answer to a request for a page.
@@ -72,14 +67,14 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
     shared: &Arc<Shared>,
     caller: &Caller,
-    rules: Rules,
+    client: &Client,
 ) -> Response<Answer> {
     let (parts, body) = request.into_parts();
     let path = match parts.uri.path().trim_start_matches('/') {
         "" => "index.html",
         path => path,
     };
-    let visit = Visit { shared, session: Session { shared, caller }, parts: &parts, rules };
+    let visit = Visit { shared, session: Session { shared, caller }, parts: &parts, client };
     let is_read = parts.method == Method::GET || parts.method == Method::HEAD;
     if is_read && let Some((_, content_type, content)) = ASSETS.iter().find(|(name, ..)| *name == path) {
         return asset(content_type, content);
@@ -91,7 +86,9 @@ pub(crate) async fn answer(
                 Err(_) => return error(StatusCode::BAD_REQUEST),
             }
         }
-        ("index.html" | "tail.html" | "mainlog.html" | "ok.html" | "events", _) if is_read => Default::default(),
+        ("index.html" | "tail.html" | "mainlog.html" | "ok.html" | "events", _) if is_read => {
+            Default::default()
+        }
         _ => return error(StatusCode::NOT_FOUND),
     };
     let form = Form::new(parts.uri.query().unwrap_or_default(), &body);
@@ -128,13 +125,17 @@ struct Visit<'a> {
     shared: &'a Arc<Shared>,
     session: Session<'a>,
     parts: &'a Parts,
-    rules: Rules,
+    client: &'a Client,
 }
 
 impl Visit<'_> {
     fn site(&self) -> Site<'_> {
         let facts = &self.shared.facts;
-        Site { identifier: &facts.identifier, version: facts.version, user: self.session.caller.by.user.as_deref() }
+        Site {
+            identifier: &facts.identifier,
+            version: facts.version,
+            user: self.session.caller.by.user.as_deref(),
+        }
     }
 
     fn may(&self) -> May {
@@ -177,7 +178,7 @@ impl Visit<'_> {
         let is_post = self.parts.method == Method::POST;
         if !origin::is_browser(&self.parts.headers) {
             // A script says what it means; and no browser sends what looks like one.
-            return if is_post || self.rules.get_actions { Ok(()) } else { Err(self.no_links()) };
+            return if is_post || self.links_act() { Ok(()) } else { Err(self.no_links()) };
         }
         if is_post && self.shared.tokens.is_of(self.user(), form.get("token")) {
             return Ok(());
@@ -215,6 +216,11 @@ impl Visit<'_> {
         })
     }
 
+    /// Whether scripts may do things by old links.
+    fn links_act(&self) -> bool {
+        self.shared.access().doors.get(&*self.client.section).is_none_or(|rules| rules.get_actions)
+    }
+
     fn no_links(&self) -> Response<Answer> {
         let text = "Links do nothing here (get_actions=false). Send the same as a POST request.";
         let mut response = page(StatusCode::METHOD_NOT_ALLOWED, page::notice(self.site(), "No links", text));
@@ -228,7 +234,8 @@ impl Visit<'_> {
         match self.session.ask(Command::AllProcessInfo).await {
             Ok(Reply::Infos(infos)) => {
                 let (filter, token) = (Filter::of(form), self.token());
-                let view = status::View { may: self.may(), token: &token, version: &version, filter: &filter };
+                let view =
+                    status::View { may: self.may(), token: &token, version: &version, filter: &filter };
                 page(StatusCode::OK, status::page(self.site(), &infos, view, form.get("message")))
             }
             Ok(other) => self.cannot(&format!("unexpected reply {other:?}")),
@@ -277,7 +284,7 @@ impl Visit<'_> {
 
 /// A refusal as Supervisor's pages put it.
 fn refused(why: Refused) -> String {
-    let why = fault(why);
+    let why = refusal(why);
     format!("unexpected rpc fault [{}] {}", why.code, why.text)
 }
 

@@ -58,6 +58,11 @@ pub(super) fn message(out: &mut Html, text: Option<&str>) {
 /// A page that says one thing.
 pub(super) fn notice(site: Site<'_>, title: &str, text: &str) -> String {
     page(site, title, |out| {
-        html!(out, "<h1>{}</h1>\n<p>{}</p>\n<p><a href=\"index.html\">To the programs</a></p>\n", title, text);
+        html!(
+            out,
+            "<h1>{}</h1>\n<p>{}</p>\n<p><a href=\"index.html\">To the programs</a></p>\n",
+            title,
+            text
+        );
     })
 }

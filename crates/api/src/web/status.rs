@@ -10,7 +10,7 @@ use super::form::{Form, encoded};
 use super::html::{Html, html};
 use super::page::{self, Site};
 use super::words::{history, namespec, state_class, state_name};
-use crate::rpc::describe::{description, uptime_of};
+use crate::rpc::describe::{description, seconds_up};
 
 /// What the caller may do, which decides what is on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -168,11 +168,10 @@ pub(super) fn row(out: &mut Html, p: &ProcessInfo, may: May, filter: &Filter) {
         state_name(p.state)
     );
     let described = description(p, &TimeZone::system());
-    match uptime_of(p) {
-        Some(seconds) => {
-            html!(out, "<span class=\"up\" data-seconds=\"{}\">{}</span>", seconds, described);
-        }
-        None => html!(out, "<span>{}</span>", described),
+    if p.state == State::Running {
+        html!(out, "<span class=\"up\" data-seconds=\"{}\">{}</span>", seconds_up(p), described);
+    } else {
+        html!(out, "<span>{}</span>", described);
     }
     if let Some(history) = history(p) {
         html!(out, "<span class=\"history\">{}</span>", history);
@@ -216,11 +215,8 @@ fn actions(out: &mut Html, p: &ProcessInfo, name: &str, may: May) {
 
 /// Start, restart and stop for several at once.
 fn several(out: &mut Html, target: &str, of: &str, whom: &str, may: May) {
-    let all = [
-        (may.start, "start", "Start"),
-        (may.restart, "restart", "Restart"),
-        (may.stop, "stop", "Stop"),
-    ];
+    let all =
+        [(may.start, "start", "Start"), (may.restart, "restart", "Restart"), (may.stop, "stop", "Stop")];
     for (_, action, label) in all.iter().filter(|(is_there, ..)| *is_there) {
         button(out, action, &format!("{label} {of}"), target, whom);
     }

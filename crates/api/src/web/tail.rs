@@ -163,9 +163,15 @@ mod tests {
     fn what_a_log_holds_is_text() {
         let mut out = Html::default();
         let hostile = "\n</pre><script>alert(1)</script>\x1b[31m\u{202e}";
-        text(&mut out, &Shown { text: hostile.to_owned(), stream: Some(("logtail/a\"b/stdout".to_owned(), 7)) });
+        text(
+            &mut out,
+            &Shown { text: hostile.to_owned(), stream: Some(("logtail/a\"b/stdout".to_owned(), 7)) },
+        );
         let page = out.into_string();
-        assert!(page.contains(">\n\n&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;␛[31m\u{fffd}</pre>"), "{page}");
+        assert!(
+            page.contains(">\n\n&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;␛[31m\u{fffd}</pre>"),
+            "{page}"
+        );
         assert!(page.contains("data-stream=\"logtail/a&quot;b/stdout\" data-end=\"7\""), "{page}");
     }
 }

@@ -16,7 +16,9 @@ pub(super) fn state_class(state: State) -> &'static str {
     match state {
         State::Running => "statusrunning",
         State::Fatal | State::Backoff => "statuserror",
-        State::Stopped | State::Starting | State::Stopping | State::Exited | State::Unknown => "statusnominal",
+        State::Stopped | State::Starting | State::Stopping | State::Exited | State::Unknown => {
+            "statusnominal"
+        }
     }
 }
 

@@ -7,7 +7,8 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 const STOP: &str = "/?action=stop&processname=cat";
 
 fn site() -> Site {
-    let mut site = Site::start(&format!("\n[program:cat]\ncommand={{child}} hello forever\nstartsecs=0\n{OPEN}"));
+    let mut site =
+        Site::start(&format!("\n[program:cat]\ncommand={{child}} hello forever\nstartsecs=0\n{OPEN}"));
     site.daemon.wait_for_hello("cat");
     site
 }
@@ -45,7 +46,8 @@ fn no_request_of_another_site_changes_anything() {
 fn an_image_or_a_link_asks_first() {
     let site = site();
     let host = site.host();
-    let image = [&host, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image", AGENT];
+    let image =
+        [&host, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image", AGENT];
     assert_eq!(site.ask(&format!("GET {STOP}"), &image, "").status, 403);
     // A link, an address that was typed, a preview; and an image without a referrer over plain HTTP, which nothing else gives away.
     let link = [&host, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: document", AGENT];
@@ -54,7 +56,11 @@ fn an_image_or_a_link_asks_first() {
     for headers in [&link[..], &typed, &bare] {
         let answer = site.ask(&format!("GET {STOP}"), headers, "");
         assert_eq!(answer.status, 200, "{headers:?}");
-        assert!(answer.body.contains("Stop cat?") && answer.body.contains("method=\"post\""), "{}", answer.body);
+        assert!(
+            answer.body.contains("Stop cat?") && answer.body.contains("method=\"post\""),
+            "{}",
+            answer.body
+        );
     }
     still_runs(&site);
 }
@@ -65,7 +71,8 @@ fn a_token_is_needed_and_must_be_the_right_one() {
     let (host, origin) = (site.host(), format!("Origin: http://127.0.0.1:{}", site.port));
     let own = [host.as_str(), &origin, "Sec-Fetch-Site: same-origin", FORM, AGENT];
     let token = site.token(&own);
-    for wrong in ["", "token=", "token=0123456789abcdef0123456789abcdef", &format!("token={}", &token[..31])] {
+    for wrong in ["", "token=", "token=0123456789abcdef0123456789abcdef", &format!("token={}", &token[..31])]
+    {
         let answer = site.ask(&format!("POST {STOP}"), &own, wrong);
         assert_eq!(answer.status, 409, "{wrong}");
         assert!(answer.body.contains(&token), "it may be pressed again: {}", answer.body);
@@ -79,7 +86,8 @@ fn a_token_is_needed_and_must_be_the_right_one() {
 fn a_name_of_somebody_elses_is_no_way_in() {
     let site = site();
     // The browser believes that evil.example is this machine, and that its page is ours.
-    let rebound = |extra: &'static str| ["Host: evil.example:9001", "Sec-Fetch-Site: same-origin", extra, AGENT];
+    let rebound =
+        |extra: &'static str| ["Host: evil.example:9001", "Sec-Fetch-Site: same-origin", extra, AGENT];
     for (line, extra) in [
         ("GET /", "Sec-Fetch-Dest: document"),
         ("GET /logtail/cat", "Sec-Fetch-Dest: empty"),
@@ -104,10 +112,18 @@ fn a_name_of_somebody_elses_is_no_way_in() {
 fn names_can_be_allowed() {
     let site = Site::start(&format!("{OPEN}allowed_hosts=sup.example.com, *.lan.test\n"));
     let status = |host: &str| site.ask("GET /", &[&format!("Host: {host}"), AGENT], "").status;
-    assert_eq!([status("sup.example.com"), status("a.lan.test:80"), status("other.example.com")], [200, 200, 421]);
+    assert_eq!(
+        [status("sup.example.com"), status("a.lan.test:80"), status("other.example.com")],
+        [200, 200, 421]
+    );
     // A proxy that tells us its own idea of the host.
-    let proxied = ["Host: 127.0.0.1:1", "Origin: https://sup.example.com", "Sec-Fetch-Site: same-origin", AGENT];
-    assert_eq!(site.ask("POST /?action=stopall", &proxied, "").status, 409, "not refused, but asked for a token");
+    let proxied =
+        ["Host: 127.0.0.1:1", "Origin: https://sup.example.com", "Sec-Fetch-Site: same-origin", AGENT];
+    assert_eq!(
+        site.ask("POST /?action=stopall", &proxied, "").status,
+        409,
+        "not refused, but asked for a token"
+    );
 }
 
 #[test]
@@ -116,7 +132,8 @@ fn pages_cannot_be_framed_sniffed_or_kept() {
     for path in ["/", "/tail.html?processname=cat", "/mainlog.html", "/?action=stop&processname=cat"] {
         let answer = site.ask(&format!("GET {path}"), &[&site.host(), AGENT], "");
         let policy = answer.header("Content-Security-Policy").unwrap();
-        for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+        for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"]
+        {
             assert!(policy.contains(part), "{policy}");
         }
         assert!(!policy.contains("unsafe"), "{policy}");
@@ -142,7 +159,9 @@ fn a_token_of_another_user_is_wrong_and_a_viewer_may_not_act() {
     ));
     site.daemon.wait_for_hello("cat");
     let (host, origin) = (site.host(), format!("Origin: http://127.0.0.1:{}", site.port));
-    let own = |user: &'static str| [host.clone(), origin.clone(), FORM.to_owned(), AGENT.to_owned(), user.to_owned()];
+    let own = |user: &'static str| {
+        [host.clone(), origin.clone(), FORM.to_owned(), AGENT.to_owned(), user.to_owned()]
+    };
     let ask = |line: &str, user, body: &str| {
         let headers = own(user);
         site.ask(line, &headers.each_ref().map(String::as_str), body)

@@ -84,7 +84,8 @@ impl Browser {
         for domain in ["Page.enable", "Runtime.enable", "Network.enable", "Log.enable"] {
             page.order(domain, json!({}));
         }
-        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
+        let metrics =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         page.order("Emulation.setDeviceMetricsOverride", metrics);
         page
     }
@@ -253,8 +254,7 @@ impl Page<'_> {
         ));
         assert!(at[2].as_f64().is_some_and(|width| width > 0.0), "{selector} cannot be seen: {at}");
         for kind in ["mousePressed", "mouseReleased"] {
-            let params =
-                json!({"type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": 1, "clickCount": 1});
+            let params = json!({"type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": 1, "clickCount": 1});
             self.order("Input.dispatchMouseEvent", params);
         }
     }
@@ -289,7 +289,28 @@ impl Page<'_> {
             }
             _ => None,
         };
-        self.browser.heard.iter().filter(|event| event["sessionId"] == *self.session).filter_map(said).collect()
+        self.browser
+            .heard
+            .iter()
+            .filter(|event| event["sessionId"] == *self.session)
+            .filter_map(said)
+            .collect()
+    }
+
+    /// What a server has answered to this page so far.
+    pub(crate) fn statuses(&mut self, server: &str) -> Vec<i64> {
+        self.eval("1");
+        let answered = |event: &Value| {
+            let response = &event["params"]["response"];
+            let is_ours = response["url"].as_str().is_some_and(|url| url.starts_with(server));
+            (event["method"] == "Network.responseReceived" && is_ours).then(|| response["status"].as_i64())?
+        };
+        self.browser
+            .heard
+            .iter()
+            .filter(|event| event["sessionId"] == *self.session)
+            .filter_map(answered)
+            .collect()
     }
 
     #[track_caller]

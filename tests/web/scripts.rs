@@ -32,7 +32,12 @@ fn follow(site: &Site, query: &str) -> String {
     assert_eq!(answer.status, 301, "{query}: {answer:?}");
     let location = answer.header("Location").unwrap();
     let message = location.strip_prefix("index.html?message=").unwrap_or_else(|| panic!("{location}"));
-    message.replace("%20", " ").replace("%3A", ":").replace("%5B", "[").replace("%5D", "]").replace("%2C", ",")
+    message
+        .replace("%20", " ")
+        .replace("%3A", ":")
+        .replace("%5B", "[")
+        .replace("%5D", "]")
+        .replace("%2C", ",")
 }
 
 #[test]
@@ -58,7 +63,10 @@ fn old_links_do_what_they_did_and_say_what_they_said() {
     assert!(follow(&site, "?action=stopall").starts_with("All stopped at "));
     assert_eq!(site.state("cat"), "STOPPED");
     let said = follow(&site, "?action=restartall");
-    assert!(said.starts_with("All restarted at ") && said.contains("but not broken (no such file)"), "{said}");
+    assert!(
+        said.starts_with("All restarted at ") && said.contains("but not broken (no such file)"),
+        "{said}"
+    );
     assert_eq!(site.state("cat"), "RUNNING");
     assert!(follow(&site, "?action=refresh").starts_with("Page refreshed at "));
 }
@@ -67,7 +75,10 @@ fn old_links_do_what_they_did_and_say_what_they_said() {
 fn a_script_may_post_without_ceremony() {
     let site = site();
     let answer = site.ask("POST /index.html", &[], "action=stop&processname=cat");
-    assert_eq!((answer.status, answer.header("Location")), (303, Some("index.html?message=Process%20cat%20stopped")));
+    assert_eq!(
+        (answer.status, answer.header("Location")),
+        (303, Some("index.html?message=Process%20cat%20stopped"))
+    );
     assert_eq!(site.state("cat"), "STOPPED");
     // The form wins over the query.
     let answer = site.ask("POST /?action=stop&processname=cat", &[], "action=start");

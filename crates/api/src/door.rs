@@ -1,5 +1,6 @@
 //! From one HTTP request to one response: authentication first, then the path (SPEC 6.1).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
@@ -10,15 +11,26 @@ use hyper::{Method, Request, Response, StatusCode};
 use crate::answer::{Answer, error, whole};
 use crate::follow;
 use crate::gate::{Refusal, admit};
+use crate::origin::{self, Reach};
+use crate::peer::End;
 use crate::rpc::Rpc;
 use crate::serve::Client;
 use crate::session::Session;
 use crate::shared::Shared;
+use crate::web;
 
 /// The longest XML-RPC request; the longest that a real client sends is a few kilobytes of standard input.
 const MAX_BODY: usize = 4 << 20;
 
-pub(crate) async fn answer(request: Request<Incoming>, shared: &Shared, client: &Client) -> Response<Answer> {
+pub(crate) async fn answer(
+    request: Request<Incoming>,
+    shared: &Arc<Shared>,
+    client: &Client,
+) -> Response<Answer> {
+    // Before anybody is asked for a password: a page of another site is not to learn whether one is needed.
+    if let Err(refusal) = is_from_here(&request, shared, client) {
+        return web::turned_away(shared, &refusal);
+    }
     let header = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let (access, door) = (shared.access(), (&*client.section, &client.peer));
     let caller = match admit(&access, &shared.guard, &*shared.inbox, door, header).await {
@@ -37,9 +49,27 @@ pub(crate) async fn answer(request: Request<Incoming>, shared: &Shared, client: 
         if request.method() != Method::GET {
             return error(StatusCode::BAD_REQUEST);
         }
-        return follow::answer(path, session).await;
+        let from = request.uri().query().and_then(|query| query.strip_prefix("from=")?.parse().ok());
+        return follow::answer(path, from, session).await;
     }
-    error(StatusCode::NOT_FOUND)
+    web::answer(request, shared, &caller, client).await
+}
+
+/// Whether a request comes from a script or a page of ours, and not from another site's page.
+fn is_from_here(
+    request: &Request<Incoming>,
+    shared: &Shared,
+    client: &Client,
+) -> Result<(), origin::Refusal> {
+    let access = shared.access();
+    let allowed = access.doors.get(&*client.section).map_or(&[][..], |rules| &rules.allowed_hosts);
+    let own = match &client.peer.end {
+        End::Unix { .. } => None,
+        End::Inet(_) => Some(&shared.facts.host_names[..]),
+    };
+    let reach =
+        if web::is_page(request.method(), request.uri().path()) { Reach::Page } else { Reach::OwnPagesOnly };
+    origin::check(request.headers(), request.uri(), origin::Names { own, allowed }, reach)
 }
 
 async fn xml_rpc(request: Request<Incoming>, session: Session<'_>) -> Response<Answer> {

@@ -35,13 +35,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What Supervisor means to say when a log shrinks in place.
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
-pub(crate) async fn answer(path: &str, session: Session<'_>) -> Response<Answer> {
+/// `from` is the byte to begin with, where the client knows what comes before.
+pub(crate) async fn answer(path: &str, from: Option<u64>, session: Session<'_>) -> Response<Answer> {
     let (log, of_process) = match path.strip_prefix("/logtail") {
         Some(rest) => (log_named(rest, session).await, true),
         None => (session.main_log(), false),
     };
     let log = match log {
-        Ok(log) => log.and_then(|log| Followed::open(log, session.shared.facts.open_log)),
+        Ok(log) => log.and_then(|log| Followed::open(log, from, session.shared.facts.open_log)),
         Err(Refused::NotAllowed { .. }) => return error(StatusCode::FORBIDDEN),
         Err(Refused::Fault(_)) => None,
     };
@@ -117,10 +118,11 @@ struct Followed {
 }
 
 impl Followed {
-    /// Opens a log near its end. Only a regular file can be followed.
-    fn open(path: PathBuf, open_log: OpenLog) -> Option<Followed> {
+    /// Opens a log near its end, or where the client says, if the log is that long. Only a regular file can be followed.
+    fn open(path: PathBuf, from: Option<u64>, open_log: OpenLog) -> Option<Followed> {
         let file = open_log(&path).ok()?;
-        let at = file.metadata().ok()?.len().saturating_sub(FIRST);
+        let size = file.metadata().ok()?.len();
+        let at = from.filter(|from| *from <= size).unwrap_or(size.saturating_sub(FIRST));
         Some(Followed { path, open_log, file, at })
     }
 
@@ -202,7 +204,7 @@ mod tests {
     #[test]
     fn a_log_is_followed_from_near_its_end_across_a_rotation() {
         let path = sample("rotate", &[b'x'; 3000]);
-        let mut log = Followed::open(path.clone(), |path| File::open(path)).unwrap();
+        let mut log = Followed::open(path.clone(), None, |path| File::open(path)).unwrap();
         assert_eq!(log.more().unwrap().len(), 1024);
         assert_eq!(log.more().unwrap(), b"");
 
@@ -219,9 +221,20 @@ mod tests {
     }
 
     #[test]
+    fn whoever_knows_the_beginning_gets_what_follows_it() {
+        let path = sample("from", b"one\ntwo\n");
+        let from =
+            |at| Followed::open(path.clone(), Some(at), |path| File::open(path)).unwrap().more().unwrap();
+        assert_eq!(from(4), b"two\n");
+        assert_eq!(from(8), b"");
+        assert_eq!(from(9), b"one\ntwo\n", "another file than the client knows");
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
     fn a_log_cut_in_place_says_so_and_goes_on() {
         let path = sample("cut", b"one\ntwo\n");
-        let mut log = Followed::open(path.clone(), |path| File::open(path)).unwrap();
+        let mut log = Followed::open(path.clone(), None, |path| File::open(path)).unwrap();
         assert_eq!(log.more().unwrap(), b"one\ntwo\n");
         std::fs::write(&path, b"").unwrap();
         assert_eq!(log.more().unwrap(), TRUNCATED);

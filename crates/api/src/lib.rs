@@ -8,7 +8,8 @@
 //! these are opened it is told (`Facts::open_log`).
 //!
 //! `serve.rs` owns the thread and the connections, `door.rs` turns a request into a response (`answer.rs`), `gate/` says who is there
-//! and what they may ask, `session.rs` is their way to the supervisor, `rpc/` is XML-RPC, `logs.rs` and `follow.rs` read logs.
+//! and what they may ask, `session.rs` is their way to the supervisor, `rpc/` is XML-RPC, `web/` the page,
+//! `origin.rs` sees to it that no other site's page uses it, `logs.rs` and `follow.rs` read logs.
 
 mod answer;
 mod door;
@@ -16,11 +17,13 @@ mod follow;
 mod gate;
 mod inbox;
 mod logs;
+mod origin;
 mod peer;
 mod rpc;
 mod serve;
 mod session;
 mod shared;
+mod web;
 
 pub use gate::{Access, Credentials, DoorRules};
 pub use inbox::{Asked, Asker, Busy, By, Inbox, Report};

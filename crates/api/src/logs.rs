@@ -81,6 +81,14 @@ pub(crate) fn tail(path: &Path, open_log: OpenLog, offset: i64, length: i64, mos
     }
 }
 
+/// The last `most` bytes, and where the file ends.
+pub(crate) fn end(path: &Path, open_log: OpenLog, most: u64) -> Result<(String, u64), LogError> {
+    let (mut file, size) = open(path, open_log)?;
+    let length = size.min(most);
+    let text = window(&mut file, size - length, length).map_err(|e| LogError::Failed(e.to_string()))?;
+    Ok((text, size))
+}
+
 fn open(path: &Path, open_log: OpenLog) -> Result<(File, u64), LogError> {
     let failed = |e: io::Error| LogError::Failed(e.to_string());
     let file = open_log(path).map_err(|e| match e.kind() {

@@ -11,6 +11,8 @@ use tokio::sync::watch;
 
 use crate::gate::{Access, Guard};
 use crate::inbox::Inbox;
+use crate::origin::Tokens;
+use crate::web::Listeners;
 
 /// How a log is opened, which takes knowledge of directories that is not ours.
 pub type OpenLog = fn(&Path) -> io::Result<File>;
@@ -26,6 +28,10 @@ pub struct Facts {
     pub identifier: String,
     /// What `getSupervisorVersion` answers.
     pub supervisor_version: String,
+    /// Our own, which the web page shows.
+    pub version: &'static str,
+    /// By which names browsers may know us: this machine's, and those that servers are configured with.
+    pub host_names: Vec<String>,
     /// The main log, where it is a file.
     pub logfile: Option<PathBuf>,
     /// How many connections each door may have open; further ones wait to be accepted.
@@ -48,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) guard: Guard,
     /// Counts changes of processes, for those who show them.
     pub(crate) changes: watch::Sender<u64>,
+    pub(crate) tokens: Tokens,
+    pub(crate) listeners: Listeners,
     bloated: AtomicBool,
 }
 
@@ -58,8 +66,16 @@ impl Shared {
     pub(crate) fn new(facts: Facts, access: Access, inbox: Box<dyn Inbox>) -> io::Result<Shared> {
         let access = Mutex::new(Arc::new(access));
         let guard = Guard::new(facts.tidy)?;
-        let (changes, bloated) = (watch::Sender::new(0), AtomicBool::new(false));
-        Ok(Shared { facts, inbox, access, guard, changes, bloated })
+        Ok(Shared {
+            facts,
+            inbox,
+            access,
+            guard,
+            changes: watch::Sender::new(0),
+            tokens: Tokens::default(),
+            listeners: Listeners::default(),
+            bloated: AtomicBool::new(false),
+        })
     }
 
     /// Who may come in now.
@@ -95,9 +111,8 @@ impl std::fmt::Debug for Herald {
 impl Herald {
     /// Some process is no longer as it was.
     pub fn changed(&self) {
-        if self.0.changes.receiver_count() > 0 {
-            self.0.changes.send_modify(|count| *count = count.wrapping_add(1));
-        }
+        // Counted also while nobody looks: a page says up to which change it knows.
+        self.0.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// From the next request on, these may come in.

@@ -15,6 +15,7 @@ mod console;
 mod effective;
 mod events;
 mod fcgi;
+mod host_names;
 mod inputs;
 mod kept;
 mod launch;

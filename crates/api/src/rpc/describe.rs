@@ -84,11 +84,10 @@ fn path(path: Option<&Path>) -> Value {
 }
 
 /// The last column of `supervisorctl status`.
-fn description(p: &ProcessInfo, zone: &TimeZone) -> String {
+pub(crate) fn description(p: &ProcessInfo, zone: &TimeZone) -> String {
     match p.state {
         State::Running => {
-            let up = p.now.seconds() - seconds(p.start);
-            format!("pid {}, uptime {}", p.pid.unwrap_or(0), uptime(up.max(0)))
+            format!("pid {}, uptime {}", p.pid.unwrap_or(0), uptime(seconds_up(p)))
         }
         State::Fatal | State::Backoff => {
             p.spawnerr.clone().unwrap_or_else(|| format!("unknown error (try \"tail {}\")", p.name))
@@ -99,6 +98,11 @@ fn description(p: &ProcessInfo, zone: &TimeZone) -> String {
         },
         State::Starting | State::Stopping | State::Unknown => String::new(),
     }
+}
+
+/// How long it has been running.
+pub(crate) fn seconds_up(p: &ProcessInfo) -> i64 {
+    (p.now.seconds() - seconds(p.start)).max(0)
 }
 
 /// As Python prints a timedelta: `0:03:12`, `1 day, 3:04:05`.

@@ -5,7 +5,7 @@
 
 mod arguments;
 mod call;
-mod describe;
+pub(crate) mod describe;
 mod faults;
 
 use std::sync::atomic::AtomicU64;
@@ -57,7 +57,7 @@ pub fn fault_text(fault: CoreFault) -> String {
     faults::fault(fault).text
 }
 
-fn refusal(refused: Refused) -> Fault {
+pub(crate) fn refusal(refused: Refused) -> Fault {
     faults::fault(match refused {
         Refused::Fault(fault) => fault,
         Refused::NotAllowed { user, missing } => {

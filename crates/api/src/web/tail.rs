@@ -55,7 +55,7 @@ pub(super) async fn of_process(site: Site<'_>, session: &Session<'_>, form: &For
             let current = if one == channel { "page" } else { "false" };
             html!(
                 out,
-                "<a class=\"log\" aria-current=\"{}\" href=\"{}&limit={}\">{}</a>",
+                "<a class=\"log\" aria-current=\"{}\" href=\"{}&amp;limit={}\">{}</a>",
                 current,
                 here(one),
                 limit,
@@ -114,12 +114,12 @@ async fn read(session: &Session<'_>, path: PathBuf, limit: u64, stream: String) 
 }
 
 fn sizes(out: &mut Html, here: &str, limit: u64) {
-    html!(out, "<a class=\"log\" id=\"refresh\" href=\"{}&limit={}\">Refresh</a>", here, limit);
+    html!(out, "<a class=\"log\" id=\"refresh\" href=\"{}&amp;limit={}\">Refresh</a>", here, limit);
     for (size, label) in SIZES {
         let current = if size == limit { "true" } else { "false" };
         html!(
             out,
-            "<a class=\"log\" aria-current=\"{}\" href=\"{}&limit={}\">{}</a>",
+            "<a class=\"log\" aria-current=\"{}\" href=\"{}&amp;limit={}\">{}</a>",
             current,
             here,
             size,

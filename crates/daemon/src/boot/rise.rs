@@ -224,6 +224,8 @@ fn open_doors(
         pid: past.hello.keeper_pid,
         identifier: settings.identifier.clone(),
         supervisor_version: SUPERVISOR_VERSION.to_owned(),
+        version: env!("CARGO_PKG_VERSION"),
+        host_names: crate::host_names::host_names(config),
         logfile: match &settings.logfile {
             LogTarget::File(path) => Some(path.clone()),
             LogTarget::Syslog => None,

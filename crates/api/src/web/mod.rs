@@ -158,7 +158,7 @@ impl Visit<'_> {
             return page(StatusCode::BAD_REQUEST, page::notice(self.site(), "Nothing to do", &text));
         };
         if action != Action::Refresh
-            && let Err(answer) = self.is_meant(&action, form)
+            && let Some(answer) = self.doubt(&action, form)
         {
             return answer;
         }
@@ -173,24 +173,24 @@ impl Visit<'_> {
         self.back_to_programs(&outcome.text, form)
     }
 
-    /// Whether somebody really wants this, or the answer that asks.
-    fn is_meant(&self, action: &Action, form: &Form) -> Result<(), Response<Answer>> {
+    /// The answer that asks back, unless it is certain that somebody wants this.
+    fn doubt(&self, action: &Action, form: &Form) -> Option<Response<Answer>> {
         let is_post = self.parts.method == Method::POST;
         if !origin::is_browser(&self.parts.headers) {
             // A script says what it means; and no browser sends what looks like one.
-            return if is_post || self.links_act() { Ok(()) } else { Err(self.no_links()) };
+            return if is_post || self.links_act() { None } else { Some(self.no_links()) };
         }
         if is_post && self.shared.tokens.is_of(self.user(), form.get("token")) {
-            return Ok(());
+            return None;
         }
         let (status, why) = match is_post {
             true => (StatusCode::CONFLICT, Some("The page was older than this server.")),
             false => (StatusCode::OK, None),
         };
         if self.wants_text() {
-            return Err(hardened(whole(status, TEXT, why.unwrap_or_default().into())));
+            return Some(hardened(whole(status, TEXT, why.unwrap_or_default().into())));
         }
-        Err(page(status, self.question(action, form, why)))
+        Some(page(status, self.question(action, form, why)))
     }
 
     /// Asks for a button, which no other page can press.

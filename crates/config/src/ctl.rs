@@ -20,8 +20,19 @@ pub struct CtlConfig {
     pub prompt: String,
     /// Absolute.
     pub history_file: Option<PathBuf>,
+    /// How it looks at an https server, and what it shows there.
+    pub tls: CtlTls,
     /// `[ctlplugin:x]`, which are accepted and not loaded.
     pub plugins: Vec<RpcInterface>,
+}
+
+/// Files in PEM, absolute.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CtlTls {
+    /// Whom to trust; the system says it where this is nothing.
+    pub cafile: Option<PathBuf>,
+    pub certfile: Option<PathBuf>,
+    pub keyfile: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for CtlConfig {
@@ -49,6 +60,7 @@ impl Default for CtlConfig {
             password: None,
             prompt: text("prompt"),
             history_file: None,
+            tls: CtlTls::default(),
             plugins: Vec::new(),
         }
     }
@@ -70,15 +82,24 @@ pub fn load_ctl(path: &Path, files: &dyn Files) -> Result<CtlConfig, Errors> {
         Some(path) => format!("unix://{}", paths::settled(path, files)),
         None => serverurl,
     };
+    let file = |key| {
+        let written = section.text(key, ValueKind::Path, &with_here).filter(|path| !path.is_empty());
+        written.map(|path| PathBuf::from(paths::settled(&path, files)))
+    };
+    let tls = CtlTls { cafile: file("cafile"), certfile: file("certfile"), keyfile: file("keyfile") };
+    for (key, other) in [("certfile", "keyfile"), ("keyfile", "certfile")] {
+        if section.written(key).is_some() && section.written(other).is_none() {
+            section
+                .refuse(key, format!("{key} needs {other} beside it: a certificate is shown with its key"));
+        }
+    }
     let config = CtlConfig {
         serverurl,
         prompt: section.defaulted("prompt", ValueKind::Text, &env, as_it_is),
         username: section.text("username", ValueKind::Text, &env),
         password: section.text("password", ValueKind::Text, &env),
-        history_file: section
-            .text("history_file", ValueKind::Path, &with_here)
-            .filter(|path| !path.is_empty())
-            .map(|path| PathBuf::from(paths::settled(&path, files))),
+        history_file: file("history_file"),
+        tls,
         plugins: plugins::ctlplugins(&reading, &env),
     };
     reading.finish().map(|_| config)
@@ -110,6 +131,17 @@ mod tests {
         assert_eq!(config.serverurl, "unix:///home/me/s.sock");
         assert_eq!(config.history_file, Some(PathBuf::from("/home/me/h")));
         assert_eq!(config.prompt, "/home/me");
+    }
+
+    #[test]
+    fn files_of_https_are_found_from_the_configuration() {
+        let config =
+            load("[supervisorctl]\ncafile=%(here)s/ca.pem\ncertfile=me.pem\nkeyfile=~/me.key\n").unwrap();
+        let [ca, cert, key] =
+            ["/home/me/etc/ca.pem", "/home/me/me.pem", "/home/me/me.key"].map(PathBuf::from);
+        assert_eq!(config.tls, CtlTls { cafile: Some(ca), certfile: Some(cert), keyfile: Some(key) });
+        let told = load("[supervisorctl]\ncertfile=me.pem\n").unwrap_err();
+        assert!(told.contains("certfile needs keyfile beside it"), "{told}");
     }
 
     #[test]

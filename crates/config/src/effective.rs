@@ -11,7 +11,7 @@ use crate::json::Json;
 use crate::{
     Account, Address, Advice, AutoRestart, Channel, Config, CtlConfig, Error, Errors, GroupConfig, GroupKind,
     LogExtras, LogFile, LogLevel, MainLog, Permission, ProcessConfig, ProcessKind, ProgramType, RpcInterface,
-    Server, SocketConfig, StartLimit, Supervisord, User,
+    Server, SocketConfig, StartLimit, Supervisord, Tls, User,
 };
 
 /// The whole document, of a file that is accepted or of one that is not.
@@ -152,7 +152,15 @@ fn server(server: &Server) -> Json {
             ("chown", owner((*uid, *gid))),
         ],
         Address::Inet { host, port } => {
-            vec![("family", "inet".into()), ("host", host.as_str().into()), ("port", (*port).into())]
+            let file = |of: fn(&Tls) -> Option<&Path>| server.tls.as_ref().and_then(of).map(path).into();
+            vec![
+                ("family", "inet".into()),
+                ("host", host.as_str().into()),
+                ("port", (*port).into()),
+                ("certfile", file(|tls| Some(&tls.certfile))),
+                ("keyfile", file(|tls| Some(&tls.keyfile))),
+                ("client_ca", file(|tls| tls.client_ca.as_deref())),
+            ]
         }
     };
     Json::object(common.into_iter().chain(own))
@@ -306,6 +314,9 @@ fn supervisorctl(ctl: &CtlConfig) -> Json {
         ("has_password", ctl.password.as_ref().is_some_and(|password| !password.is_empty()).into()),
         ("prompt", ctl.prompt.as_str().into()),
         ("history_file", ctl.history_file.as_deref().map(path).into()),
+        ("cafile", ctl.tls.cafile.as_deref().map(path).into()),
+        ("certfile", ctl.tls.certfile.as_deref().map(path).into()),
+        ("keyfile", ctl.tls.keyfile.as_deref().map(path).into()),
         ("plugins", Json::list(ctl.plugins.iter().map(plugin))),
     ])
 }

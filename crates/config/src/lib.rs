@@ -45,7 +45,7 @@ mod values;
 pub mod words;
 
 pub use cli::{Cli, CliOptions, find_config, parse_supervisord, search_path};
-pub use ctl::{CtlConfig, load_ctl};
+pub use ctl::{CtlConfig, CtlTls, load_ctl};
 pub use effective::effective;
 pub use errors::{Advice, Error, Errors};
 pub use files::{Files, MemoryFiles, component_fits, has_wildcard};

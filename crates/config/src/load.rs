@@ -133,7 +133,10 @@ mod tests {
                 let changed = match kind {
                     SectionKind::Supervisorctl | SectionKind::CtlPlugin => {
                         let text = format!("[supervisorctl]\n{}\n", smallest(kind));
-                        read_ctl(&text).unwrap() != read_ctl(&format!("{text}{line}\n")).unwrap()
+                        match read_ctl(&format!("{text}{line}\n")) {
+                            Ok(after) => read_ctl(&text).unwrap() != after,
+                            Err(errors) => errors.first().key.as_deref() == Some(row.name),
+                        }
                     }
                     _ => {
                         let text = format!("[supervisord]\n{}\n", smallest(kind));

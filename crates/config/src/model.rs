@@ -129,6 +129,19 @@ pub struct Server {
     pub get_actions: bool,
     /// Names that browsers may know this server by, beside those that it finds out itself.
     pub allowed_hosts: Vec<String>,
+    /// Inet servers only.
+    pub tls: Option<Tls>,
+}
+
+/// What makes a server speak HTTPS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Absolute: the certificate, and those between it and the root.
+    pub certfile: PathBuf,
+    /// Absolute.
+    pub keyfile: PathBuf,
+    /// Absolute: who signs certificates of clients.
+    pub client_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::expand::Scope;
 use crate::options::{SectionKind, ValueKind, section_kind};
 use crate::reading::Reading;
 use crate::section::Section;
-use crate::{Address, Config, Credentials, Server, paths, values};
+use crate::{Address, Config, Credentials, Server, Tls, paths, values};
 
 /// Inet servers first, then unix ones, each in file order. `env` knows the
 /// variables only: `here` is known in `file` and nowhere else.
@@ -32,10 +32,15 @@ impl Config {
             Address::Unix { file, .. } => Some(format!("unix://{}", file.display())),
             Address::Inet { .. } => None,
         });
-        let inet = self.servers.iter().rev().find_map(|server| match &server.address {
-            Address::Inet { host, port } if host.is_empty() => Some(format!("http://localhost:{port}")),
-            Address::Inet { host, port } => Some(format!("http://{host}:{port}")),
-            Address::Unix { .. } => None,
+        let inet = self.servers.iter().rev().find_map(|server| {
+            let scheme = if server.tls.is_some() { "https" } else { "http" };
+            match &server.address {
+                Address::Inet { host, port } if host.is_empty() => {
+                    Some(format!("{scheme}://localhost:{port}"))
+                }
+                Address::Inet { host, port } => Some(format!("{scheme}://{host}:{port}")),
+                Address::Unix { .. } => None,
+            }
         });
         unix.or(inet)
     }
@@ -48,9 +53,31 @@ fn inet(reading: &Reading<'_>, name: &str, env: &Scope<'_>) -> Option<Server> {
     if section.written("port").is_none() {
         section.refuse("port", format!("section [{name}] has no port value"));
     }
+    let tls = tls(&section, env);
     let (host, port) = section.parsed("port", ValueKind::InetAddress, env, values::inet_address)?;
     let server = server(&section, env, Address::Inet { host, port }, credentials);
-    Some(Server { allowed_hosts: allowed_hosts.unwrap_or_default(), ..server })
+    Some(Server { allowed_hosts: allowed_hosts.unwrap_or_default(), tls, ..server })
+}
+
+/// What is in the files is looked at by whoever opens the server.
+fn tls(section: &Section<'_>, env: &Scope<'_>) -> Option<Tls> {
+    let with_here = Scope::within(env).text("here", &section.reading.here);
+    let file = |key| {
+        let path = section.text(key, ValueKind::Path, &with_here)?;
+        if path.is_empty() {
+            section.refuse(key, format!("{key} names no file"));
+            return None;
+        }
+        Some(PathBuf::from(paths::settled(&path, section.reading.files)))
+    };
+    let (certfile, keyfile, client_ca) = (file("certfile"), file("keyfile"), file("client_ca"));
+    for (key, other) in [("certfile", "keyfile"), ("keyfile", "certfile"), ("client_ca", "certfile")] {
+        if section.written(key).is_some() && section.written(other).is_none() {
+            section
+                .refuse(key, format!("{key} needs {other} beside it: HTTPS takes a certificate and its key"));
+        }
+    }
+    Some(Tls { certfile: certfile?, keyfile: keyfile?, client_ca })
 }
 
 fn unix(reading: &Reading<'_>, name: &str, env: &Scope<'_>) -> Option<Server> {
@@ -85,6 +112,7 @@ fn server(section: &Section<'_>, env: &Scope<'_>, address: Address, written: Opt
         allow_unauthenticated: section.boolean("allow_unauthenticated", env),
         get_actions: section.boolean("get_actions", env),
         allowed_hosts: Vec::new(),
+        tls: None,
     }
 }
 
@@ -113,4 +141,44 @@ fn credentials(section: &Section<'_>, env: &Scope<'_>) -> Option<Credentials> {
         section.advise("username", text.to_owned());
     }
     Some(Credentials { username, password: password? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{CliOverrides, MemoryFiles, load};
+
+    fn read(text: &str) -> Result<Config, String> {
+        let text = format!("[supervisord]\n[inet_http_server]\nport=9001\n{text}\n");
+        let files = MemoryFiles::with("/etc/s.conf", &text);
+        load(Path::new("/etc/s.conf"), &CliOverrides::default(), &files).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn a_server_with_a_certificate_is_an_https_server_to_children() {
+        let config = read("certfile=%(here)s/tls/../c.pem\nkeyfile=~/k.pem\nclient_ca=ca.pem").unwrap();
+        let tls = config.servers[0].tls.clone().unwrap();
+        assert_eq!((tls.certfile, tls.keyfile), ("/etc/c.pem".into(), "/home/me/k.pem".into()));
+        assert_eq!(tls.client_ca, Some("/home/me/ca.pem".into()));
+        let config = read("certfile=c\nkeyfile=k").unwrap();
+        assert_eq!(config.child_serverurl().as_deref(), Some("https://localhost:9001"));
+        let config = read("[inet_http_server:tls]\nport=h:1\ncertfile=c\nkeyfile=k").unwrap();
+        assert_eq!(config.child_serverurl().as_deref(), Some("https://h:1"));
+        assert_eq!(read("").unwrap().child_serverurl().as_deref(), Some("http://localhost:9001"));
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_come_together() {
+        for (text, told) in [
+            ("certfile=c", "certfile needs keyfile beside it"),
+            ("keyfile=k", "keyfile needs certfile beside it"),
+            ("client_ca=c", "client_ca needs certfile beside it"),
+            ("certfile=\nkeyfile=k", "certfile names no file"),
+        ] {
+            let refusal = read(text).unwrap_err();
+            assert!(refusal.contains(told), "{refusal}");
+        }
+    }
 }

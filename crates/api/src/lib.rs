@@ -9,9 +9,11 @@
 //!
 //! `serve.rs` owns the thread and the connections, `door.rs` turns a request into a response (`answer.rs`), `gate/` says who is there
 //! and what they may ask, `session.rs` is their way to the supervisor, `rpc/` is XML-RPC, `web/` the page,
-//! `origin.rs` sees to it that no other site's page uses it, `logs.rs` and `follow.rs` read logs.
+//! `origin.rs` sees to it that no other site's page uses it, `logs.rs` and `follow.rs` read logs. `tls.rs` encrypts a connection,
+//! `certificate.rs` finds the name in one that a client shows.
 
 mod answer;
+mod certificate;
 mod door;
 mod follow;
 mod gate;
@@ -23,6 +25,7 @@ mod rpc;
 mod serve;
 mod session;
 mod shared;
+mod tls;
 mod web;
 
 pub use gate::{Access, Credentials, DoorRules};
@@ -30,3 +33,4 @@ pub use inbox::{Asked, Asker, Busy, By, Inbox, Report};
 pub use rpc::fault_text;
 pub use serve::{Api, Door, Listener};
 pub use shared::{Facts, Herald, OpenLog, PeerGroups};
+pub use tls::{BadPem, ClientCertificate, Expiry, Identity, Pem, Renew, Tls};

@@ -2,7 +2,7 @@
 //!
 //! `boot` reads the configuration and brings up log, sockets and pidfile; `run` is the loop; `inputs` turns news of the
 //! keeper into inputs; `perform` carries out actions; `launch` makes a spawn plan of a configured
-//! process; `notes` and `events` write the lines of the main log; `logs` is the pump thread that moves the programs' output; `memory` is what the next brain will know, `leftovers` what the next daemon will;
+//! process; `notes` and `events` write the lines of the main log; `logs` is the pump thread that moves the programs' output; `certificates` are those of HTTPS servers; `memory` is what the next brain will know, `leftovers` what the next daemon will;
 //! the clocks and the console have their one home in `clock` and `console`.
 //!
 //! Deliberately absent: policy. An `if` about restarting, stopping or answering belongs in `core`.
@@ -10,6 +10,7 @@
 mod access;
 mod audit;
 mod boot;
+mod certificates;
 mod clock;
 mod console;
 mod effective;

@@ -227,6 +227,10 @@ impl Loop {
                     self.hands.log.write(level, &text);
                     None
                 }
+                Notice::Keep { name, fd } => {
+                    self.hands.link.send(ToKeeper::Hold { name, fd })?;
+                    None
+                }
                 Notice::Said { child, output, word, data } => {
                     self.hands.said(child, output, word, data);
                     None

@@ -19,6 +19,10 @@ pub(crate) const INLINE_PLAN: usize = 48 * 1024;
 /// The longest message, with room for the header of an inline plan.
 pub(crate) const MAX_MESSAGE: usize = INLINE_PLAN + 4096;
 
+/// What is held under a name that begins with this is held over a reload of the whole daemon, too: it was got with
+/// privileges that have been dropped since.
+pub const LASTING: &str = "lasting:";
+
 /// A point in time on both clocks, taken by the keeper when it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {

@@ -164,6 +164,10 @@ impl<'a> Entrance<'a> {
     /// Somebody who need not say who it is: the system has said it.
     fn recognised(&self) -> Option<Caller> {
         if let Some(name) = &self.peer.certificate {
+            // Where no users are told apart, whoever has a certificate is the one there is.
+            if self.access.accounts.is_empty() {
+                return self.rules.is_some().then(|| self.anyone());
+            }
             return self.access.accounts.iter().find(|account| account.name == *name).map(|a| self.user(a));
         }
         let End::Unix { uid, groups, .. } = &self.peer.end else { return None };
@@ -186,7 +190,7 @@ impl<'a> Entrance<'a> {
     }
 
     fn anyone(&self) -> Caller {
-        self.admin(None)
+        self.admin(self.peer.certificate.clone())
     }
 
     fn admin(&self, user: Option<String>) -> Caller {
@@ -356,5 +360,14 @@ mod tests {
         let with = |name: &str| Peer { certificate: Some(name.into()), ..inet("10.0.0.1:5") };
         assert_eq!(who(&access, &with("ann"), None), in_as("ann", false));
         assert_eq!(who(&access, &with("eve"), None), OUT);
+        assert_eq!(who(&access, &inet("10.0.0.1:5"), None), OUT);
+    }
+
+    #[test]
+    fn where_there_are_no_users_a_certificate_is_as_good_as_the_password() {
+        let peer = Peer { certificate: Some("eve".into()), ..inet("10.0.0.1:5") };
+        for own in [None, Some("secret")] {
+            assert_eq!(who(&access(own, vec![]), &peer, None), in_as("eve", true));
+        }
     }
 }

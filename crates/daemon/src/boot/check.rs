@@ -11,6 +11,7 @@ use provost_config::{
 };
 
 use super::Refusal;
+use crate::certificates;
 use crate::console::{complain, say};
 
 pub(super) fn check(
@@ -42,6 +43,7 @@ fn accepted(path: &Path, config: &Config, ctl: &Result<CtlConfig, Errors>) -> Ve
         .filter(|message| message.level >= LogLevel::Warn)
         .map(|message| format!("warning: {}", message.text))
         .chain(config.advice.iter().map(|advice| format!("warning: {advice}")))
+        .chain(certificates::check(config).iter().map(|text| format!("warning: {text}")))
         .collect();
     if let Err(errors) = ctl {
         // A file without a section for supervisorctl is usual in containers.

@@ -20,6 +20,7 @@ use super::{Refusal, SUPERVISOR_VERSION, background, identity, limits, opening};
 use crate::Build;
 use crate::access;
 use crate::audit::AuditFile;
+use crate::certificates::Certificates;
 use crate::effective::{Effective, EffectiveError, Start};
 use crate::fcgi::FcgiSockets;
 use crate::kept::Versions;
@@ -46,6 +47,10 @@ impl Brain {
         start: Start,
     ) -> Result<Brain, Refusal> {
         let config = Arc::clone(start.config());
+        // As root, if we are, for the last time.
+        let resumes = past.resumes();
+        let certificates = Certificates::read(&config, &mut past.held, resumes, &mut link);
+        let mut certificates = certificates.map_err(Refusal::usage)?;
         let sayings = get_rights_and_limits(&config, &past, &mut link)?;
         let mut pidfile = claim_pidfile(&config, &mut past, &mut link)?;
         let leftovers = Leftovers::find(&config, &past, pidfile.path());
@@ -53,8 +58,9 @@ impl Brain {
 
         let bell = Bell::new().map_err(|e| Refusal::system(format!("cannot make an eventfd: {e}")))?;
         let (notices, heard_notices) = Post::new(&bell);
-        let (pump, mut log) = opening::open(&config, &mut past, &mut link, notices)?;
+        let (pump, mut log) = opening::open(&config, &mut past, &mut link, notices.clone())?;
         opening::say_first_lines(&config, sayings, &past, &mut log);
+        certificates.tell(&mut log);
         if let Some(e) = start.lost() {
             past.is_lost(e, "the configuration file is read instead", &mut log);
         }
@@ -62,7 +68,10 @@ impl Brain {
 
         let memories = past.recall(&mut log);
         let mut fcgi = FcgiSockets::resume(&mut past.held);
-        let (sockets, doors) = Sockets::open(&config, std::mem::take(&mut past.held), &mut link)?;
+        let (sockets, mut doors) = Sockets::open(&config, std::mem::take(&mut past.held), &mut link)?;
+        for (door, server) in doors.iter_mut().zip(&config.servers) {
+            door.tls = certificates.of(server, &notices);
+        }
         if !past.resumes() {
             sockets::announce(&config, &mut log);
             leftovers.tell(&mut log);

@@ -53,7 +53,7 @@ impl Sockets {
             if let Address::Unix { file, .. } = &server.address {
                 sockets.files.push(file.clone());
             }
-            doors.push(Door { listener, section: server.section.clone() });
+            doors.push(Door { listener, section: server.section.clone(), tls: None });
         }
         Ok((sockets, doors))
     }

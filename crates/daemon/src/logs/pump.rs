@@ -114,6 +114,11 @@ pub(crate) enum Notice {
         level: LogLevel,
         text: String,
     },
+    /// For the keeper to hold.
+    Keep {
+        name: String,
+        fd: OwnedFd,
+    },
     /// A piece of a child's output.
     Said {
         child: ChildId,
@@ -339,7 +344,7 @@ impl Pump {
                 self.was_wanted(Wanted::Logs(process, deed)).then_some(notice)
             }
             Notice::MainLogDone { ask, .. } => self.was_wanted(Wanted::MainLog(ask)).then_some(notice),
-            Notice::Say { .. } | Notice::Said { .. } => Some(notice),
+            Notice::Say { .. } | Notice::Said { .. } | Notice::Keep { .. } => Some(notice),
         }
     }
 

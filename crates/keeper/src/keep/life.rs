@@ -12,7 +12,7 @@ use rustix::process::setsid;
 use super::news::{Peer, Tell};
 use super::{Afterwards, Brain, Keeper, Next, REQUESTS_A_TURN, until};
 use crate::link::Link;
-use crate::protocol::{Previous, Target, WaitStatus};
+use crate::protocol::{LASTING, Previous, Target, WaitStatus};
 use crate::sys::{self, Fork};
 
 /// A brain that ran this long was well; the next death is the first of a new row.
@@ -83,7 +83,7 @@ impl Keeper {
             Afterwards::Finish(code) => Ok(self.end(code)),
             Afterwards::Detach => self.detach(),
             Afterwards::Renew => {
-                self.held.clear();
+                self.held.retain(|held| held.name.starts_with(LASTING.as_bytes()));
                 self.previous = None;
                 // Nothing runs, so a brain that cannot start now is the end, as at the very first start.
                 self.needed = false;

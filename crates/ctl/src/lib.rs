@@ -12,6 +12,7 @@ mod keyboard;
 mod namespec;
 mod options;
 mod results;
+mod self_signed;
 mod session;
 mod shell;
 mod verbs;
@@ -36,6 +37,9 @@ pub struct Streams<'a> {
 ///
 /// `argv[0]` is the name the program was called by: the search for a configuration starts from it.
 pub fn main(argv: &[String], files: &dyn Files, streams: Streams<'_>) -> u8 {
+    if argv.get(1).is_some_and(|word| word == self_signed::WORD) {
+        return self_signed::run(&argv[2..], streams);
+    }
     match options::read(argv, files) {
         Ok(options::Request::Help(text)) => {
             // Nobody is left to tell when the reader of the help has gone.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use provost_config::cli::find_config;
 use provost_config::getopt::{self, Opt};
-use provost_config::{CtlConfig, Files, load_ctl};
+use provost_config::{CtlConfig, CtlTls, Files, load_ctl};
 
 use provost_config::python;
 
@@ -25,6 +25,7 @@ pub(crate) struct Options {
     pub(crate) prompt: String,
     /// Where the lines typed are kept.
     pub(crate) history_file: Option<PathBuf>,
+    pub(crate) tls: CtlTls,
     pub(crate) interactive: bool,
     /// The words after the options, joined.
     pub(crate) line: Option<String>,
@@ -109,6 +110,7 @@ fn request(program: &str, words: &[String], files: &dyn Files) -> Result<Request
         password: password.or(config.password),
         prompt: config.prompt,
         history_file: history.map(PathBuf::from).or(config.history_file),
+        tls: config.tls,
         interactive: interactive || parsed.rest.is_empty(),
         line: (!parsed.rest.is_empty()).then(|| parsed.rest.join(" ")),
         plugins: config.plugins.into_iter().map(|plugin| plugin.name).collect(),
@@ -142,7 +144,7 @@ Usage: {program} [options] [action [arguments]]
 
   -c, --configuration FILE   take address and credentials from [supervisorctl] in FILE;
                              without -c the usual places are searched
-  -s, --serverurl URL        where supervisord listens: http://host:port or unix:///path
+  -s, --serverurl URL        where supervisord listens: http://host:port, https://host:port or unix:///path
                              (http://localhost:9001 if nothing says otherwise)
   -u, --username NAME        who to be, if the server wants to know
   -p, --password TEXT        and how to prove it
@@ -151,7 +153,8 @@ Usage: {program} [options] [action [arguments]]
   -h, --help                 show this
 
 Without an action a shell opens. The action \"help\" lists all actions.
-The action \"hash-password\" needs neither a server nor a configuration.
+The actions \"hash-password\" and \"self-signed\" (help: {program} self-signed -h) need neither a server nor a
+configuration.
 "
     )
 }

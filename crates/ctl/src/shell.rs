@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::Streams;
 use crate::call::{CallError, Server};
-use crate::http::Client;
+use crate::http::{Client, Trust};
 use crate::interrupt::Interrupt;
 use crate::keyboard::Keyboard;
 use crate::options::Options;
@@ -17,7 +17,7 @@ use crate::session::Session;
 /// Does what was asked for and returns the exit status, which for a shell is always 0.
 pub(crate) fn run(options: Options, streams: Streams<'_>) -> u8 {
     let interrupt = Rc::new(Interrupt::default());
-    let mut client = Client::new(options.serverurl, Rc::clone(&interrupt));
+    let mut client = Client::new(options.serverurl, Rc::clone(&interrupt), Trust::new(options.tls));
     if let (Some(username), Some(password)) = (options.username, options.password) {
         client.log_in(username, password);
     }

@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use provost_wire::{Value, xmlrpc};
 
 use super::answer::{Answer, Head};
+use super::tls::{TlsSocket, Trust};
 use crate::call::{CallError, Server};
 use crate::interrupt::{Interrupt, Woken};
 
@@ -21,13 +22,14 @@ pub(crate) struct Client {
     /// `Basic …`.
     authorization: Option<String>,
     interrupt: Rc<Interrupt>,
+    trust: Trust,
     /// Kept from the last call, if the daemon agreed.
     idle: Option<Socket>,
 }
 
 impl Client {
-    pub(crate) fn new(url: String, interrupt: Rc<Interrupt>) -> Client {
-        Client { url, authorization: None, interrupt, idle: None }
+    pub(crate) fn new(url: String, interrupt: Rc<Interrupt>, trust: Trust) -> Client {
+        Client { url, authorization: None, interrupt, trust, idle: None }
     }
 
     fn post(&mut self, request: &[u8]) -> Result<(Head, Vec<u8>), CallError> {
@@ -46,7 +48,16 @@ impl Client {
 
     fn connect(&self) -> Result<Socket, CallError> {
         let endpoint = Endpoint::parse(&self.url).map_err(CallError::Other)?;
-        endpoint.connect().map_err(|error| self.broken(error))
+        let broken = |error| self.broken(error);
+        let socket = endpoint.connect().map_err(broken)?;
+        match (&endpoint, socket) {
+            (Endpoint::Tcp { host, tls: true, .. }, Socket::Tcp(stream)) => {
+                let trust = self.trust.config().map_err(CallError::Other)?;
+                let socket = TlsSocket::connect(stream, host, trust, &self.interrupt).map_err(broken)?;
+                Ok(Socket::Tls(Box::new(socket)))
+            }
+            (_, socket) => Ok(socket),
+        }
     }
 
     /// `POST /RPC2` and the like, up to the lines that only this request has.
@@ -152,11 +163,11 @@ impl LogStream {
 
     /// Reads what there is; blocks when there is nothing.
     pub(crate) fn fill(&mut self) -> io::Result<()> {
-        let mut buffer = [0; 16 * 1024];
-        let count = self.socket.read(&mut buffer)?;
-        let fed = self.answer.feed(&buffer[..count], &mut self.unread);
+        let mut bytes = Vec::new();
+        let more = self.socket.read_into(&mut bytes)?;
+        let fed = self.answer.feed(&bytes, &mut self.unread);
         fed.map_err(|text| io::Error::new(io::ErrorKind::InvalidData, text))?;
-        self.ended = count == 0 || self.answer.is_done();
+        self.ended = !more || self.answer.is_done();
         Ok(())
     }
 
@@ -181,20 +192,21 @@ impl AsFd for LogStream {
 fn exchange(socket: &mut Socket, request: &[u8], interrupt: &Interrupt) -> io::Result<(Answer, Vec<u8>)> {
     socket.write_all(request)?;
     let (mut answer, mut body) = (Answer::default(), Vec::new());
-    let mut buffer = [0; 64 * 1024];
+    let mut bytes = Vec::new();
     while !answer.is_done() {
         if interrupt.wait(&[socket.as_fd()])? == Woken::Interrupted {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let count = socket.read(&mut buffer)?;
-        if count == 0 && answer.may_end() {
-            break;
-        }
-        if count == 0 {
+        bytes.clear();
+        let more = socket.read_into(&mut bytes)?;
+        let fed = answer.feed(&bytes, &mut body);
+        fed.map_err(|text| io::Error::new(io::ErrorKind::InvalidData, text))?;
+        if !more && !answer.is_done() {
+            if answer.may_end() {
+                break;
+            }
             return Err(closed());
         }
-        let fed = answer.feed(&buffer[..count], &mut body);
-        fed.map_err(|text| io::Error::new(io::ErrorKind::InvalidData, text))?;
     }
     Ok((answer, body))
 }
@@ -207,7 +219,7 @@ fn closed() -> io::Error {
 #[derive(Debug, PartialEq, Eq)]
 enum Endpoint {
     Unix(PathBuf),
-    Tcp { host: String, port: u16 },
+    Tcp { host: String, port: u16, tls: bool },
 }
 
 impl Endpoint {
@@ -215,8 +227,10 @@ impl Endpoint {
         if let Some(path) = url.strip_prefix("unix://") {
             return Ok(Endpoint::Unix(path.into()));
         }
-        let Some(rest) = url.strip_prefix("http://") else {
-            return Err(format!("Unknown protocol for serverurl {url}"));
+        let (rest, tls) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (rest, false),
+            (None, Some(rest)) => (rest, true),
+            (None, None) => return Err(format!("Unknown protocol for serverurl {url}")),
         };
         let netloc = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let netloc = netloc.rsplit_once('@').map_or(netloc, |(_, netloc)| netloc);
@@ -225,16 +239,16 @@ impl Endpoint {
             None => netloc.split_once(':').map_or((netloc, None), |(host, port)| (host, Some(port))),
         };
         let port = match port {
-            None | Some("") => 80,
+            None | Some("") => usual_port(tls),
             Some(port) => port.parse().map_err(|_| format!("serverurl {url}: {port:?} is no port"))?,
         };
-        Ok(Endpoint::Tcp { host: host.to_ascii_lowercase(), port })
+        Ok(Endpoint::Tcp { host: host.to_ascii_lowercase(), port, tls })
     }
 
     fn connect(&self) -> io::Result<Socket> {
         match self {
             Endpoint::Unix(path) => UnixStream::connect(path).map(Socket::Unix),
-            Endpoint::Tcp { host, port } => {
+            Endpoint::Tcp { host, port, .. } => {
                 let stream = TcpStream::connect((host.as_str(), *port))?;
                 // Requests go out in one piece; waiting for more only costs time.
                 stream.set_nodelay(true)?;
@@ -246,18 +260,23 @@ impl Endpoint {
     fn host_header(&self) -> String {
         match self {
             Endpoint::Unix(_) => "localhost".to_owned(),
-            Endpoint::Tcp { host, port } => {
+            Endpoint::Tcp { host, port, tls } => {
                 let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-                if *port == 80 { host } else { format!("{host}:{port}") }
+                if *port == usual_port(*tls) { host } else { format!("{host}:{port}") }
             }
         }
     }
+}
+
+fn usual_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
 }
 
 #[derive(Debug)]
 enum Socket {
     Unix(UnixStream),
     Tcp(TcpStream),
+    Tls(Box<TlsSocket>),
 }
 
 impl Socket {
@@ -266,27 +285,26 @@ impl Socket {
         let mut watched = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
         poll(&mut watched, PollTimeout::ZERO) != Ok(0)
     }
-}
 
-impl Read for Socket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Socket::Unix(stream) => stream.read(buffer),
-            Socket::Tcp(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Socket {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Socket::Unix(stream) => stream.write(bytes),
-            Socket::Tcp(stream) => stream.write(bytes),
+            Socket::Unix(stream) => stream.write_all(bytes),
+            Socket::Tcp(stream) => stream.write_all(bytes),
+            Socket::Tls(socket) => socket.write_all(bytes),
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    /// Reads once and appends what came, which may be nothing where it is encrypted; whether more may come. Nothing that came
+    /// stays behind, so the next byte is one that poll tells of.
+    fn read_into(&mut self, bytes: &mut Vec<u8>) -> io::Result<bool> {
+        let mut buffer = [0; 64 * 1024];
+        let count = match self {
+            Socket::Unix(stream) => stream.read(&mut buffer)?,
+            Socket::Tcp(stream) => stream.read(&mut buffer)?,
+            Socket::Tls(socket) => return socket.read_into(bytes),
+        };
+        bytes.extend_from_slice(&buffer[..count]);
+        Ok(count > 0)
     }
 }
 
@@ -295,6 +313,7 @@ impl AsFd for Socket {
         match self {
             Socket::Unix(stream) => stream.as_fd(),
             Socket::Tcp(stream) => stream.as_fd(),
+            Socket::Tls(socket) => socket.stream().as_fd(),
         }
     }
 }
@@ -303,6 +322,7 @@ impl AsFd for Socket {
 mod tests {
     use super::*;
     use crate::interrupt::tests::with_button;
+    use provost_config::CtlTls;
     use std::net::TcpListener;
     use std::thread;
 
@@ -342,7 +362,7 @@ mod tests {
     }
 
     fn client(url: String) -> Client {
-        Client::new(url, Rc::new(Interrupt::default()))
+        Client::new(url, Rc::new(Interrupt::default()), Trust::new(CtlTls::default()))
     }
 
     fn answer(body: &str) -> String {
@@ -418,7 +438,7 @@ mod tests {
         let interrupt = Rc::new(interrupt);
         let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nlog\n\r\n0\r\n\r\n";
         let (url, daemon) = daemon(vec![vec![chunks.to_owned()], vec![]]);
-        let mut client = Client::new(url, Rc::clone(&interrupt));
+        let mut client = Client::new(url, Rc::clone(&interrupt), Trust::new(CtlTls::default()));
         let mut stream = client.stream("/mainlogtail").unwrap();
         while !stream.has_ended() {
             stream.fill().unwrap();
@@ -431,7 +451,10 @@ mod tests {
 
     #[test]
     fn urls_lead_where_python_goes() {
-        let tcp = |host: &str, port| Ok(Endpoint::Tcp { host: host.to_owned(), port });
+        let tcp = |host: &str, port| Ok(Endpoint::Tcp { host: host.to_owned(), port, tls: false });
+        let tls = |host: &str, port| Ok(Endpoint::Tcp { host: host.to_owned(), port, tls: true });
+        assert_eq!(Endpoint::parse("https://H:9001/RPC2"), tls("h", 9001));
+        assert_eq!(Endpoint::parse("https://h"), tls("h", 443));
         assert_eq!(Endpoint::parse("http://Localhost:9001"), tcp("localhost", 9001));
         assert_eq!(Endpoint::parse("http://h"), tcp("h", 80));
         assert_eq!(Endpoint::parse("http://u:p@h:1/RPC2"), tcp("h", 1));

@@ -1,9 +1,11 @@
 //! A small HTTP/1.1 client: one persistent connection for calls, one more for each stream.
 //!
 //! It knows what a daemon needs and no more: Basic credentials, bodies by length
-//! or in chunks, `http://` and `unix://`. No redirects, no proxies, no TLS.
+//! or in chunks, `http://`, `https://` and `unix://`. No redirects, no proxies.
 
 mod answer;
 mod connection;
+mod tls;
 
 pub(crate) use connection::{Client, LogStream};
+pub(crate) use tls::Trust;

@@ -31,5 +31,6 @@ mod signals;
 mod spawn;
 mod stop;
 mod syslogs;
+mod tls;
 mod upgrade;
 mod users;

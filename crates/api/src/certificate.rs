@@ -156,3 +156,74 @@ impl<'a> Der<'a> {
         Some((tag, inside))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{
+        BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, SanType, date_time_ymd,
+    };
+
+    fn made(names: &[(DnType, &str)], others: Vec<SanType>) -> Vec<u8> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        for (kind, name) in names {
+            params.distinguished_name.push(kind.clone(), *name);
+        }
+        params.subject_alt_names = others;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = date_time_ymd(2031, 2, 3);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    fn dns(name: &str) -> SanType {
+        SanType::DnsName(name.try_into().unwrap())
+    }
+
+    #[test]
+    fn the_common_name_comes_before_all_others() {
+        let der = made(&[(DnType::OrganizationName, "x"), (DnType::CommonName, "jö")], vec![dns("h")]);
+        assert_eq!(owner(&der).as_deref(), Some("jö"));
+    }
+
+    #[test]
+    fn without_a_common_name_a_host_or_an_address_is_the_name() {
+        let uri = SanType::URI("spiffe://x".try_into().unwrap());
+        let mail = SanType::Rfc822Name("jo@example".try_into().unwrap());
+        assert_eq!(owner(&made(&[], vec![uri, mail, dns("h")])).as_deref(), Some("jo@example"));
+        assert_eq!(owner(&made(&[], vec![dns("h")])).as_deref(), Some("h"));
+        assert_eq!(owner(&made(&[], vec![])), None);
+    }
+
+    #[test]
+    fn what_could_be_taken_for_something_else_is_no_name() {
+        for name in ["", "a\nb", "a\u{0}b", "\u{9b}"] {
+            assert_eq!(owner(&made(&[(DnType::CommonName, name)], vec![dns("h")])), None, "{name:?}");
+        }
+        let two = [(DnType::CommonName, "a"), (DnType::CustomDnType(vec![2, 5, 4, 3]), "b")];
+        assert_eq!(owner(&made(&two, vec![])), None);
+    }
+
+    #[test]
+    fn what_is_cut_off_or_bent_has_no_name_and_harms_nobody() {
+        let der = made(&[(DnType::CommonName, "jo")], vec![dns("h")]);
+        assert!((0..der.len()).all(|at| owner(&der[..at]).is_none()));
+        for at in 0..der.len() {
+            for byte in [0, 1, 0x7f, 0x80, 0x84, 0xff] {
+                let mut bent = der.clone();
+                bent[at] = byte;
+                let (_, _) = (owner(&bent), end(&bent));
+            }
+        }
+    }
+
+    #[test]
+    fn the_end_is_read_in_both_forms() {
+        let der = made(&[], vec![]);
+        assert_eq!(end(&der).unwrap().to_string(), "2031-02-03T00:00:00Z");
+        let mut params = CertificateParams::default();
+        params.not_after = date_time_ymd(2077, 1, 1);
+        let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        assert_eq!(end(der.der()).unwrap().to_string(), "2077-01-01T00:00:00Z");
+    }
+}

@@ -258,9 +258,10 @@ impl TlsDoor {
 
 /// Says in the only language that the client understands that it should speak another.
 async fn refuse_plain_http(mut stream: TcpStream) {
+    // Clients that show nothing else mostly show the words behind the number.
     let text = "this port speaks HTTPS: say https:// in place of http://\n";
     let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+        "HTTP/1.1 400 This port speaks HTTPS\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
         text.len()
     );
     if stream.write_all(answer.as_bytes()).await.is_err() || stream.shutdown().await.is_err() {

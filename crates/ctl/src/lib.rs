@@ -46,7 +46,7 @@ pub fn main(argv: &[String], files: &dyn Files, streams: Streams<'_>) -> u8 {
             let _ = streams.output.write_all(text.as_bytes()).and_then(|()| streams.output.flush());
             0
         }
-        Ok(options::Request::Run(options)) => shell::run(options, streams),
+        Ok(options::Request::Run(options)) => shell::run(*options, streams),
         Err(refusal) => {
             let _ = streams.errors.write_all(refusal.as_bytes()).and_then(|()| streams.errors.flush());
             2

@@ -15,7 +15,7 @@ use provost_config::python;
 pub(crate) enum Request {
     /// The text to show.
     Help(String),
-    Run(Options),
+    Run(Box<Options>),
 }
 
 pub(crate) struct Options {
@@ -104,7 +104,7 @@ fn request(program: &str, words: &[String], files: &dyn Files) -> Result<Request
         Some("hash-password") => CtlConfig::default(),
         _ => configured(configuration, program, files)?,
     };
-    Ok(Request::Run(Options {
+    Ok(Request::Run(Box::new(Options {
         serverurl: serverurl.unwrap_or(config.serverurl),
         username: username.or(config.username),
         password: password.or(config.password),
@@ -114,7 +114,7 @@ fn request(program: &str, words: &[String], files: &dyn Files) -> Result<Request
         interactive: interactive || parsed.rest.is_empty(),
         line: (!parsed.rest.is_empty()).then(|| parsed.rest.join(" ")),
         plugins: config.plugins.into_iter().map(|plugin| plugin.name).collect(),
-    }))
+    })))
 }
 
 /// No file anywhere is fine: then everything has its default.
@@ -168,7 +168,7 @@ mod tests {
         let argv: Vec<String> =
             std::iter::once(&"/usr/bin/supervisorctl").chain(words).map(|word| (*word).to_owned()).collect();
         match read(&argv, files)? {
-            Request::Run(options) => Ok(options),
+            Request::Run(options) => Ok(*options),
             Request::Help(text) => Err(text),
         }
     }

@@ -71,9 +71,10 @@ impl Certificates {
             all.push(certificate);
         }
         // Of servers that are no more.
-        let (of_others, rest) = std::mem::take(held).into_iter().partition(|(name, _)| is_ours(name));
+        let (of_others, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(held).into_iter().partition(|(name, _)| is_ours(name));
         *held = rest;
-        for (name, _) in Vec::from(of_others) {
+        for (name, _) in of_others {
             link.send(ToKeeper::Release { name }).map_err(|e| e.to_string())?;
         }
         Ok(Certificates { all, sayings })

@@ -27,6 +27,22 @@ pub(crate) fn advise_on_foreground(section: &Section<'_>) {
     }
 }
 
+/// A password that whoever reads the file knows. `how` is the command that makes what should stand there instead.
+pub(crate) fn advise_on_clear_text(section: &Section<'_>, key: &str, secret: &str, how: &str) {
+    if is_clear_text(secret) {
+        section.advise(key, format!("is clear text; {how} makes what can stand here instead"));
+    }
+}
+
+/// What begins like no hash that anybody makes. Whether it really is one is found out where it is verified.
+fn is_clear_text(secret: &str) -> bool {
+    let method = secret.strip_prefix('$').and_then(|rest| rest.split_once('$')).map(|(method, _)| method);
+    let is_crypt = method.is_some_and(|method| {
+        matches!(method.len(), 1..=8) && method.bytes().all(|letter| letter.is_ascii_alphanumeric())
+    });
+    !is_crypt && !secret.starts_with("{SHA}") && !secret.starts_with("{SHA256}")
+}
+
 /// The known value that a refused one is nearest to.
 pub(crate) fn near_value(kind: ValueKind, text: &str) -> Option<String> {
     let lower = text.trim().to_lowercase();
@@ -231,6 +247,18 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hashes_are_told_from_clear_text() {
+        for hash in
+            ["{SHA}82ab", "{SHA256}82ab", "$argon2id$v=19$m=64", "$2y$05$za7k", "$6$salt$hash", "$y$j9T$"]
+        {
+            assert!(!is_clear_text(hash), "{hash}");
+        }
+        for clear in ["", "dummy", "{sha}x", "$ecret", "$a-b$", "$$", "pa$6$s", "$averylongone$x"] {
+            assert!(is_clear_text(clear), "{clear}");
+        }
+    }
 
     #[test]
     fn near_names_are_found_and_far_ones_are_not() {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::advice::advise_on_clear_text;
 use crate::expand::Scope;
 use crate::options::{SectionKind, ValueKind, section_kind};
 use crate::reading::Reading;
@@ -139,6 +140,8 @@ fn credentials(section: &Section<'_>, env: &Scope<'_>) -> Option<Credentials> {
     if username.is_empty() {
         let text = "an empty user name turns authentication off: anybody may control this server";
         section.advise("username", text.to_owned());
+    } else if let Some(password) = &password {
+        advise_on_clear_text(section, "password", password, "supervisorctl hash-password");
     }
     Some(Credentials { username, password: password? })
 }

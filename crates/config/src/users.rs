@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::advice::advise_on_clear_text;
 use crate::expand::Scope;
 use crate::files::fits;
 use crate::options::{SectionKind, ValueKind, section_kind};
@@ -204,10 +205,14 @@ fn user(section: &Section<'_>, env: &Scope<'_>) -> Option<Account> {
         let text = "whoever is limited to programs may not stop, reload or upgrade the supervisor";
         section.advise("programs", text.to_owned());
     }
+    let tokens = list(section, "token", env, ValueKind::Strings, |token| Ok(token.to_owned()));
+    for token in &tokens {
+        advise_on_clear_text(section, "token", token, "supervisorctl hash-password --token");
+    }
     Some(Account {
         name: name.to_owned(),
         password: password(section, env),
-        tokens: list(section, "token", env, ValueKind::Strings, |token| Ok(token.to_owned())),
+        tokens,
         unix_users: list(section, "unix_user", env, ValueKind::Accounts, |name| account(name, files)),
         unix_groups: list(section, "unix_group", env, ValueKind::AccountGroups, |name| group(name, files)),
         rights,
@@ -257,6 +262,10 @@ fn password(section: &Section<'_>, env: &Scope<'_>) -> Option<String> {
         section.refuse("password_file", "give password or password_file, not both".to_owned());
     }
     let key = if written.is_some() { "password" } else { "password_file" };
+    if let Some(written) = &written {
+        // In a file of its own, which others cannot read, it may be as it is.
+        advise_on_clear_text(section, "password", written, "supervisorctl hash-password");
+    }
     let password = written.or(file)?;
     if password.is_empty() {
         section.refuse(key, "a password is not empty; leave the option out if there is none".to_owned());

@@ -233,9 +233,7 @@ impl Hands {
                         if purpose == ReadFor::Reread {
                             let kept = self.effective.reread(&reading, &mut self.link);
                             self.note_effective(kept)?;
-                            if let Some(herald) = &self.herald {
-                                herald.admit(access::of(&reading.config));
-                            }
+                            self.admit(&reading.config);
                         }
                         Ok(reading.config)
                     }
@@ -389,6 +387,15 @@ impl Hands {
         // What has been mended may be said again, should it come back.
         let still: BTreeSet<String> = config.advice.iter().map(ToString::to_string).collect();
         self.advised.retain(|text| still.contains(text));
+    }
+
+    /// From now on these may come in; who has meant to, and cannot, is told.
+    fn admit(&mut self, config: &Config) {
+        let access = access::of(config);
+        access.unfit().iter().for_each(|unfit| self.log.write(LogLevel::Critical, unfit));
+        if let Some(herald) = &self.herald {
+            herald.admit(access);
+        }
     }
 
     // --- a child's story, from its spawn to its last words ---

@@ -11,6 +11,7 @@ use provost_config::{
 };
 
 use super::Refusal;
+use crate::access;
 use crate::certificates;
 use crate::console::{complain, say};
 
@@ -44,6 +45,7 @@ fn accepted(path: &Path, config: &Config, ctl: &Result<CtlConfig, Errors>) -> Ve
         .map(|message| format!("warning: {}", message.text))
         .chain(config.advice.iter().map(|advice| format!("warning: {advice}")))
         .chain(certificates::check(config).iter().map(|text| format!("warning: {text}")))
+        .chain(access::of(config).unfit().iter().map(|unfit| format!("warning: {unfit}")))
         .collect();
     if let Err(errors) = ctl {
         // A file without a section for supervisorctl is usual in containers.
@@ -105,6 +107,23 @@ mod tests {
                  Available names: ENV_* for 1 environment variables",
                 "/etc/s.conf: accepted, with 1 group, 1 process and 2 warnings",
             ]
+        );
+    }
+
+    #[test]
+    fn passwords_are_warned_of_that_are_too_open_or_let_nobody_in() {
+        let told = told(
+            "[supervisord]\n[inet_http_server]\nport=1\nusername=jo\npassword=dummy\n[user:ann]\npassword=$2b$31$x\n",
+        );
+        let warned = |start: &str| told.iter().any(|line| line.starts_with(start));
+        let how = "supervisorctl hash-password makes what can stand here instead";
+        assert!(
+            told.iter().any(|line| line.contains(":5: [inet_http_server] password: ") && line.ends_with(how)),
+            "{told:?}"
+        );
+        assert!(
+            warned("warning: [user:ann] password: begins like a hash of the kind bcrypt and is none "),
+            "{told:?}"
         );
     }
 

@@ -89,6 +89,9 @@ impl Brain {
             Start::Resumed(resumed) => access::of(&resumed.available),
             Start::Fresh { .. } => access::of(&config),
         };
+        if !past.resumes() {
+            access.unfit().iter().for_each(|unfit| log.write(LogLevel::Critical, unfit));
+        }
         let (commands, heard_doors) = CommandPost::new(&bell);
         let audit_file = audit_file(&config, &commands)?;
         let api = open_doors(&config, &past, (doors, access), commands)?;

@@ -80,8 +80,9 @@ impl Browser {
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let attached = self.order(None, "Target.attachToTarget", attach);
         let session = attached["sessionId"].as_str().unwrap().to_owned();
-        let mut page = Page { browser: self, session };
-        for domain in ["Page.enable", "Runtime.enable", "Network.enable", "Log.enable"] {
+        let context = context["browserContextId"].as_str().unwrap().to_owned();
+        let mut page = Page { browser: self, session, context };
+        for domain in ["Page.enable", "Page.bringToFront", "Runtime.enable", "Network.enable", "Log.enable"] {
             page.order(domain, json!({}));
         }
         let metrics =
@@ -152,6 +153,16 @@ fn which(name: &str) -> bool {
 pub(crate) struct Page<'a> {
     browser: &'a mut Browser,
     session: String,
+    context: String,
+}
+
+impl Drop for Page<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let context = json!({"browserContextId": self.context});
+            self.browser.order(None, "Target.disposeBrowserContext", context);
+        }
+    }
 }
 
 impl Page<'_> {

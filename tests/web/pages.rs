@@ -21,8 +21,8 @@ command={child} exit:3
 startsecs=0
 autorestart=false
 
-[program:segfault]
-command={child} raise:SEGV
+[program:aborted]
+command={child} raise:ABRT
 startsecs=0
 autorestart=false
 
@@ -36,7 +36,7 @@ fn site(config: &str) -> Site {
     let mut site = Site::start(&format!("{PROGRAMS}{config}"));
     site.daemon.wait_for_hello("cat");
     // In whichever order.
-    let ends = ["exited: job", "exited: segfault", "gave up: broken"];
+    let ends = ["exited: job", "exited: aborted", "gave up: broken"];
     for _ in ends {
         let ended = site
             .daemon
@@ -82,7 +82,7 @@ fn a_page_without_its_script_does_everything() {
     assert_eq!(page.eval(&state("cat")), "running");
     assert_eq!(page.eval(&state("broken")), "fatal");
     assert!(page.text(&row("job")).contains("ended with exit code 3"));
-    assert!(page.text(&row("segfault")).contains("ended by signal 11 (SIGSEGV)"));
+    assert!(page.text(&row("aborted")).contains("ended by signal 6 (SIGABRT)"));
     assert!(page.text("#count").contains("4 of 7 running, 3 failed"));
     page.picture("desk-without-script");
 
@@ -177,10 +177,10 @@ fn the_filter_works_while_one_types_and_groups_fold() {
     page.type_text("nothing of the kind");
     page.until("!document.querySelector('#nothing').hidden");
     page.eval("(() => { const f = document.querySelector('#filter'); f.q.value = ''; f.state.value = 'failed'; f.state.dispatchEvent(new Event('change', {bubbles: true})); })()");
-    page.until(&format!("{SEEN} === 'broken job segfault'"));
+    page.until(&format!("{SEEN} === 'aborted broken job'"));
     page.eval("(() => { const f = document.querySelector('#filter'); f.state.value = ''; f.state.dispatchEvent(new Event('change', {bubbles: true})); })()");
     page.click(".fold");
-    page.until(&format!("{SEEN} === 'broken cat job segfault'"));
+    page.until(&format!("{SEEN} === 'aborted broken cat job'"));
     assert_eq!(page.eval("document.querySelector('.fold').getAttribute('aria-expanded')"), "false");
     page.click(".fold");
     page.until(&format!("{SEEN}.includes('worker_01')"));
@@ -263,6 +263,7 @@ fn a_viewer_sees_programs_and_no_buttons() {
     site.daemon.ctl(&["stop", "cat"]);
     page.until(&format!("{} === 'stopped'", state("cat")));
     assert_eq!(page.eval("document.querySelectorAll('button[formaction], .action a').length"), 0);
+    drop(page);
     let mut page = browser.page(1200, 800);
     page.go(&as_user("ann:a"));
     page.click(&button("cat", "start"));

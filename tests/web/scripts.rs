@@ -10,6 +10,7 @@ startsecs=0
 [program:broken]
 command={dir}/not-there
 autostart=false
+stdout_logfile=NONE
 
 [program:pair]
 command={child} forever
@@ -32,12 +33,9 @@ fn follow(site: &Site, query: &str) -> String {
     assert_eq!(answer.status, 301, "{query}: {answer:?}");
     let location = answer.header("Location").unwrap();
     let message = location.strip_prefix("index.html?message=").unwrap_or_else(|| panic!("{location}"));
-    message
-        .replace("%20", " ")
-        .replace("%3A", ":")
-        .replace("%5B", "[")
-        .replace("%5D", "]")
-        .replace("%2C", ",")
+    let codes =
+        [("%20", " "), ("%3A", ":"), ("%5B", "["), ("%5D", "]"), ("%2C", ","), ("%28", "("), ("%29", ")")];
+    codes.iter().fold(message.to_owned(), |text, (code, plain)| text.replace(code, plain))
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod logs;
 mod memory;
 mod outlets;
 mod output;
+mod passwords;
 mod pid1;
 mod pidfile;
 mod races;

@@ -1,0 +1,141 @@
+//! Those who guess passwords, beside those who know them.
+//!
+//! In: a door on TCP, as root is not made to wait at a socket file, and guessers by the thousand. Out: answers to those who are
+//! right, and a supervisor that has hardly noticed.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use provost_testkit::{DEADLINE, Daemon, Deadline, Implementation};
+
+use crate::common::{brain, content, end_well, pid_of, start};
+
+/// Of "correct horse", by argon2's own program.
+const HASH: &str =
+    "$argon2id$v=19$m=7168,t=5,p=1$c2FsdHNhbHRzYWx0$qQNP+T963fJl4yGhdg6Pt3D61xvfkeDzoSo7alQ54l0";
+const ADMIN: &str = "Basic YWRtaW46Y29ycmVjdCBob3JzZQ==";
+const SECOND: &str = "Basic c2Vjb25kOmNvcnJlY3QgaG9yc2U=";
+/// `admin:wrong` and `nobody:wrong`.
+const WRONG: [&str; 2] = ["Basic YWRtaW46d3Jvbmc=", "Basic bm9ib2R5Ondyb25n"];
+
+/// A port that is free, at least now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// One call on a connection of its own; the whole answer.
+fn ask(port: u16, authorization: &str, method: &str, values: &[&str]) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    let body = crate::common::body(method, values);
+    let length = body.len();
+    write!(
+        stream,
+        "POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nAuthorization: {authorization}\r\nConnection: close\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )?;
+    let mut answer = Vec::new();
+    // What has been said before the other end hung up on what it had not read is said all the same.
+    let ended = stream.read_to_end(&mut answer);
+    if answer.is_empty() {
+        ended?;
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[track_caller]
+fn answered(port: u16, authorization: &str, method: &str, values: &[&str]) -> String {
+    let answer = ask(port, authorization, method, values).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    answer
+}
+
+/// Guesses on one connection after the other, until so many have been made by all.
+fn guess(port: u16, made: &AtomicUsize, looked_at: &AtomicUsize, enough: usize) {
+    while made.fetch_add(1, Ordering::Relaxed) < enough {
+        // A connection may be cut off where thousands are made; what has been answered is no.
+        let Ok(answer) = ask(port, WRONG[made.load(Ordering::Relaxed) % 2], "supervisor.getState", &[])
+        else {
+            continue;
+        };
+        if answer.starts_with("HTTP/1.1 401 ") {
+            assert!(
+                answer.contains("\r\nWWW-Authenticate: Basic realm=\"default\"\r\n")
+                    || answer.contains("\r\nwww-authenticate: Basic realm=\"default\"\r\n"),
+                "{answer}"
+            );
+            looked_at.fetch_add(1, Ordering::Relaxed);
+        } else {
+            assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+            assert!(answer.to_ascii_lowercase().contains("\r\nretry-after: "), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_wrong_passwords_delay_nobody_who_is_right() {
+    let port = free_port();
+    let daemon = start(&format!(
+        "[inet_http_server]\nport=127.0.0.1:{port}\nusername=admin\npassword={HASH}\n\
+         [user:second]\npassword={HASH}\nrole=viewer\n\
+         [program:p]\ncommand=/bin/sh -c 'echo hello; exec sleep 1000'\nstartsecs=0\n"
+    ));
+    let mind = brain(&daemon);
+    // From now on this is remembered.
+    answered(port, ADMIN, "supervisor.getState", &[]);
+    let before = pid_of(&daemon, "p");
+    let (made, looked_at) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let guessers: Vec<_> =
+            (0..50).map(|_| scope.spawn(|| guess(port, &made, &looked_at, 10_000))).collect();
+        let mut rounds = 0;
+        while guessers.iter().any(|guesser| !guesser.is_finished()) || rounds < 10 {
+            assert!(answered(port, ADMIN, "supervisor.getState", &[]).contains("RUNNING"));
+            assert!(
+                answered(port, ADMIN, "supervisor.readProcessStdoutLog", &["p", "0", "0"]).contains("hello")
+            );
+            answered(port, ADMIN, "supervisor.stopProcess", &["p"]);
+            answered(port, ADMIN, "supervisor.startProcess", &["p"]);
+            rounds += 1;
+        }
+        for guesser in guessers {
+            guesser.join().unwrap();
+        }
+    });
+    assert_ne!(pid_of(&daemon, "p"), before);
+    // Those that were looked at waited for each other, whoever made them.
+    let looked_at = looked_at.into_inner();
+    assert!((1..1000).contains(&looked_at), "{looked_at} of 10,000 have been looked at");
+    let log = content(&daemon, "main.log");
+    let lines = log.lines().filter(|line| line.contains("WARN wrong password for user ")).count();
+    assert!((1..=20).contains(&lines), "{lines} lines:\n{log:.4000}");
+    // Whoever is right and not remembered has a turn, too.
+    let deadline = Deadline::after(Duration::from_secs(60));
+    while !ask(port, SECOND, "supervisor.getState", &[]).unwrap().starts_with("HTTP/1.1 200 ") {
+        assert!(deadline.remaining().is_some(), "nobody else comes in any more");
+    }
+    assert_eq!(brain(&daemon), mind);
+    end_well(daemon);
+}
+
+#[test]
+fn a_machine_comes_in_by_its_token_and_others_do_not() {
+    let made = Command::new(&Implementation::ours().supervisorctl[0])
+        .args(&Implementation::ours().supervisorctl[1..])
+        .args(["hash-password", "--token"])
+        .output()
+        .unwrap();
+    let made = String::from_utf8(made.stdout).unwrap();
+    let [_, token, _, line] = made.lines().collect::<Vec<_>>()[..] else { panic!("{made}") };
+    let port = free_port();
+    let daemon: Daemon =
+        start(&format!("[inet_http_server]\nport=127.0.0.1:{port}\n[user:ci]\n{line}\nallow=status\n"));
+    answered(port, &format!("Bearer {token}"), "supervisor.getAllProcessInfo", &[]);
+    let wrong = ask(port, &format!("Bearer {token}x"), "supervisor.getAllProcessInfo", &[]).unwrap();
+    assert!(wrong.starts_with("HTTP/1.1 401 "), "{wrong}");
+    assert!(!content(&daemon, "main.log").contains(token));
+    end_well(daemon);
+}

@@ -21,6 +21,9 @@ const SECOND: &str = "Basic c2Vjb25kOmNvcnJlY3QgaG9yc2U=";
 /// `admin:wrong` and `nobody:wrong`.
 const WRONG: [&str; 2] = ["Basic YWRtaW46d3Jvbmc=", "Basic bm9ib2R5Ondyb25n"];
 
+/// Of a guesser, before he hangs up: long enough for the first few.
+const IMPATIENCE: Duration = Duration::from_millis(500);
+
 /// A port that is free, at least now.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -28,8 +31,19 @@ fn free_port() -> u16 {
 
 /// One call on a connection of its own; the whole answer.
 fn ask(port: u16, authorization: &str, method: &str, values: &[&str]) -> std::io::Result<String> {
+    ask_patiently(port, authorization, method, values, DEADLINE)
+}
+
+/// Hangs up if nothing comes for so long.
+fn ask_patiently(
+    port: u16,
+    authorization: &str,
+    method: &str,
+    values: &[&str],
+    patience: Duration,
+) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_read_timeout(Some(patience))?;
     let body = crate::common::body(method, values);
     let length = body.len();
     write!(
@@ -56,9 +70,9 @@ fn answered(port: u16, authorization: &str, method: &str, values: &[&str]) -> St
 /// Guesses on one connection after the other, until so many have been made by all.
 fn guess(port: u16, made: &AtomicUsize, looked_at: &AtomicUsize, enough: usize) {
     while made.fetch_add(1, Ordering::Relaxed) < enough {
-        // A connection may be cut off where thousands are made; what has been answered is no.
-        let Ok(answer) = ask(port, WRONG[made.load(Ordering::Relaxed) % 2], "supervisor.getState", &[])
-        else {
+        let header = WRONG[made.load(Ordering::Relaxed) % 2];
+        // Who is kept waiting hangs up and tries again.
+        let Ok(answer) = ask_patiently(port, header, "supervisor.getState", &[], IMPATIENCE) else {
             continue;
         };
         if answer.starts_with("HTTP/1.1 401 ") {

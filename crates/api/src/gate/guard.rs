@@ -174,21 +174,29 @@ impl Guard {
             Err(full) => return Verdict::Later(full.wait),
         };
         let turn = ticket.turn().await;
-        let Some(right) = self.verify(claim.secret, stored, decoy).await else {
-            turn.withdraw();
-            return Verdict::Later(HASHER_BUSY);
-        };
-        if let Some(which) = right {
-            turn.withdraw();
-            return self.right(which, marks[which]);
+        let telling = Telling(Some(|| {
+            let line = |count| Some((count, lock(&self.lines).one_more(Instant::now())?));
+            if let Some((count, untold)) = turn.worth_a_line().and_then(line) {
+                told(Guesses { name: claim.name.to_vec(), count, untold });
+            }
+        }));
+        match self.verify(claim.secret, stored, decoy).await {
+            Some(Some(which)) => {
+                telling.not_needed();
+                turn.withdraw();
+                self.right(which, marks[which])
+            }
+            Some(None) => {
+                drop(telling);
+                sleep_until(turn.over()).await;
+                Verdict::Wrong
+            }
+            None => {
+                telling.not_needed();
+                turn.withdraw();
+                Verdict::Later(HASHER_BUSY)
+            }
         }
-        let line =
-            turn.worth_a_line().and_then(|count| Some((count, lock(&self.lines).one_more(Instant::now())?)));
-        if let Some((count, untold)) = line {
-            told(Guesses { name: claim.name.to_vec(), count, untold });
-        }
-        sleep_until(turn.over()).await;
-        Verdict::Wrong
     }
 
     fn right(&self, which: usize, mark: Mark) -> Verdict {
@@ -220,6 +228,23 @@ impl Guard {
 
     fn remembered(&self) -> MutexGuard<'_, Remembered> {
         lock(&self.remembered)
+    }
+}
+
+/// Tells when it is dropped: hanging up hides nothing. That it might have been right nobody knows then, nor has gained by it.
+struct Telling<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Telling<F> {
+    fn not_needed(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<F: FnOnce()> Drop for Telling<F> {
+    fn drop(&mut self) {
+        if let Some(tell) = self.0.take() {
+            tell();
+        }
     }
 }
 

@@ -189,6 +189,16 @@ async fn a_hasher_without_room_costs_nobody_anything() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hanging_up_while_a_hash_is_run_is_told() {
+    let guard = Guard { hasher: Hasher::stalled(), ..Guard::new(|| {}).unwrap() };
+    let (entries, count) = (stored(BCRYPT), AtomicU32::new(0));
+    let told = |guesses: Guesses| count.store(guesses.count, Ordering::Relaxed);
+    let asked = guard.judge(Some(HERE), claim("wrong"), &entries, None, told);
+    assert!(timeout(Duration::from_millis(1), asked).await.is_err());
+    assert_eq!(count.into_inner(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_log_grows_by_few_lines() {
     let guard = guard();
     let (lines, last) = (AtomicU32::new(0), AtomicU32::new(0));

@@ -30,6 +30,7 @@ mod races;
 mod relaunch;
 mod signals;
 mod spawn;
+mod stdin;
 mod stop;
 mod syslogs;
 mod tls;

@@ -267,3 +267,22 @@ fn a_log_that_nobody_takes_keeps_no_upgrade_from_anything_and_loses_nothing_by_i
     }
     end_well(daemon);
 }
+
+#[test]
+fn words_that_a_program_has_not_read_yet_outlive_an_upgrade() {
+    let slow = "[program:slow]\ncommand=sh -c 'mkfifo {dir}/go; echo ready; read x < {dir}/go; exec cat'\nstartsecs=0\nstdout_logfile={dir}/slow.log\nstdout_logfile_maxbytes=0\n";
+    let daemon = start(slow);
+    let mut log = Lines::follow(&daemon.sandbox().file("slow.log"));
+    log.wait_for("ready");
+    let line = "x".repeat(1023) + "\n";
+    let first = line.repeat(1500);
+    let send = |chars: &str| call(&daemon, "supervisor.sendProcessStdin", &["slow", chars]);
+    assert!(send(&first).contains("<boolean>1"));
+    put_next(&daemon, "");
+    assert_eq!(daemon.ctl(&["upgrade"]).status, 0);
+    assert!(send("last\n").contains("<boolean>1"), "the new keeper lends what the old one lent");
+    fs::write(daemon.sandbox().file("go"), "\n").unwrap();
+    log.wait_for("last");
+    assert!(content(&daemon, "slow.log") == format!("ready\n{first}last\n"));
+    end_well(daemon);
+}

@@ -32,6 +32,9 @@ pub enum Action {
     TakeOver { child: ChildId, process: ProcessId },
     /// A child of an earlier brain is this process's now: go on with its output.
     Adopt { child: ChildId, process: ProcessId, config: Arc<ProcessConfig> },
+    /// Write this to the child's standard input, behind what still waits there; answered by `Input::StdinSent`, also
+    /// where the child has ended meanwhile.
+    SendStdin { ask: AskId, process: ProcessId, child: ChildId, chars: String },
     /// Signal the child; answered only if that fails.
     Kill { child: ChildId, signal: i32, target: KillTarget },
     /// Keep this for a later brain.

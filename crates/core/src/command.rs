@@ -44,6 +44,16 @@ pub enum Command {
         target: Target,
         signal: String,
     },
+    /// Write to the standard input of one process. `Reply::Done` when all of it waits where only the child can take it from.
+    SendStdin {
+        name: String,
+        chars: String,
+    },
+    /// Tell listeners something from outside. Legal in every mood.
+    RemoteEvent {
+        kind: String,
+        data: String,
+    },
     /// `Reply::Done` for one process, `Reply::Statuses` for several. All of them are rotated or opened anew together with
     /// the main log.
     Logs {

@@ -32,9 +32,24 @@ impl ExitStatus {
 /// Something published to event listeners (SPEC 8.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    ProcessState { process: Arc<str>, group: Arc<str>, from: State, to: State, detail: StateDetail },
-    GroupAdded { group: Arc<str> },
-    GroupRemoved { group: Arc<str> },
+    ProcessState {
+        process: Arc<str>,
+        group: Arc<str>,
+        from: State,
+        to: State,
+        detail: StateDetail,
+    },
+    /// Somebody from outside has something to tell.
+    RemoteCommunication {
+        kind: String,
+        data: String,
+    },
+    GroupAdded {
+        group: Arc<str>,
+    },
+    GroupRemoved {
+        group: Arc<str>,
+    },
     SupervisorRunning,
     SupervisorStopping,
 }

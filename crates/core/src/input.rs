@@ -9,7 +9,7 @@ use crate::command::{Command, LogDeed};
 use crate::event::ExitStatus;
 use crate::ids::{AskId, ChildId, ProcessId};
 use crate::memory::Memory;
-use crate::outcome::{LogPaths, SpawnError};
+use crate::outcome::{LogPaths, SpawnError, StdinError};
 use crate::time::Now;
 
 /// It happened.
@@ -33,6 +33,8 @@ pub enum Input {
     LogsDone { process: ProcessId, deed: LogDeed, result: Result<(), String> },
     /// The answer to `Action::MainLog`, likewise.
     MainLogDone { ask: AskId, result: Result<(), String> },
+    /// The answer to `Action::SendStdin`.
+    StdinSent { ask: AskId, process: ProcessId, result: Result<(), StdinError> },
     /// The answer to `Action::Spawn`: it runs.
     Spawned { child: ChildId, pid: i32, at: Now },
     /// The answer to `Action::Spawn`: there is no child.

@@ -34,7 +34,7 @@ pub use event::{Event, ExitStatus, Note, Reason, SignalEffect, StateDetail};
 pub use ids::{AskId, ChildId, ProcessId};
 pub use input::Input;
 pub use memory::{Due, Memory};
-pub use outcome::{LogPaths, SpawnError, SpawnErrorKind};
+pub use outcome::{LogPaths, SpawnError, SpawnErrorKind, StdinError};
 pub use process::State;
 pub use supervisor::{Mood, Supervisor};
 pub use time::{Mono, Now, Wall};

@@ -1,4 +1,4 @@
-//! What comes of preparing a process: where it logs, or why it cannot be started.
+//! What comes of preparing a process: where it logs, or why it cannot be started; and of writing to it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,4 +24,15 @@ pub enum SpawnErrorKind {
     NotExecutable,
     /// Out of descriptors, processes or memory, or a log that cannot be opened.
     Resources,
+}
+
+/// Why nothing was written to a child's standard input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StdinError {
+    /// Nobody holds the other end open any more, or it never was a pipe.
+    Closed,
+    /// The child has ended.
+    Ended,
+    /// For this reason, in words.
+    Refused(String),
 }

@@ -6,6 +6,7 @@
 
 mod commands;
 mod ending;
+mod stdin;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -143,6 +144,7 @@ impl Supervisor {
             Input::MainLogDone { ask, result } => {
                 self.main_log_done(ask, result.map_err(|detail| Fault::Failed { detail }), out);
             }
+            Input::StdinSent { ask, process, result } => self.stdin_sent(ask, process, result, out),
             Input::Spawned { child, pid, at } => {
                 self.of_child(now, child, out, |process, _, out| process.spawned(pid, at, out));
             }

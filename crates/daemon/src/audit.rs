@@ -98,6 +98,9 @@ fn words(command: &Command) -> Option<(String, String)> {
         Command::Stop { target, .. } => one("stop", &named(target)),
         Command::Restart { target, .. } => one("restart", &named(target)),
         Command::Signal { target, signal } => one(&format!("signal {signal}"), &named(target)),
+        // What is said may be a secret.
+        Command::SendStdin { name, .. } => one("send", name),
+        Command::RemoteEvent { kind, .. } => one("event", kind),
         Command::Logs { target, deed } => one(log_deed(*deed), &named(target)),
         Command::MainLog { deed } => one(log_deed(*deed), MAIN_LOG),
         Command::Reread => one("reread", "-"),

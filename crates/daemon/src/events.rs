@@ -58,6 +58,7 @@ fn told(event: &Event) -> events::Event<'_> {
             let change = change(*to, *detail);
             events::Event::ProcessState { process, group, from_state: from.name(), change }
         }
+        Event::RemoteCommunication { kind, data } => events::Event::RemoteCommunication { kind, data },
         Event::GroupAdded { group } => events::Event::GroupAdded { group },
         Event::GroupRemoved { group } => events::Event::GroupRemoved { group },
         Event::SupervisorRunning => events::Event::SupervisorRunning,

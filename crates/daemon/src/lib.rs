@@ -27,6 +27,7 @@ mod notes;
 mod outlets;
 mod perform;
 mod run;
+mod stdin;
 mod thread;
 mod unix_socket;
 mod upgrade;

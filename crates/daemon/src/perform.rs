@@ -13,7 +13,7 @@ use provost_api::{Asker, Herald};
 use provost_config::{Channel, CliOverrides, Config, LogFile, LogLevel, ProcessConfig};
 use provost_core::{
     Action, AskId, ChildId, Ending, Event, ExitStatus, Input, KillTarget, LogDeed, LogPaths, Now, ProcessId,
-    ReadFor, RelaunchOn, SpawnError, SpawnErrorKind,
+    ReadFor, RelaunchOn, SpawnError, SpawnErrorKind, StdinError,
 };
 use provost_host::Host;
 use provost_keeper::{Ends, Link, LinkError, Pipes, Plan, Relaunch, Target, ToKeeper};
@@ -32,6 +32,7 @@ use crate::logs::{self, MainLog, Order, OutletPlan, Output, Pump, Telling, Word}
 use crate::memory::Memory;
 use crate::notes;
 use crate::outlets::{self, Customs};
+use crate::stdin::Stdins;
 use crate::upgrade;
 
 /// How a configuration is read again.
@@ -115,6 +116,7 @@ pub(crate) struct Hands {
     logs: BTreeMap<ProcessId, Logs>,
     children: BTreeMap<ChildId, Child>,
     pub(crate) fcgi: FcgiSockets,
+    pub(crate) stdins: Stdins,
     pub(crate) effective: Effective,
     /// What has been said of the configuration in force.
     pub(crate) advised: BTreeSet<String>,
@@ -135,7 +137,7 @@ impl Hands {
         source: Source,
         (memory, effective): (Memory, Effective),
     ) -> Hands {
-        let (asks, adoptable, logs, children, fcgi, advised, upgrade, copied) = Default::default();
+        let (asks, adoptable, logs, children, fcgi, stdins, advised, upgrade, copied) = Default::default();
         Hands {
             link,
             pump,
@@ -152,6 +154,7 @@ impl Hands {
             logs,
             children,
             fcgi,
+            stdins,
             effective,
             advised,
             upgrade,
@@ -204,6 +207,9 @@ impl Hands {
                 None
             }
             Action::TakeOver { child, process: _ } => self.take_over(child),
+            Action::SendStdin { ask, process, child, chars } => {
+                self.send_stdin(ask, process, child, chars)?
+            }
             Action::Kill { child, signal, target } => {
                 self.kill(child, signal, target)?;
                 None
@@ -706,6 +712,24 @@ impl Hands {
     /// All children of an earlier brain have been taken over.
     pub(crate) fn close_unused_sockets(&mut self) -> Result<(), LinkError> {
         self.fcgi.close_unused(&mut self.log, &mut self.link)
+    }
+
+    // --- standard input ---
+
+    fn send_stdin(
+        &mut self,
+        ask: AskId,
+        process: ProcessId,
+        child: ChildId,
+        chars: String,
+    ) -> Result<Option<Input>, LinkError> {
+        match self.children.get(&child).map(|entry| &entry.stage) {
+            Some(Stage::Running) => self.stdins.send((ask, process, child), chars, &mut self.link),
+            // It has ended, and the core is about to hear of it.
+            Some(Stage::Opening { .. } | Stage::Draining { .. }) | None => {
+                Ok(Some(Input::StdinSent { ask, process, result: Err(StdinError::Ended) }))
+            }
+        }
     }
 
     // --- log files ---

@@ -2,6 +2,7 @@
 //! an input; lets the core step; performs what it wants. It sleeps as long as nothing happens.
 
 use std::collections::VecDeque;
+use std::os::fd::BorrowedFd;
 use std::sync::mpsc::Receiver;
 
 use provost_api::{Asked, Asker, Busy, Inbox, Report};
@@ -146,17 +147,24 @@ impl Loop {
             wanted |= PollFlags::OUT;
         }
         let room = if self.hands.log.wants_to_write() { PollFlags::OUT } else { PollFlags::empty() };
-        let mut fds = [
+        let mut fds = vec![
             PollFd::new(&self.hands.link, wanted),
             PollFd::new(&self.bell, PollFlags::IN),
             PollFd::new(&self.hands.log, room),
         ];
+        let full: Vec<(ChildId, BorrowedFd<'_>)> = self.hands.stdins.full().collect();
+        fds.extend(full.iter().map(|(_, pipe)| PollFd::from_borrowed_fd(*pipe, PollFlags::OUT)));
         let deadlines =
             [self.supervisor.next_deadline(), self.hands.upgrade.deadline(), self.hands.pump.deadline()];
         let timeout = clock::until(deadlines.into_iter().flatten().min());
         // An interrupted poll is a short one.
         let _ = poll(&mut fds, timeout.as_ref());
         let may_write = fds[0].revents().contains(PollFlags::OUT);
+        let with_room = fds[3..].iter().zip(&full).filter(|(fd, _)| !fd.revents().is_empty());
+        let with_room: Vec<ChildId> = with_room.map(|(_, (child, _))| *child).collect();
+        for child in with_room {
+            self.hands.stdins.go_on(child, &mut self.hands.link)?;
+        }
         self.hands.flush_log();
         self.bell.silence();
         if may_write { self.hands.link.flush() } else { Ok(()) }
@@ -182,7 +190,14 @@ impl Loop {
             }
             FromKeeper::Exited { id, status, at, failure, next } => {
                 let (status, next) = (exit_status(status), next.map(ChildId));
+                let answers = self.hands.stdins.ended(ChildId(id), &mut self.hands.link)?;
+                self.inputs.extend(answers);
                 self.hands.exited(ChildId(id), status, clock::of(at), failure, next)?;
+                None
+            }
+            FromKeeper::Stdin { id, lent } => {
+                let answers = self.hands.stdins.lent(ChildId(id), lent, &mut self.hands.link)?;
+                self.inputs.extend(answers);
                 None
             }
             FromKeeper::KillFailed { id, errno } => {
@@ -194,6 +209,10 @@ impl Loop {
             FromKeeper::Signal(signal) => Some(Input::Signal(signal)),
             FromKeeper::Upgrade(news) => self.hands.upgrade_news(news)?,
             FromKeeper::KeeperRenewed(result) => {
+                if result.is_ok() {
+                    // It is of our build now.
+                    self.hands.stdins.are_lent(&mut self.hands.link)?;
+                }
                 self.hands.keeper_renewed(result);
                 None
             }

@@ -65,7 +65,7 @@ pub use keep::run;
 pub use link::{Link, LinkError};
 pub use plan::{Identity, Plan};
 pub use protocol::{
-    Ends, FromKeeper, Hello, LASTING, Pipes, Previous, Relaunch, Stage, Stamp, Target, ToKeeper, Upgrade,
+    Ends, FromKeeper, Hello, LASTING, Lent, Pipes, Previous, Relaunch, Stage, Stamp, Target, ToKeeper, Upgrade,
     UpgradeFailure, WaitStatus,
 };
 pub use shared::Shared;

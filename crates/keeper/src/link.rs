@@ -17,8 +17,8 @@ use rustix::net::{
 
 use crate::plan::Identity;
 use crate::protocol::{
-    BadMessage, Ends, FromKeeper, Hello, INLINE_PLAN, MAX_MESSAGE, Pipes, Previous, Reader, Relaunch, Stage,
-    Target, ToKeeper, Upgrade, WaitStatus, Writer, ask, tell,
+    BadMessage, Ends, FromKeeper, Hello, INLINE_PLAN, Lent, MAX_MESSAGE, Pipes, Previous, Reader, Relaunch,
+    Stage, Target, ToKeeper, Upgrade, WaitStatus, Writer, ask, tell,
 };
 
 /// Descriptors one message may carry.
@@ -148,6 +148,7 @@ fn encode(message: ToKeeper) -> std::io::Result<Unsent> {
         ToKeeper::Forget { id, lingers } => {
             Writer::start(&mut buf, ask::FORGET).u32(id).u32(lingers.into()).rest(&[]);
         }
+        ToKeeper::Stdin { id } => Writer::start(&mut buf, ask::STDIN).u32(id).rest(&[]),
         ToKeeper::Dry { id } => Writer::start(&mut buf, ask::DRY).u32(id).rest(&[]),
         ToKeeper::Hold { name, fd: held } => {
             Writer::start(&mut buf, ask::HOLD).rest(name.as_bytes());
@@ -194,8 +195,17 @@ fn decode(packet: &[u8], fds: Vec<OwnedFd>) -> Result<FromKeeper, BadMessage> {
             // A keeper of an earlier build says no more, and means nothing by it.
             let (on_trial, takes_over) = (f.u32().unwrap_or(0) != 0, f.u32().unwrap_or(0) != 0);
             let held_back_ms = f.u32().unwrap_or(0);
+            let lends_stdin = f.u32().unwrap_or(0) != 0;
             let previous = (in_a_row > 0).then_some(Previous { pid, status, in_a_row, held_back_ms });
-            FromKeeper::Hello(Hello { keeper_pid, detached, seasoned, previous, on_trial, takes_over })
+            FromKeeper::Hello(Hello {
+                keeper_pid,
+                detached,
+                seasoned,
+                previous,
+                on_trial,
+                takes_over,
+                lends_stdin,
+            })
         }
         tell::HELD => {
             let [fd] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| BadMessage::Descriptors)?;
@@ -227,6 +237,16 @@ fn decode(packet: &[u8], fds: Vec<OwnedFd>) -> Result<FromKeeper, BadMessage> {
             FromKeeper::Exited { id, status, at, failure, next: number(f.u32()?) }
         }
         tell::KILL_FAILED => FromKeeper::KillFailed { id: f.u32()?, errno: f.i32()? },
+        tell::STDIN => {
+            let (id, kind) = (f.u32()?, f.u32()?);
+            let lent = match (kind, fds.into_iter().next()) {
+                (Lent::PIPE, Some(pipe)) => Lent::Pipe(pipe),
+                (Lent::PIPE, None) => Lent::NoRoom,
+                (Lent::NO_PIPE, _) => Lent::NoPipe,
+                _ => Lent::Ended,
+            };
+            FromKeeper::Stdin { id, lent }
+        }
         tell::ORPHAN => FromKeeper::Orphan { pid: f.i32()?, status: WaitStatus(f.i32()?) },
         tell::SIGNAL => FromKeeper::Signal(f.i32()?),
         tell::UPGRADE => FromKeeper::Upgrade(Upgrade::from_fields(f.u32()?, f.i32()?, f.text()?)?),

@@ -121,6 +121,9 @@ pub enum ToKeeper {
     Forget { id: u32, lingers: bool },
     /// Nobody holds the output of the forgotten child `id` open any more.
     Dry { id: u32 },
+    /// Lend a copy of the pipe that is child `id`'s standard input; answered by `FromKeeper::Stdin`. Only if `Hello` has
+    /// said that the keeper does.
+    Stdin { id: u32 },
     /// Keep this descriptor for the next brain under a name of at most 1,000 bytes.
     Hold { name: String, fd: OwnedFd },
     /// Take over a process that is not the keeper's child and was started by one that is dead: as child `id`, told like any
@@ -198,6 +201,8 @@ pub struct Hello {
     pub on_trial: bool,
     /// It takes over from a living brain, which has let go of everything.
     pub takes_over: bool,
+    /// The keeper answers `ToKeeper::Stdin`; one of an earlier build does not.
+    pub lends_stdin: bool,
 }
 
 /// How an upgrade goes.
@@ -256,6 +261,25 @@ pub struct Pipes {
     pub stderr: Option<OwnedFd>,
 }
 
+/// What becomes of the wish for a child's standard input.
+#[derive(Debug)]
+pub enum Lent {
+    Pipe(OwnedFd),
+    /// The child has ended, or is not known.
+    Ended,
+    /// Its standard input is a socket, or nobody's: the keeper that it was taken over from held the pipe.
+    NoPipe,
+    /// The brain has no descriptor left to take it.
+    NoRoom,
+}
+
+impl Lent {
+    /// In the message.
+    pub(crate) const ENDED: u32 = 0;
+    pub(crate) const NO_PIPE: u32 = 1;
+    pub(crate) const PIPE: u32 = 2;
+}
+
 /// What the keeper tells the brain.
 #[derive(Debug)]
 pub enum FromKeeper {
@@ -312,6 +336,11 @@ pub enum FromKeeper {
     KillFailed {
         id: u32,
         errno: i32,
+    },
+    /// The answer to `ToKeeper::Stdin`.
+    Stdin {
+        id: u32,
+        lent: Lent,
     },
     /// A process nobody knew was reaped: the keeper is PID 1 or a subreaper.
     Orphan {
@@ -502,6 +531,7 @@ pub(crate) mod ask {
     pub(crate) const WILLING: u8 = 18;
     pub(crate) const UNWILLING: u8 = 19;
     pub(crate) const HAND_OVER: u8 = 20;
+    pub(crate) const STDIN: u8 = 21;
     pub(crate) const ADOPT: u8 = 40;
 }
 
@@ -522,6 +552,7 @@ pub(crate) mod tell {
     pub(crate) const KEEPER_RENEWED: u8 = 13;
     /// The first word to a brain on trial, from keeper to keeper: could this build go on with this state?
     pub(crate) const KEEPER_STATE: u8 = 14;
+    pub(crate) const STDIN: u8 = 15;
 }
 
 #[cfg(test)]

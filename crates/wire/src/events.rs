@@ -56,6 +56,7 @@ event_types! {
     ProcessLog = "PROCESS_LOG" in Any,
     LogStdout = "PROCESS_LOG_STDOUT" in ProcessLog,
     LogStderr = "PROCESS_LOG_STDERR" in ProcessLog,
+    RemoteCommunication = "REMOTE_COMMUNICATION" in Any,
     ProcessGroup = "PROCESS_GROUP" in Any,
     GroupAdded = "PROCESS_GROUP_ADDED" in ProcessGroup,
     GroupRemoved = "PROCESS_GROUP_REMOVED" in ProcessGroup,
@@ -85,6 +86,11 @@ pub enum Event<'a> {
     ProcessCommunication(Said<'a>),
     /// A process has written something.
     ProcessLog(Said<'a>),
+    /// Somebody from outside has something to tell, of a kind that only listeners know.
+    RemoteCommunication {
+        kind: &'a str,
+        data: &'a str,
+    },
     GroupAdded {
         group: &'a str,
     },
@@ -151,6 +157,7 @@ impl Event<'_> {
             }
             Event::ProcessLog(Said { channel: Channel::Stdout, .. }) => EventType::LogStdout,
             Event::ProcessLog(Said { channel: Channel::Stderr, .. }) => EventType::LogStderr,
+            Event::RemoteCommunication { .. } => EventType::RemoteCommunication,
             Event::GroupAdded { .. } => EventType::GroupAdded,
             Event::GroupRemoved { .. } => EventType::GroupRemoved,
             Event::SupervisorRunning => EventType::SupervisorRunning,
@@ -171,6 +178,7 @@ impl Event<'_> {
                 Channel::Stdout => " channel:stdout",
                 Channel::Stderr => " channel:stderr",
             }),
+            Event::RemoteCommunication { kind, data } => format!("type:{kind}\n{data}"),
             Event::GroupAdded { group } | Event::GroupRemoved { group } => format!("groupname:{group}\n"),
             Event::SupervisorRunning | Event::SupervisorStopping => String::new(),
         }
@@ -277,6 +285,9 @@ mod tests {
         assert_eq!(Event::GroupAdded { group: "pets" }.payload(), "groupname:pets\n");
         assert_eq!(Event::GroupRemoved { group: "pets" }.payload(), "groupname:pets\n");
         assert_eq!(Event::SupervisorStopping.payload(), "");
+        let remote = Event::RemoteCommunication { kind: "deploy", data: "a: b\n\u{e9}" };
+        assert_eq!(remote.payload(), "type:deploy\na: b\n\u{e9}");
+        assert_eq!(remote.event_type().name(), "REMOTE_COMMUNICATION");
     }
 
     /// The right side is what 4.3.0 made of the left one.

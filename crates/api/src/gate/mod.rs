@@ -113,6 +113,19 @@ pub(crate) fn check(caller: &Caller, command: Command) -> Result<Command, Denied
             caller.need(P::Clear)?;
             Command::Logs { target: caller.within(target), deed }
         }
+        Command::SendStdin { ref name, .. } => {
+            caller.need(P::Stdin)?;
+            let (group, process) = name.split_once(':').unwrap_or((name, name));
+            if !caller.programs.covers(group, process) {
+                return Err(Denied::BadName(name.clone()));
+            }
+            command
+        }
+        // Every listener hears it.
+        Command::RemoteEvent { .. } => {
+            caller.need_all(P::Stdin)?;
+            command
+        }
         Command::MainLog { .. } => {
             caller.need_all(P::Clear)?;
             command
@@ -197,6 +210,8 @@ mod tests {
             (Command::Restart { target: target(), wait: true }, Some(P::Restart), false),
             (Command::Signal { target: target(), signal: "HUP".into() }, Some(P::Signal), false),
             (Command::Logs { target: target(), deed: LogDeed::Clear }, Some(P::Clear), false),
+            (Command::SendStdin { name: "web".into(), chars: "x".into() }, Some(P::Stdin), false),
+            (Command::RemoteEvent { kind: "x".into(), data: "x".into() }, Some(P::Stdin), true),
             (Command::MainLog { deed: LogDeed::Clear }, Some(P::Clear), true),
             (Command::AllConfigInfo, Some(P::Config), false),
             (Command::Reread, Some(P::Config), false),

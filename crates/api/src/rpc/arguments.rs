@@ -21,6 +21,14 @@ impl Arguments {
         }
     }
 
+    /// A text and nothing that stands for one: Supervisor asks for that where the text is somebody else's data.
+    pub(crate) fn chars(&mut self) -> Result<String, Fault> {
+        match self.next()? {
+            Value::Str(text) => Ok(text),
+            other => Err(unfit(&other)),
+        }
+    }
+
     /// A text that may be left out.
     pub(crate) fn text_if_any(&mut self) -> Result<Option<String>, Fault> {
         if self.0.as_slice().is_empty() { Ok(None) } else { self.text().map(Some) }

@@ -16,9 +16,6 @@ use crate::logs::{self, LogError};
 /// The version of the interface, which clients compare (SPEC 6.4).
 const API_VERSION: &str = "3.0";
 
-/// Methods of Supervisor's that are not here yet: called, they are unknown, and they are not listed.
-const NOT_YET: [&str; 2] = ["supervisor.sendProcessStdin", "supervisor.sendRemoteCommEvent"];
-
 /// How many seconds an upgrade may take, where the client does not say.
 const PATIENCE: i64 = 10;
 /// An hour: what is not ready by then never will be.
@@ -64,8 +61,7 @@ impl Rpc<'_> {
 
     /// Whether this daemon publishes the method at all.
     fn has(&self, method: &str) -> bool {
-        method.starts_with("system.")
-            || (self.session.shared.facts.supervisor_namespace && !NOT_YET.contains(&method))
+        method.starts_with("system.") || self.session.shared.facts.supervisor_namespace
     }
 
     fn row(&self, method: &str) -> Result<&'static methods::Method, Fault> {
@@ -103,6 +99,12 @@ impl Rpc<'_> {
             "signalProcess" => self.signal(Target::named(args.text()?), args).await,
             "signalProcessGroup" => self.signal(Target::group(args.text()?), args).await,
             "signalAllProcesses" => self.signal(Target::all(), args).await,
+            "sendProcessStdin" => {
+                self.done(Command::SendStdin { name: args.text()?, chars: args.chars()? }).await
+            }
+            "sendRemoteCommEvent" => {
+                self.done(Command::RemoteEvent { kind: args.text()?, data: args.text()? }).await
+            }
             "clearLog" => self.clear_main_log().await,
             "clearProcessLogs" => self.logs(Target::named(args.text()?), LogDeed::Clear).await,
             "clearAllProcessLogs" => self.logs(Target::all(), LogDeed::Clear).await,

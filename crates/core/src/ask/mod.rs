@@ -17,6 +17,8 @@ pub(crate) enum Until {
     Resolved { wait: bool },
     /// This has been done to its log files.
     LogsDone(LogDeed),
+    /// What it is sent has been written, or refused.
+    StdinSent,
     /// A child, or the news that there is none.
     Launched,
     /// RUNNING, or a failure.
@@ -227,8 +229,8 @@ impl Asks {
 pub(crate) fn verdict(wait: &Wait, process: &Process) -> Option<Result<(), Fault>> {
     let name = || wait.given.clone();
     match wait.until {
-        // Decided by `Input::Resolved` and `Input::LogsDone` alone.
-        Until::Resolved { .. } | Until::LogsDone(_) | Until::Turn { .. } => None,
+        // Decided by `Input::Resolved`, `Input::LogsDone` and `Input::StdinSent` alone.
+        Until::Resolved { .. } | Until::LogsDone(_) | Until::StdinSent | Until::Turn { .. } => None,
         Until::Launched | Until::Started if process.spawnerr.is_some() => {
             Some(Err(Fault::SpawnError { name: name() }))
         }

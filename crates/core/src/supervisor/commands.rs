@@ -49,7 +49,7 @@ impl Deed {
 
 impl Supervisor {
     pub(super) fn command(&mut self, now: Now, ask: AskId, command: Command, out: &mut Outbox) {
-        if self.mood != Mood::Running {
+        if self.mood != Mood::Running && !matches!(command, Command::RemoteEvent { .. }) {
             return Self::reply(ask, Reply::Fault(Fault::ShuttingDown), out);
         }
         match command {
@@ -68,6 +68,11 @@ impl Supervisor {
             Command::Signal { target, signal } => {
                 let signal = signal_number(&signal).map_err(|_| signal);
                 self.deed(now, ask, target, Deed::Signal(signal), out);
+            }
+            Command::SendStdin { name, chars } => self.send_stdin(ask, name, chars, out),
+            Command::RemoteEvent { kind, data } => {
+                out.push(Action::Publish(Event::RemoteCommunication { kind, data }));
+                Self::reply(ask, Reply::Done, out);
             }
             Command::Logs { target, deed } => self.deed(now, ask, target, Deed::Logs(deed), out),
             Command::MainLog { deed } => {
@@ -152,7 +157,7 @@ impl Supervisor {
         self.asks.wait_for_main_log(ask);
     }
 
-    fn answer_if_done(&mut self, ask: AskId, out: &mut Outbox) {
+    pub(super) fn answer_if_done(&mut self, ask: AskId, out: &mut Outbox) {
         if let Some(reply) = self.asks.built(ask) {
             Self::reply(ask, reply, out);
         }
@@ -288,7 +293,7 @@ impl Supervisor {
         }
     }
 
-    fn wait_for(&mut self, ask: AskId, id: ProcessId, given: String, until: Until) {
+    pub(super) fn wait_for(&mut self, ask: AskId, id: ProcessId, given: String, until: Until) {
         let process = &self.processes[&id];
         let (name, group) = (Arc::clone(&process.name), Arc::clone(&process.group));
         self.asks.wait(id, Wait { ask, given, name, group, until });
@@ -301,7 +306,7 @@ impl Supervisor {
     }
 
     /// The process that a namespec names, if it names one.
-    fn named(&self, namespec: &str) -> Option<ProcessId> {
+    pub(super) fn named(&self, namespec: &str) -> Option<ProcessId> {
         let (group, process) = split_namespec(namespec);
         self.find(group, process?)
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use provost_config::{CliOverrides, Config, MemoryFiles, load};
 use provost_core::{
     Action, AskId, ChildId, Command, Ending, Event, ExitStatus, Input, LogPaths, Memory, Mono, Note, Now,
-    Reply, StateDetail, Supervisor, Wall,
+    Reply, StateDetail, StdinError, Supervisor, Wall,
 };
 
 /// Reads a configuration; `[supervisord]` is added.
@@ -43,6 +43,9 @@ pub(crate) struct Table {
     next_ask: u64,
     /// What is wanted of log files is not answered.
     pub(crate) disk_hangs: bool,
+    /// What was written to standard inputs, and whether they take it.
+    pub(crate) written: Vec<String>,
+    pub(crate) pipe: Result<(), StdinError>,
 }
 
 impl Table {
@@ -74,6 +77,8 @@ impl Table {
             relaunches: Vec::new(),
             next_ask: 1,
             disk_hangs: false,
+            written: Vec::new(),
+            pipe: Ok(()),
         };
         table.carry_out(actions);
         table
@@ -98,6 +103,11 @@ impl Table {
                 Action::Logs { .. } | Action::MainLog { .. } if self.disk_hangs => {}
                 Action::Logs { process, deed } => {
                     self.feed(Input::LogsDone { process, deed, result: Ok(()) })
+                }
+                Action::SendStdin { ask, process, chars, .. } => {
+                    self.written.push(chars);
+                    let result = self.pipe.clone();
+                    self.feed(Input::StdinSent { ask, process, result });
                 }
                 Action::MainLog { ask, .. } => self.feed(Input::MainLogDone { ask, result: Ok(()) }),
                 Action::ReadConfig { ask, purpose } => {

@@ -10,6 +10,7 @@ mod life;
 mod logs;
 mod policies;
 mod stops;
+mod words;
 
 use std::time::Duration;
 

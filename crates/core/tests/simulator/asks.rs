@@ -29,6 +29,12 @@ enum Wanted {
     },
     Logs,
     Signal,
+    /// Words for a child: whether they have been written, once that is known.
+    Stdin {
+        written: Option<bool>,
+    },
+    /// An event, which is published whatever happens.
+    Event,
     Removal,
     Shutdown,
     Reload,
@@ -75,6 +81,19 @@ impl Asks {
                 self.open.insert(ask_id, ask);
                 return;
             }
+            Command::SendStdin { name, .. } => {
+                let one = match meant(&Target::named(name), courses) {
+                    Meant::One(who) => Some(who),
+                    Meant::Several(_) => None,
+                };
+                let single = one.map(|who| courses[&who].state);
+                let concerned = one.into_iter().collect();
+                let wanted = Wanted::Stdin { written: None };
+                let ask = Ask { since: awake, wanted, single, concerned, main_log: false };
+                self.open.insert(ask_id, ask);
+                return;
+            }
+            Command::RemoteEvent { .. } => (Wanted::Event, None),
             Command::Shutdown => (Wanted::Shutdown, None),
             Command::Reload => (Wanted::Reload, None),
             Command::Ping
@@ -100,6 +119,8 @@ impl Asks {
                     Wanted::Signal => courses[who].state.is_signallable(),
                     Wanted::Again { .. }
                     | Wanted::Logs
+                    | Wanted::Stdin { .. }
+                    | Wanted::Event
                     | Wanted::Removal
                     | Wanted::Shutdown
                     | Wanted::Reload
@@ -124,7 +145,10 @@ impl Asks {
         };
         let refused = |fault: &Fault| {
             // While everything stops, that is an answer to anything.
-            if *fault == Fault::ShuttingDown { all_stop } else { ask.may_be(fault, courses) }
+            match fault {
+                Fault::ShuttingDown => all_stop && ask.wanted != Wanted::Event,
+                _ => ask.may_be(fault, courses),
+            }
         };
         let mut granted = Granted::default();
         match reply {
@@ -160,6 +184,14 @@ impl Asks {
             | Reply::Reread { .. }
             | Reply::Configured(_)
             | Reply::Upgraded(_) => Ok(granted),
+        }
+    }
+
+    /// The shell has written what somebody sent, or has not.
+    pub(crate) fn sent(&mut self, id: AskId, is_written: bool) {
+        // Who asked may have been answered already, as everything stops.
+        if let Some(Ask { wanted: Wanted::Stdin { written }, .. }) = self.open.get_mut(&id) {
+            *written = Some(is_written);
         }
     }
 
@@ -200,6 +232,13 @@ impl Ask {
                 self.concerned.iter().all(is_running)
             }
             (Wanted::Signal, Fault::NotRunning { .. }, Some(state)) => !state.is_signallable(),
+            (Wanted::Stdin { written: None }, Fault::NotRunning { .. }, Some(_)) => {
+                !self.concerned.iter().any(|who| takes_words(*who, courses))
+            }
+            // The group may have gone since.
+            (Wanted::Stdin { .. }, Fault::BadName { .. }, _) => true,
+            (Wanted::Stdin { written }, _, Some(_)) => written == Some(false),
+            (Wanted::Event, _, _) => false,
             (Wanted::Removal, Fault::StillRunning { .. }, _) => {
                 let lives = |who: &Who| courses.get(who).is_some_and(|course| !course.is_at_rest());
                 self.concerned.iter().any(lives)
@@ -243,8 +282,10 @@ impl Ask {
                 granted.stops.push(who);
                 state == State::Stopped || (!wait && is_stopping(state))
             }
+            Wanted::Stdin { written } => written == Some(true),
             Wanted::Logs
             | Wanted::Signal
+            | Wanted::Event
             | Wanted::Removal
             | Wanted::Shutdown
             | Wanted::Reload
@@ -266,9 +307,21 @@ impl Ask {
             Wanted::Again { wait: true } => course.state == State::Starting,
             Wanted::Again { wait: false } => course.state == State::Starting && course.born.is_none(),
             Wanted::Logs => true,
-            Wanted::Signal | Wanted::Removal | Wanted::Shutdown | Wanted::Reload | Wanted::Other => false,
+            Wanted::Stdin { written } => written.is_none(),
+            Wanted::Signal
+            | Wanted::Event
+            | Wanted::Removal
+            | Wanted::Shutdown
+            | Wanted::Reload
+            | Wanted::Other => false,
         }
     }
+}
+
+/// Whether there is a child that may be written to.
+fn takes_words(who: Who, courses: &Courses) -> bool {
+    let takes = |state| matches!(state, State::Starting | State::Running);
+    courses.get(&who).is_some_and(|course| course.born.is_some() && takes(course.state))
 }
 
 fn is_stopping(state: State) -> bool {

@@ -33,6 +33,7 @@ pub(crate) enum News {
     /// Not the keeper's, but it comes in the same way.
     LogsDone(ProcessId, LogDeed),
     MainLogDone(AskId),
+    StdinSent(AskId, ProcessId),
 }
 
 /// What the keeper is to do at a child's end.
@@ -209,7 +210,7 @@ impl Keeper {
     pub(crate) fn may_tell(&mut self, news: News) -> bool {
         match news {
             News::Exited(child) => self.slots.get(&child).is_none_or(|slot| slot.untold == 0),
-            News::LogsDone(..) | News::MainLogDone(_) => true,
+            News::LogsDone(..) | News::MainLogDone(_) | News::StdinSent(..) => true,
             News::Spawned(child) | News::SpawnFailed(child) | News::KillFailed(child) => {
                 if let Some(slot) = self.slots.get_mut(&child) {
                     slot.untold = slot.untold.saturating_sub(1);

@@ -57,6 +57,8 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
             Command::Reload
         }
         1150..1155 => Command::Upgrade { patience: Duration::from_secs(10) },
+        1155..1175 => Command::SendStdin { name, chars: "words\n".into() },
+        1175..1180 => Command::RemoteEvent { kind: "deploy".into(), data: String::new() },
         _ => Command::Ping,
     };
     (command, on_disk)

@@ -148,6 +148,7 @@ impl Referee {
                     self.hears_command(command, all);
                 }
             }
+            Input::StdinSent { ask, result, .. } => self.asks.sent(*ask, result.is_ok()),
             Input::Resolved { process, result: Ok(()) } => {
                 self.moment.by_hand = self.ids.get(process).copied();
             }

@@ -41,6 +41,8 @@ impl Seen {
             "a crowd of commands",
             "a spawn failed",
             "logs could not be cleared, rotated or opened",
+            "words for a child",
+            "words that no child took",
             "a refused signal",
             "a refused restart",
             "a group came",

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use provost_config::{Config, ExitOn};
 use provost_core::{
-    Action, AskId, ChildId, Command, Ending, ExitStatus, Input, Memory, Mono, Now, Supervisor, Wall,
+    Action, AskId, ChildId, Command, Ending, ExitStatus, Input, Memory, Mono, Now, StdinError, Supervisor,
+    Wall,
 };
 
 use crate::cast::{Who, some_config};
@@ -225,6 +226,18 @@ impl World {
         result
     }
 
+    /// Whether a standard input takes what is sent to it.
+    pub(super) fn into_a_pipe(&mut self) -> Result<(), StdinError> {
+        let result = match self.chance.below(12) {
+            0 => Err(StdinError::Closed),
+            1 => Err(StdinError::Ended),
+            2 => Err(StdinError::Refused("full".to_owned())),
+            _ => Ok(()),
+        };
+        self.referee.seen.saw(if result.is_ok() { "words for a child" } else { "words that no child took" });
+        result
+    }
+
     fn tells(&mut self, news: News) {
         let slot = |child| self.keeper.slots.get(&child);
         let input = match news {
@@ -239,6 +252,9 @@ impl World {
                 Some(Input::LogsDone { process, deed, result: self.on_a_disk() })
             }
             News::MainLogDone(ask) => Some(Input::MainLogDone { ask, result: self.on_a_disk() }),
+            News::StdinSent(ask, process) => {
+                Some(Input::StdinSent { ask, process, result: self.into_a_pipe() })
+            }
             News::KillFailed(child) => Some(Input::KillFailed { child, reason: "EPERM".to_owned() }),
             News::Exited(child) => slot(child).and_then(|slot| match slot.stage {
                 Stage::Ended { status, at, next } => Some(Input::Exited { child, status, at, next }),

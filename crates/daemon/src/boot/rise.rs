@@ -29,6 +29,7 @@ use crate::logs::{self, MainLog, Patience};
 use crate::memory::Memory;
 use crate::perform::{Hands, Source};
 use crate::run::{CommandPost, Loop, Outcome};
+use crate::stdin::Stdins;
 use crate::wake::{Bell, Post};
 
 /// A brain that is up.
@@ -68,6 +69,7 @@ impl Brain {
 
         let memories = past.recall(&mut log);
         let mut fcgi = FcgiSockets::resume(&mut past.held);
+        let stdins = Stdins::resume(&mut past.held);
         let (sockets, mut doors) = Sockets::open(&config, std::mem::take(&mut past.held), &mut link)?;
         for (door, server) in doors.iter_mut().zip(&config.servers) {
             door.tls = certificates.of(server, &notices);
@@ -106,6 +108,10 @@ impl Brain {
         let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, (memory, effective));
         hands.strip_ansi = config.supervisord.strip_ansi;
         hands.fcgi = fcgi;
+        hands.stdins = stdins;
+        if past.hello.lends_stdin {
+            hands.stdins.are_lent(&mut hands.link)?;
+        }
         hands.record = record;
         hands.herald = Some(api.herald());
         hands.audit_file = audit_file;

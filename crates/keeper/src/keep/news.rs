@@ -10,7 +10,7 @@ use rustix::process::getpid;
 
 use super::{Held, Keeper};
 use crate::link::send_packet;
-use crate::protocol::{Previous, Upgrade, WaitStatus, Writer, tell};
+use crate::protocol::{Lent, Previous, Upgrade, WaitStatus, Writer, tell};
 use crate::spawn::{KeptPipes, SpawnError};
 use crate::table::Table;
 
@@ -25,6 +25,7 @@ pub(super) enum Tell {
     SpawnFailed(u32, SpawnError),
     Exited(u32),
     KillFailed(u32, i32),
+    Stdin(u32),
     Orphan(i32, WaitStatus),
     Signal(i32),
     KeeperState,
@@ -136,6 +137,8 @@ impl<'a> Past<'a> {
                     .u32(greeting.on_trial.into())
                     .u32(greeting.takes_over.into())
                     .u32(previous.held_back_ms)
+                    // We lend standard inputs.
+                    .u32(1)
                     .rest(&[]);
             }
             Tell::Held(number) => {
@@ -185,6 +188,17 @@ impl<'a> Past<'a> {
             }
             Tell::KillFailed(id, errno) => {
                 Writer::start(out, tell::KILL_FAILED).u32(*id).i32(*errno).rest(&[])
+            }
+            Tell::Stdin(id) => {
+                let living = table.get(*id).filter(|slot| slot.end.is_none());
+                let pipe = living.and_then(|slot| slot.pipes.stdin.as_ref());
+                let kind = match (living, pipe) {
+                    (None, _) => Lent::ENDED,
+                    (Some(_), None) => Lent::NO_PIPE,
+                    (Some(_), Some(_)) => Lent::PIPE,
+                };
+                Writer::start(out, tell::STDIN).u32(*id).u32(kind).rest(&[]);
+                return Some(pipe.map(AsFd::as_fd).into_iter().collect());
             }
             Tell::Orphan(pid, status) => Writer::start(out, tell::ORPHAN).i32(*pid).i32(status.0).rest(&[]),
             Tell::Signal(signal) => Writer::start(out, tell::SIGNAL).i32(*signal).rest(&[]),

@@ -102,6 +102,10 @@ impl Keeper {
                 let id = f.u32()?;
                 self.table.dry(id);
             }
+            ask::STDIN => {
+                let id = f.u32()?;
+                self.lend_stdin(id);
+            }
             ask::HOLD => {
                 let fd = fds.into_iter().next().ok_or(BadMessage::Descriptors)?;
                 let name = f.rest().to_vec();
@@ -212,6 +216,17 @@ impl Keeper {
             .is_ok_and(|plan| rustix::fs::access(plan.path, rustix::fs::Access::EXEC_OK).is_ok());
         if is_there && self.try_spawn(how.next, plan, socket).is_ok() {
             self.table.succeeded(id, how.next);
+        }
+    }
+
+    /// A copy of the child's standard input for the brain: ours stays, so that the child never meets the end of it. Most
+    /// programs are never written to, and so nobody else holds theirs.
+    fn lend_stdin(&mut self, id: u32) {
+        let Some(brain) = &self.brain else { return };
+        let is_told_already = |tell: &Tell| matches!(tell, Tell::Stdin(other) if *other == id);
+        // One that asks and does not listen is told once of each child.
+        if brain.peer.untold.len() < MAX_UNTOLD || !brain.peer.untold.iter().any(is_told_already) {
+            self.news(Tell::Stdin(id));
         }
     }
 

@@ -50,6 +50,14 @@ impl Referee {
                 was.then(|| self.seen.saw("a relaunch withdrawn"));
             }
             Action::Kill { child, signal, target } => self.signalled(now.mono, *child, *signal, *target),
+            Action::SendStdin { process, child, .. } => {
+                let who = self.must_own(*child, "words");
+                self.must_be(*process, who);
+                let course = &self.courses[&who];
+                if course.state == State::Stopping || course.born.is_none() {
+                    self.fail(format!("{who:?} is {:?} and nobody to talk to", course.state));
+                }
+            }
             Action::Forget { child } => self.forgotten(*child),
             Action::Remember { process, group, name, .. } => self.must_be(*process, Who::of(group, name)),
             Action::RememberEnding(ending) if !self.closing.is_as_wished(*ending) => {
@@ -141,6 +149,7 @@ impl Referee {
                 let kept = self.changes(now, who, *to, *detail);
                 self.check(who, kept);
             }
+            Event::RemoteCommunication { .. } => {}
             Event::GroupAdded { group } => {
                 self.adds(group, all);
                 self.seen.saw("a group came");

@@ -198,6 +198,13 @@ impl World {
                 let takes = self.chance.delay();
                 self.keeper.later(self.now, takes, Fate::Tells(News::LogsDone(process, deed)));
             }
+            Action::SendStdin { ask, process, .. } if self.chance.one_in(2) => {
+                return Some(Input::StdinSent { ask, process, result: self.into_a_pipe() });
+            }
+            Action::SendStdin { ask, process, .. } => {
+                let takes = self.chance.delay();
+                self.keeper.later(self.now, takes, Fate::Tells(News::StdinSent(ask, process)));
+            }
             Action::MainLog { ask, .. } => {
                 let takes = self.chance.delay();
                 self.keeper.later(self.now, takes, Fate::Tells(News::MainLogDone(ask)));

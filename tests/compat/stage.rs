@@ -116,6 +116,20 @@ impl Stage {
         self.transcript.extend(String::from_utf8_lossy(&answer.body).lines().map(str::to_owned));
     }
 
+    /// Calls a method with parameters that are XML values already, and records the answer.
+    #[track_caller]
+    pub(crate) fn rpc(&mut self, method: &str, values: &[&str]) {
+        let params: String = values.iter().map(|v| format!("<param><value>{v}</value></param>")).collect();
+        let body = format!(
+            "<?xml version='1.0'?><methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>"
+        );
+        let answer = post(&self.daemon().socket(), "/RPC2", body.as_bytes());
+        let answer = answer.unwrap_or_else(|e| panic!("cannot call {method}: {e}"));
+        let shown: Vec<String> = values.iter().map(|value| value.chars().take(60).collect()).collect();
+        self.transcript.push(format!("$ {method}({}): {}", shown.join(", "), answer.status));
+        self.transcript.extend(String::from_utf8_lossy(&answer.body).lines().map(str::to_owned));
+    }
+
     /// Puts a file into the sandbox that can be executed.
     #[track_caller]
     pub(crate) fn write_program(&mut self, name: &str, text: &str) {

@@ -13,3 +13,4 @@ mod inheritance;
 mod logs;
 mod restarts;
 mod shutdown;
+mod words;

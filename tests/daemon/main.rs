@@ -34,5 +34,6 @@ mod stdin;
 mod stop;
 mod syslogs;
 mod tls;
+mod twiddler;
 mod upgrade;
 mod users;

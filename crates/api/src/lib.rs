@@ -30,7 +30,7 @@ mod web;
 
 pub use gate::{Access, Credentials, DoorRules};
 pub use inbox::{Asked, Asker, Busy, By, Inbox, Report};
-pub use rpc::fault_text;
+pub use rpc::{Interface, Namespaces, fault_text};
 pub use serve::{Api, Door, Listener};
 pub use shared::{Facts, Herald, OpenLog, PeerGroups};
 pub use tls::{BadPem, ClientCertificate, Expiry, Identity, Pem, Renew, Tls};

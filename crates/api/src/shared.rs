@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::gate::{Access, Guard};
 use crate::inbox::Inbox;
 use crate::origin::Tokens;
+use crate::rpc::Namespaces;
 use crate::web::Listeners;
 
 /// How a log is opened, which takes knowledge of directories that is not ours.
@@ -36,8 +37,8 @@ pub struct Facts {
     pub logfile: Option<PathBuf>,
     /// How many connections each door may have open; further ones wait to be accepted.
     pub most_connections: usize,
-    /// Whether `[rpcinterface:supervisor]` is configured; without it only `system.*` exists (SPEC 2.7).
-    pub supervisor_namespace: bool,
+    /// What `[rpcinterface:x]` publishes; without any only `system.*` exists (SPEC 2.7).
+    pub namespaces: Namespaces,
     /// Opens a log for reading: a regular file, and by no link that somebody may have placed for us.
     pub open_log: OpenLog,
     pub peer_groups: PeerGroups,

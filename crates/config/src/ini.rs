@@ -104,6 +104,19 @@ impl Ini {
         reader.finish()
     }
 
+    /// One section with these values, which need not be such as a file could hold.
+    pub(crate) fn of_section(file: &str, name: &str, values: &[(String, String)]) -> Ini {
+        let place = Place { file: file.into(), line: 1 };
+        let mut keys = Keys::default();
+        for (key, text) in values {
+            keys.set(key, Value { text: text.clone(), place: place.clone() });
+        }
+        let mut ini = Ini::default();
+        ini.by_name.insert(name.to_owned(), 0);
+        ini.sections.push(Section { name: name.to_owned(), place, keys });
+        ini
+    }
+
     /// Without `[DEFAULT]`.
     pub fn sections(&self) -> &[Section] {
         &self.sections

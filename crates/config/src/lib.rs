@@ -4,6 +4,7 @@
 //! value: `ini` (lines to text with a place) → `expand` (`%(name)s`) → `values`
 //! (text to type), led by the table in [`options`] through `section`. The machine
 //! outside is asked through [`Files`] only.
+mod addition;
 mod advice;
 mod channel;
 pub mod cli;
@@ -44,6 +45,7 @@ mod users;
 mod values;
 pub mod words;
 
+pub use addition::load_program;
 pub use cli::{Cli, CliOptions, find_config, parse_supervisord, search_path};
 pub use ctl::{CtlConfig, CtlTls, load_ctl};
 pub use effective::effective;

@@ -51,7 +51,7 @@ pub(crate) fn pool(common: &Common<'_>, section_name: &str) -> Option<GroupConfi
     }
     let result_handler =
         section.defaulted("result_handler", ValueKind::PythonObject, scope, |text| Ok(text.to_owned()));
-    plugins::check_object(&section, "result_handler", &result_handler, OUR_HANDLER);
+    plugins::check_object(&section, "result_handler", &result_handler, &[OUR_HANDLER]);
     let events = events(&section, common);
     if section.boolean("redirect_stderr", scope) {
         let text = format!(

@@ -183,6 +183,17 @@ pub struct RpcInterface {
     pub options: BTreeMap<String, String>,
 }
 
+/// The methods that a name of `[rpcinterface:NAME]` stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Publishes {
+    /// Supervisor's own.
+    Supervisor,
+    /// Those of supervisor_twiddler; where the list is not empty only what is in it may be called.
+    Twiddler { whitelist: Vec<String> },
+    /// A plug-in that we do not have.
+    Nothing,
+}
+
 /// A process group: homogeneous (`[program:x]`) or heterogeneous (`[group:x]`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupConfig {

@@ -45,6 +45,12 @@ pub enum Action {
     Forget { child: ChildId },
     /// Read the configuration again; answered by `Input::ConfigRead`.
     ReadConfig { ask: Option<AskId>, purpose: ReadFor },
+    /// Read a program that no file knows, for this group; answered by `Input::ProgramRead`.
+    ReadProgram { ask: AskId, group: Arc<str>, program: String, options: Vec<(String, String)> },
+    /// What was read for this ask is there from now on: a later brain must know.
+    KeepProgram { ask: AskId },
+    /// The process is gone from its group, which stays: a later brain must not look for it.
+    ForgetProcess { process: ProcessId, group: Arc<str>, name: Arc<str> },
     /// Try the program file that is on disk now; answered by `Input::UpgradeFailed`, or by nothing at all: then another
     /// brain goes on, and whoever asked has been answered.
     Upgrade { ask: AskId, patience: Duration },

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_config::Programs;
+use provost_config::{LogLevel, Programs};
 
 use crate::event::ExitStatus;
 use crate::process::State;
@@ -72,6 +72,24 @@ pub enum Command {
     /// Remove a group whose processes are all stopped.
     RemoveGroup {
         name: String,
+    },
+    /// `Reply::Names` of all groups, in start order.
+    GroupNames,
+    /// Add a program that no file knows to a group: its options, as a section would have them.
+    AddProgram {
+        group: String,
+        program: String,
+        options: Vec<(String, String)>,
+    },
+    /// Take a process that is stopped out of its group.
+    RemoveProcess {
+        group: String,
+        process: String,
+    },
+    /// Write a line to the main log.
+    WriteLog {
+        level: LogLevel,
+        message: String,
     },
     /// Every process of the configuration last read: `Reply::Configured`.
     AllConfigInfo,
@@ -143,6 +161,7 @@ pub enum Reply {
     Statuses(Vec<StatusEntry>),
     Info(Box<ProcessInfo>),
     Infos(Vec<ProcessInfo>),
+    Names(Vec<String>),
     Reread { added: Vec<String>, changed: Vec<String>, removed: Vec<String> },
     Configured(Vec<Configured>),
     Upgraded(Upgraded),
@@ -168,6 +187,7 @@ pub struct StatusEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     ShuttingDown,
+    IncorrectParameters { detail: String },
     BadName { name: String },
     BadSignal { signal: String },
     NoFile { detail: String },

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use provost_config::LogLevel;
+
 use crate::process::State;
 
 /// How a child ended.
@@ -116,6 +118,11 @@ pub enum Note {
     Killing {
         name: Arc<str>,
         pid: i32,
+    },
+    /// Somebody has something to say there.
+    Message {
+        level: LogLevel,
+        text: String,
     },
     Signalling {
         name: Arc<str>,

@@ -3,11 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use provost_config::GroupConfig;
+use provost_config::{GroupConfig, ProcessConfig};
 
 use crate::ids::ProcessId;
 
-#[derive(Debug)]
+/// A group as an earlier brain had it.
+#[derive(Debug, Clone)]
+pub struct Active {
+    /// As its configuration has it, which is what the next reading is compared with.
+    pub config: GroupConfig,
+    /// As it is: programs may have been added that no file knows, and processes been taken out.
+    pub processes: Vec<Arc<ProcessConfig>>,
+}
+
+impl From<GroupConfig> for Active {
+    fn from(config: GroupConfig) -> Active {
+        Active { processes: config.processes.clone(), config }
+    }
+}
+
+#[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub(crate) name: Arc<str>,
     pub(crate) config: GroupConfig,
@@ -30,10 +45,21 @@ impl Group {
             by_name: BTreeMap::new(),
         };
         for (name, id) in processes {
-            group.processes.push(id);
-            group.by_name.entry(name).or_insert(id);
+            group.add(name, id);
         }
         group
+    }
+
+    /// Behind all others.
+    pub(crate) fn add(&mut self, name: Arc<str>, id: ProcessId) {
+        self.processes.push(id);
+        self.by_name.entry(name).or_insert(id);
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        if let Some(id) = self.by_name.remove(name) {
+            self.processes.retain(|other| *other != id);
+        }
     }
 
     pub(crate) fn process(&self, name: &str) -> Option<ProcessId> {

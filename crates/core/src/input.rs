@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use provost_config::Config;
+use provost_config::{Config, ProcessConfig};
 
 use crate::action::{Ending, ReadFor};
 use crate::command::{Command, LogDeed};
@@ -46,6 +46,8 @@ pub enum Input {
     KillFailed { child: ChildId, reason: String },
     /// The answer to `Action::ReadConfig`: the new configuration, or what is wrong with it.
     ConfigRead { ask: Option<AskId>, purpose: ReadFor, result: Result<Arc<Config>, String> },
+    /// The answer to `Action::ReadProgram`: its processes, or what is wrong with its options.
+    ProgramRead { ask: AskId, group: Arc<str>, result: Result<Vec<Arc<ProcessConfig>>, String> },
     /// The answer to `Action::Upgrade`: everything is as it was, for this reason.
     UpgradeFailed { ask: AskId, reason: String },
     /// The supervisor itself got this signal.

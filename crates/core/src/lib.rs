@@ -31,6 +31,7 @@ pub use command::{
     Command, Configured, Fault, LogDeed, MAIN_LOG, ProcessInfo, Reply, StatusEntry, Target, Upgraded, Which,
 };
 pub use event::{Event, ExitStatus, Note, Reason, SignalEffect, StateDetail};
+pub use group::Active;
 pub use ids::{AskId, ChildId, ProcessId};
 pub use input::Input;
 pub use memory::{Due, Memory};
@@ -40,6 +41,6 @@ pub use supervisor::{Mood, Supervisor};
 pub use time::{Mono, Now, Wall};
 
 // What a reply or an action hands out of the configuration; whoever gets it need not read configurations.
-pub use provost_config::{Channel, LogFile, ProcessConfig};
+pub use provost_config::{Channel, LogFile, LogLevel, ProcessConfig};
 // Who asks is no affair of the core; how far it reaches is.
 pub use provost_config::{Account, Permission, Programs, Rights};

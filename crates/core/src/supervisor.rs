@@ -7,18 +7,19 @@
 mod commands;
 mod ending;
 mod stdin;
+mod twiddle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_config::{Config, ExitOn, GroupConfig};
+use provost_config::{Config, ExitOn, ProcessConfig};
 
 use crate::action::Action;
 use crate::ask::{Asks, Until, verdict};
 use crate::command::{Fault, Reply};
 use crate::event::{Event, Note};
-use crate::group::Group;
+use crate::group::{Active, Group};
 use crate::ids::{AskId, ChildId, ProcessId};
 use crate::input::Input;
 use crate::memory::Memory;
@@ -73,7 +74,8 @@ impl Supervisor {
     /// the groups; nothing starts before [`Input::Begin`].
     pub fn new(config: Arc<Config>, first_child: ChildId, seed: u64) -> (Self, Vec<Action>) {
         let exit_on = config.supervisord.exit_on;
-        Supervisor::resume(Arc::clone(&config), exit_on, &config.groups, first_child, seed)
+        let groups: Vec<Active> = config.groups.iter().cloned().map(Active::from).collect();
+        Supervisor::resume(Arc::clone(&config), exit_on, &groups, first_child, seed)
     }
 
     /// One that goes on where an earlier brain ended: with these groups, in the order of their addition, whatever is
@@ -81,7 +83,7 @@ impl Supervisor {
     pub fn resume(
         available: Arc<Config>,
         exit_on: ExitOn,
-        groups: &[GroupConfig],
+        groups: &[Active],
         first_child: ChildId,
         seed: u64,
     ) -> (Self, Vec<Action>) {
@@ -108,7 +110,7 @@ impl Supervisor {
         let mut out = Vec::new();
         for group in groups {
             // Two groups of one name: the first in order runs, as with Supervisor; the configuration warns.
-            if supervisor.group(&group.name).is_none() {
+            if supervisor.group(&group.config.name).is_none() {
                 supervisor.activate(group, &mut out);
             }
         }
@@ -171,6 +173,7 @@ impl Supervisor {
                 self.of_child(now, child, out, |process, _, out| process.kill_failed(&reason, out));
             }
             Input::ConfigRead { ask, purpose, result } => self.config_read(now, ask, purpose, result, out),
+            Input::ProgramRead { ask, group, result } => self.program_read(now, ask, &group, result, out),
             Input::UpgradeFailed { ask, reason } => {
                 Self::reply(ask, Reply::Fault(Fault::Failed { detail: reason }), out);
             }
@@ -206,24 +209,31 @@ impl Supervisor {
     }
 
     /// Adds a group with its processes at rest, behind those of the same priority.
-    fn activate(&mut self, config: &GroupConfig, out: &mut Outbox) {
-        let group: Arc<str> = config.name.as_str().into();
-        let mut processes = Vec::with_capacity(config.processes.len());
-        for process in &config.processes {
-            let id = ProcessId(self.next_process);
-            self.next_process += 1;
-            let process = Process::new(id, Arc::clone(&group), Arc::clone(process), self.seed);
-            let (name, group, config) =
-                (Arc::clone(&process.name), Arc::clone(&group), Arc::clone(&process.config));
-            out.push(Action::PrepareLogs { process: id, group, config });
-            self.processes.insert(id, Box::new(process));
-            processes.push((name, id));
-        }
+    fn activate(&mut self, Active { config, processes }: &Active, out: &mut Outbox) {
+        let name: Arc<str> = config.name.as_str().into();
+        let processes = processes.iter().map(|process| self.prepare(&name, process, out)).collect::<Vec<_>>();
         let at = order::place_of(&self.groups, config.priority);
         let group = Arc::new(Group::new(config.clone(), processes));
         self.groups.insert(at, Arc::clone(&group));
         self.groups_by_name.insert(Arc::clone(&group.name), Arc::clone(&group));
         out.push(Action::Publish(Event::GroupAdded { group: Arc::clone(&group.name) }));
+    }
+
+    /// A process at rest, for this group.
+    fn prepare(
+        &mut self,
+        group: &Arc<str>,
+        process: &Arc<ProcessConfig>,
+        out: &mut Outbox,
+    ) -> (Arc<str>, ProcessId) {
+        let id = ProcessId(self.next_process);
+        self.next_process += 1;
+        let process = Process::new(id, Arc::clone(group), Arc::clone(process), self.seed);
+        let (name, group, config) =
+            (Arc::clone(&process.name), Arc::clone(group), Arc::clone(&process.config));
+        out.push(Action::PrepareLogs { process: id, group, config });
+        self.processes.insert(id, Box::new(process));
+        (name, id)
     }
 
     fn autostart(&mut self, now: Now, group: &str, out: &mut Outbox) {

@@ -91,9 +91,11 @@ impl Entry {
 fn words(command: &Command) -> Option<(String, String)> {
     let one = |action: &str, target: &str| Some((action.to_owned(), target.to_owned()));
     match command {
-        Command::Ping | Command::ProcessInfo { .. } | Command::AllProcessInfo | Command::AllConfigInfo => {
-            None
-        }
+        Command::Ping
+        | Command::ProcessInfo { .. }
+        | Command::AllProcessInfo
+        | Command::AllConfigInfo
+        | Command::GroupNames => None,
         Command::Start { target, .. } => one("start", &named(target)),
         Command::Stop { target, .. } => one("stop", &named(target)),
         Command::Restart { target, .. } => one("restart", &named(target)),
@@ -104,6 +106,9 @@ fn words(command: &Command) -> Option<(String, String)> {
         Command::Logs { target, deed } => one(log_deed(*deed), &named(target)),
         Command::MainLog { deed } => one(log_deed(*deed), MAIN_LOG),
         Command::Reread => one("reread", "-"),
+        Command::AddProgram { group, program, .. } => one("add program", &format!("{group}:{program}")),
+        Command::RemoveProcess { group, process } => one("remove process", &format!("{group}:{process}")),
+        Command::WriteLog { .. } => one("log", MAIN_LOG),
         Command::AddGroup { name } => one("add", name),
         Command::RemoveGroup { name } => one("remove", name),
         Command::Shutdown => one("shutdown", "-"),
@@ -135,6 +140,7 @@ fn result(reply: &Reply) -> (bool, String) {
         Reply::Done
         | Reply::Info(_)
         | Reply::Infos(_)
+        | Reply::Names(_)
         | Reply::Reread { .. }
         | Reply::Configured(_)
         | Reply::Upgraded(_) => (true, "OK".to_owned()),

@@ -6,27 +6,37 @@
 //! is started, so a brain that dies between two writes leaves the old list or the new one.
 //!
 //! The list is lines that end with a NUL, since a name may hold anything else: the first generation, the newest one and a
-//! hash of that; then each group with its generation. Its first version had no header. What stands behind the numbers of
-//! the first line is for later builds.
+//! hash of that; then each group with its generation, and what has been done to groups since (`twiddled.rs`). Its first version had
+//! no header, and the third, which alone has such deeds, is written only where there are some: an older build that knew nothing of
+//! them would take programs for nobody's. What stands behind the numbers of the first line is for later builds.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use provost_config::{BadRecording, CliOverrides, Config, GroupConfig, Recorder, Recording, load};
+use provost_config::{
+    BadRecording, CliOverrides, Config, GroupConfig, ProcessConfig, Recorder, Recording, load,
+};
+use provost_core::Active;
 use provost_host::Host;
 use provost_keeper::{Link, LinkError, ToKeeper};
 
 use crate::kept::{self, StateError, Understood, Versions};
+use crate::twiddled::{self, Program, Source, Twiddle};
 
 const LIST: &str = "groups";
 const WHAT: &str = "the list of groups in force";
+/// Versions of the list: without deeds, and with them.
+const PLAIN: u32 = 2;
+const TWIDDLED: u32 = 3;
 const GENERATION: &str = "config:";
 /// Where the file was found: on a later search there may be another one, or none.
 const PATH: &str = "config-path";
@@ -61,6 +71,10 @@ pub(crate) struct Effective {
     held: BTreeSet<u32>,
     /// In the order of their addition.
     groups: Vec<(String, u32)>,
+    /// In the order in which they were done.
+    twiddles: Vec<Twiddle>,
+    /// The bytes of the newest generation.
+    newest_record: Option<Arc<OwnedFd>>,
     unwritten: bool,
 }
 
@@ -71,7 +85,7 @@ pub(crate) struct Resumed {
     /// Of which `[supervisord]` and the servers are in force.
     pub(crate) first: Arc<Config>,
     pub(crate) available: Arc<Config>,
-    pub(crate) groups: Vec<GroupConfig>,
+    pub(crate) groups: Vec<Active>,
 }
 
 impl Effective {
@@ -89,6 +103,8 @@ impl Effective {
             newest_hash: 0,
             held: BTreeSet::new(),
             groups: Vec::new(),
+            twiddles: Vec::new(),
+            newest_record: None,
             unwritten: false,
         };
         effective.reread(reading, link)?;
@@ -112,6 +128,7 @@ impl Effective {
         self.newest_hash = hash;
         let name = generation(self.newest);
         let fd = kept::write(&name, &reading.record)?;
+        self.newest_record = Some(Arc::new(fd.try_clone()?));
         link.send(ToKeeper::Hold { name, fd })?;
         self.held.insert(self.newest);
         self.unwritten = true;
@@ -126,6 +143,30 @@ impl Effective {
 
     pub(crate) fn removed(&mut self, group: &str) {
         self.groups.retain(|(name, _)| name != group);
+        self.twiddles.retain(|twiddle| twiddle.group() != group);
+        self.unwritten = true;
+    }
+
+    /// Reads a program that no file knows, beside the newest generation.
+    pub(crate) fn read_program(
+        &self,
+        name: (&str, &str),
+        options: Vec<(String, String)>,
+        source: Source<'_>,
+    ) -> Result<(Program, Vec<Arc<ProcessConfig>>), String> {
+        let unreadable = |e: io::Error| format!("the configuration in force cannot be read again: {e}");
+        let record = self.newest_record.as_ref().ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))?;
+        let record = whole(record).map_err(unreadable)?;
+        Program::read((self.newest, &record), name, options, source)
+    }
+
+    pub(crate) fn program_added(&mut self, program: Program) {
+        self.twiddles.push(Twiddle::Program(Box::new(program)));
+        self.unwritten = true;
+    }
+
+    pub(crate) fn process_gone(&mut self, group: &str, process: &str) {
+        twiddled::process_gone(&mut self.twiddles, group, process);
         self.unwritten = true;
     }
 
@@ -137,8 +178,12 @@ impl Effective {
         let fd = kept::write(LIST, &self.list())?;
         link.send(ToKeeper::Hold { name: LIST.to_owned(), fd })?;
         self.unwritten = false;
-        let needed: BTreeSet<u32> =
-            self.groups.iter().map(|(_, generation)| *generation).chain([self.first, self.newest]).collect();
+        let of_groups = self.groups.iter().map(|(_, generation)| *generation);
+        let of_programs = self.twiddles.iter().filter_map(|twiddle| match twiddle {
+            Twiddle::Program(program) => Some(program.base),
+            Twiddle::Gone { .. } => None,
+        });
+        let needed: BTreeSet<u32> = of_groups.chain(of_programs).chain([self.first, self.newest]).collect();
         for number in self.held.difference(&needed) {
             link.send(ToKeeper::Release { name: generation(*number) })?;
         }
@@ -147,10 +192,13 @@ impl Effective {
     }
 
     fn list(&self) -> Vec<u8> {
-        let mut list = kept::header(LIST, *Versions::OURS.groups.end());
+        let mut list = kept::header(LIST, if self.twiddles.is_empty() { PLAIN } else { TWIDDLED });
         list.extend(format!("{} {} {}\0", self.first, self.newest, self.newest_hash).into_bytes());
         for (group, generation) in &self.groups {
             list.extend(format!("{generation} {group}\0").into_bytes());
+        }
+        for twiddle in &self.twiddles {
+            list.extend(format!("{}\0", twiddle.line()).into_bytes());
         }
         list
     }
@@ -169,9 +217,12 @@ impl Effective {
                 let (generation, group) = line.split_once(' ')?;
                 Some((group.to_owned(), generation.parse().ok()?))
             };
-            let groups = lines.map(group).collect::<Option<_>>()?;
-            let held = BTreeSet::new();
-            Some(Effective { first, newest, newest_hash, held, groups, unwritten: false })
+            let (twiddles, groups): (Vec<&str>, Vec<&str>) =
+                lines.partition(|line| version >= TWIDDLED && line.starts_with(['+', '-']));
+            let groups = groups.into_iter().map(group).collect::<Option<_>>()?;
+            let twiddles = twiddles.into_iter().map(Twiddle::from_line).collect::<Option<_>>()?;
+            let (held, newest_record, unwritten) = (BTreeSet::new(), None, false);
+            Some(Effective { first, newest, newest_hash, held, groups, twiddles, newest_record, unwritten })
         };
         parsed().ok_or_else(|| StateError::damaged(WHAT, "it is no such list"))
     }
@@ -189,14 +240,18 @@ impl Effective {
         let ours: Vec<(String, OwnedFd)> = ours;
         let mut list = None;
         let mut configs = BTreeMap::new();
+        let mut records = BTreeMap::new();
         for (name, fd) in ours {
             match name.strip_prefix(GENERATION).map(str::parse::<u32>) {
                 None => list = Some(kept::read(fd, WHAT)?),
                 Some(Ok(number)) => {
                     let what = format!("configuration {number}");
+                    let again =
+                        fd.try_clone().map_err(|error| StateError::Unreadable { what: what.clone(), error });
                     let record = kept::read(fd, &what)?;
                     let config = read_again(&record, what, source, &understood.recordings)?;
                     configs.insert(number, Arc::new(config));
+                    records.insert(number, (record, again?));
                 }
                 Some(Err(_)) => return Err(StateError::damaged(name, "its number is none")),
             }
@@ -220,7 +275,19 @@ impl Effective {
             let missing = || StateError::Missing { what: format!("group {name} in configuration {number}") };
             known.get(&(*number, name.as_str())).map(|group| GroupConfig::clone(group)).ok_or_else(missing)
         };
-        let groups = effective.groups.iter().map(group).collect::<Result<_, _>>()?;
+        let groups = effective.groups.iter().map(group).collect::<Result<Vec<GroupConfig>, _>>()?;
+        let mut groups: Vec<Active> = groups.into_iter().map(Active::from).collect();
+        for twiddle in &mut effective.twiddles {
+            let Some(group) = groups.iter_mut().find(|group| group.config.name == twiddle.group()) else {
+                return Err(StateError::damaged(WHAT, format!("there is no group {}", twiddle.group())));
+            };
+            let record = |number: u32| match records.get(&number) {
+                Some((record, _)) => Ok(record.as_slice()),
+                None => Err(StateError::Missing { what: format!("configuration {number}") }),
+            };
+            twiddle.repeat(&mut group.processes, record, source, &understood.recordings)?;
+        }
+        effective.newest_record = records.remove(&effective.newest).map(|(_, fd)| Arc::new(fd));
         Ok(Some(Resumed { effective, first, available, groups }))
     }
 }
@@ -287,6 +354,15 @@ impl From<LinkError> for EffectiveError {
     }
 }
 
+/// All bytes of a memfd, whose position is shared with others who read it.
+fn whole(fd: &OwnedFd) -> io::Result<Vec<u8>> {
+    let file = File::from(fd.try_clone()?);
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
 fn generation(number: u32) -> String {
     format!("{GENERATION}{number}")
 }
@@ -315,6 +391,16 @@ mod tests {
     }
 
     #[test]
+    fn deeds_make_a_list_of_the_third_version_and_none_that_of_the_second() {
+        let third: &[u8] = b"provost groups 3\n3 7 42\x003 web\x00-776562 61\x00";
+        let mut list = from_list(third).unwrap();
+        assert_eq!(list.list(), third, "what is read is what is written");
+        list.removed("web");
+        assert_eq!(list.list(), b"provost groups 2\n3 7 42\x00");
+        assert!(from_list(b"provost groups 3\n3 7 42\x003 web\x00-77656 61\x00").is_err());
+    }
+
+    #[test]
     fn a_later_build_may_say_more_in_the_first_line() {
         let list = from_list(b"provost groups 2\n1 2 3 more=yes\x001 a\x00").unwrap();
         assert_eq!((list.newest, list.groups.len()), (2, 1));
@@ -326,7 +412,7 @@ mod tests {
         for list in [&b""[..], b"provost groups 2\n", b"1 1\x00", b"1 1 1", &SECOND[..SECOND.len() - 1]] {
             assert_eq!(from_list(list).unwrap_err(), damaged, "{list:?}");
         }
-        let newer = from_list(b"provost groups 3\n1 1 1\x00").unwrap_err();
-        assert_eq!(newer, "the list of groups in force has version 3, and this build understands 1 to 2");
+        let newer = from_list(b"provost groups 4\n1 1 1\x00").unwrap_err();
+        assert_eq!(newer, "the list of groups in force has version 4, and this build understands 1 to 3");
     }
 }

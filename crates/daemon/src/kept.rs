@@ -29,7 +29,7 @@ pub(crate) struct Versions {
 impl Versions {
     /// What this build understands.
     pub(crate) const OURS: Versions =
-        Versions { memory: 1..=2, groups: 1..=2, auto_logs: 1..=2, recordings: Recording::VERSIONS };
+        Versions { memory: 1..=2, groups: 1..=3, auto_logs: 1..=2, recordings: Recording::VERSIONS };
 }
 
 /// Why what an earlier brain has kept cannot be gone on with.

@@ -29,6 +29,7 @@ mod perform;
 mod run;
 mod stdin;
 mod thread;
+mod twiddled;
 mod unix_socket;
 mod upgrade;
 mod wake;

@@ -8,6 +8,8 @@ pub(crate) fn line(note: &Note) -> (LogLevel, String) {
     use LogLevel::{Critical, Debug, Info, Warn};
     match note {
         Note::Spawned { name, pid } => (Info, format!("spawned: '{name}' with pid {pid}")),
+        // One line, whatever is in it: nobody writes what looks like lines of ours.
+        Note::Message { level, text } => (*level, text.replace('\n', r"\n").replace('\r', r"\r")),
         Note::SpawnError { text } => (Info, format!("spawnerr: {text}")),
         Note::Success { name, startsecs } => (
             Info,

@@ -33,6 +33,7 @@ use crate::memory::Memory;
 use crate::notes;
 use crate::outlets::{self, Customs};
 use crate::stdin::Stdins;
+use crate::twiddled::Program;
 use crate::upgrade;
 
 /// How a configuration is read again.
@@ -121,6 +122,8 @@ pub(crate) struct Hands {
     /// What has been said of the configuration in force.
     pub(crate) advised: BTreeSet<String>,
     pub(crate) upgrade: upgrade::Progress,
+    /// Programs that have been read, until the core has taken them.
+    unkept: BTreeMap<AskId, Program>,
     /// What programs have said and the main log has yet to take.
     copied: Vec<Telling>,
     /// `[supervisord] strip_ansi`.
@@ -137,7 +140,8 @@ impl Hands {
         source: Source,
         (memory, effective): (Memory, Effective),
     ) -> Hands {
-        let (asks, adoptable, logs, children, fcgi, stdins, advised, upgrade, copied) = Default::default();
+        let (asks, adoptable, logs, children, fcgi, stdins, advised) = Default::default();
+        let (upgrade, unkept, copied) = Default::default();
         Hands {
             link,
             pump,
@@ -158,6 +162,7 @@ impl Hands {
             effective,
             advised,
             upgrade,
+            unkept,
             copied,
             strip_ansi: false,
         }
@@ -247,6 +252,32 @@ impl Hands {
                 };
                 Some(Input::ConfigRead { ask, purpose, result })
             }
+            Action::ReadProgram { ask, group, program, options } => {
+                self.launcher.forget_identities();
+                let source = (&*self.source.path, &self.source.overrides, &self.source.host);
+                let read = self.effective.read_program((&group, &program), options, source);
+                let result = read.map(|(program, processes)| {
+                    self.unkept.insert(ask, program);
+                    processes
+                });
+                Some(Input::ProgramRead { ask, group, result })
+            }
+            Action::KeepProgram { ask } => {
+                if let Some(program) = self.unkept.remove(&ask) {
+                    self.effective.program_added(program);
+                }
+                None
+            }
+            Action::ForgetProcess { process, group, name } => {
+                self.effective.process_gone(&group, &name);
+                // First, as with a group.
+                self.write_effective()?;
+                self.logs.remove(&process);
+                self.auto_logs.forget(&group, &name);
+                let written = self.memory.forget(process);
+                self.note_memory(written);
+                None
+            }
             Action::Upgrade { ask, patience } => {
                 if let Err(reason) = self.upgrade.begin(ask) {
                     return Ok((Some(Input::UpgradeFailed { ask, reason }), None));
@@ -286,6 +317,7 @@ impl Hands {
             Action::Reply { ask, reply } => {
                 // Nobody is told of what a brain's death would undo.
                 self.write_effective()?;
+                self.unkept.remove(&ask);
                 if let Some((asker, deed)) = self.asks.remove(&ask) {
                     if let Some(deed) = deed {
                         self.audit(&deed.answered(&reply));

@@ -65,8 +65,8 @@ pub use keep::run;
 pub use link::{Link, LinkError};
 pub use plan::{Identity, Plan};
 pub use protocol::{
-    Ends, FromKeeper, Hello, LASTING, Lent, Pipes, Previous, Relaunch, Stage, Stamp, Target, ToKeeper, Upgrade,
-    UpgradeFailure, WaitStatus,
+    Ends, FromKeeper, Hello, LASTING, Lent, Pipes, Previous, Relaunch, Stage, Stamp, Target, ToKeeper,
+    Upgrade, UpgradeFailure, WaitStatus,
 };
 pub use shared::Shared;
 pub use stranger::signal_by_pidfd;

@@ -7,6 +7,7 @@
 pub mod events;
 pub mod faults;
 pub mod methods;
+pub mod twiddler;
 mod value;
 pub mod xmlrpc;
 

@@ -28,7 +28,10 @@ pub enum ParamType {
     Bool,
     /// A name (`HUP`, `SIGHUP`) or a number, as string or as int.
     Signal,
+    /// A name or a number of a level of the main log.
+    Level,
     Array,
+    Struct,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +50,9 @@ impl ParamType {
             ParamType::Str | ParamType::Signal => "string",
             ParamType::Int => "int",
             ParamType::Bool => "boolean",
+            ParamType::Level => "string|int",
             ParamType::Array => "array",
+            ParamType::Struct => "struct",
         }
     }
 }
@@ -171,7 +176,7 @@ pub const METHODS: &[Method] = &[
         .optional(1),
 ];
 
-const fn row(
+pub(crate) const fn row(
     name: &'static str,
     params: &'static [ParamType],
     returns: ReturnType,
@@ -185,7 +190,7 @@ impl Method {
         Method { aliases, ..self }
     }
 
-    const fn optional(self, optional: usize) -> Method {
+    pub(crate) const fn optional(self, optional: usize) -> Method {
         Method { optional, ..self }
     }
 }

@@ -135,6 +135,20 @@ pub(crate) fn check(caller: &Caller, command: Command) -> Result<Command, Denied
             caller.need(P::Config)?;
             command
         }
+        Command::GroupNames => {
+            caller.need(P::Status)?;
+            command
+        }
+        Command::RemoveProcess { ref group, .. } => {
+            caller.need(P::Config)?;
+            caller.need_group(group)?;
+            command
+        }
+        // Whoever may add programs may run anything, as anybody.
+        Command::AddProgram { .. } | Command::WriteLog { .. } => {
+            caller.need_all(P::Config)?;
+            command
+        }
         Command::AddGroup { ref name } | Command::RemoveGroup { ref name } => {
             caller.need(P::Config)?;
             caller.need_group(name)?;
@@ -175,6 +189,9 @@ pub(crate) fn seen(caller: &Caller, reply: Reply, given: Option<String>) -> Repl
                 |names: Vec<String>| names.into_iter().filter(|name| programs.covers_group(name)).collect();
             Reply::Reread { added: covered(added), changed: covered(changed), removed: covered(removed) }
         }
+        Reply::Names(names) => {
+            Reply::Names(names.into_iter().filter(|name| programs.covers_group(name)).collect())
+        }
         // Made within what the caller reaches, or about nothing that could be hidden.
         Reply::Done
         | Reply::Fault(_)
@@ -212,6 +229,18 @@ mod tests {
             (Command::Logs { target: target(), deed: LogDeed::Clear }, Some(P::Clear), false),
             (Command::SendStdin { name: "web".into(), chars: "x".into() }, Some(P::Stdin), false),
             (Command::RemoteEvent { kind: "x".into(), data: "x".into() }, Some(P::Stdin), true),
+            (Command::GroupNames, Some(P::Status), false),
+            (
+                Command::AddProgram { group: "web".into(), program: "x".into(), options: vec![] },
+                Some(P::Config),
+                true,
+            ),
+            (Command::RemoveProcess { group: "web".into(), process: "x".into() }, Some(P::Config), false),
+            (
+                Command::WriteLog { level: provost_core::LogLevel::Info, message: String::new() },
+                Some(P::Config),
+                true,
+            ),
             (Command::MainLog { deed: LogDeed::Clear }, Some(P::Clear), true),
             (Command::AllConfigInfo, Some(P::Config), false),
             (Command::Reread, Some(P::Config), false),

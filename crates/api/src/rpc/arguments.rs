@@ -71,6 +71,26 @@ impl Arguments {
         }
     }
 
+    /// Options as they stand in a section of a configuration.
+    pub(crate) fn options(&mut self) -> Result<Vec<(String, String)>, Fault> {
+        let Value::Struct(members) = self.next()? else {
+            return Err(Fault::new(FaultCode::IncorrectParameters, None));
+        };
+        let text = |value: Value| match value {
+            Value::Str(text) => Ok(text),
+            Value::Int(number) => Ok(number.to_string()),
+            Value::Bool(truth) => Ok(truth.to_string()),
+            Value::Double(number) => Ok(number.to_string()),
+            other => Err(unfit(&other)),
+        };
+        members.into_iter().map(|(key, value)| Ok((key, text(value)?))).collect()
+    }
+
+    /// Anything at all, or nothing.
+    pub(crate) fn value_if_any(&mut self) -> Option<Value> {
+        self.0.next()
+    }
+
     fn next(&mut self) -> Result<Value, Fault> {
         self.0.next().ok_or_else(|| Fault::new(FaultCode::IncorrectParameters, None))
     }

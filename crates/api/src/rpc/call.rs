@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use provost_core::{Command, LogDeed, ProcessInfo, Reply, StatusEntry, Target, Upgraded};
-use provost_wire::{Fault, FaultCode, Value, methods};
+use provost_wire::{Fault, FaultCode, Value};
 
 use super::arguments::Arguments;
 use super::describe;
 use super::faults::fault;
+use super::namespaces::Found;
 use super::{Rpc, int, refusal};
 use crate::logs::{self, LogError};
 
@@ -38,36 +39,36 @@ impl Rpc<'_> {
     }
 
     async fn call_one(&self, method: &str, params: Vec<Value>) -> Result<Value, Fault> {
-        let row = methods::find(method).filter(|_| self.has(method)).ok_or_else(unknown_method)?;
+        let found = self.session.shared.facts.namespaces.find(method).ok_or_else(unknown_method)?;
+        let row = found.row();
         if !row.admits(params.len()) {
             return Err(Fault::new(FaultCode::IncorrectParameters, None));
         }
         let mut args = Arguments::new(params);
-        match row.name {
-            "system.listMethods" => {
-                let names = methods::names().into_iter().filter(|name| self.has(name));
-                Ok(Value::Array(names.map(Value::from).collect()))
+        match found {
+            Found::System(_) => self.system(row.name, &mut args),
+            Found::Supervisor(_) => {
+                self.supervisor(row.name.trim_start_matches("supervisor."), &mut args).await
             }
-            "system.methodHelp" => Ok(self.row(&args.text()?)?.help.into()),
-            "system.methodSignature" => {
-                Ok(Value::Array(self.row(&args.text()?)?.signature().map(Value::from).collect()))
-            }
-            name => match name.strip_prefix("supervisor.") {
-                Some(name) => self.supervisor(name, &mut args).await,
-                None => self.own(name, &mut args).await,
-            },
+            Found::Own(_) => self.own(row.name, &mut args).await,
+            Found::Twiddler(_, whitelist) => self.twiddler(row.name, whitelist, &mut args).await,
         }
     }
 
-    /// Whether this daemon publishes the method at all.
-    fn has(&self, method: &str) -> bool {
-        method.starts_with("system.") || self.session.shared.facts.supervisor_namespace
-    }
-
-    fn row(&self, method: &str) -> Result<&'static methods::Method, Fault> {
-        methods::find(method)
-            .filter(|_| self.has(method))
-            .ok_or_else(|| Fault::new(FaultCode::SignatureUnsupported, None))
+    fn system(&self, method: &str, args: &mut Arguments) -> Result<Value, Fault> {
+        let names = &self.session.shared.facts.namespaces;
+        let row = |method: String| {
+            let found = names.find(&method).map(Found::row);
+            found.ok_or_else(|| Fault::new(FaultCode::SignatureUnsupported, None))
+        };
+        match method {
+            "system.listMethods" => Ok(Value::Array(names.names().into_iter().map(Value::from).collect())),
+            "system.methodHelp" => Ok(row(args.text()?)?.help.into()),
+            "system.methodSignature" => {
+                Ok(Value::Array(row(args.text()?)?.signature().map(Value::from).collect()))
+            }
+            _ => Err(unknown_method()),
+        }
     }
 
     async fn supervisor(&self, method: &str, args: &mut Arguments) -> Result<Value, Fault> {
@@ -135,11 +136,11 @@ impl Rpc<'_> {
 
     // --- commands ---
 
-    async fn done(&self, command: Command) -> Result<Value, Fault> {
+    pub(super) async fn done(&self, command: Command) -> Result<Value, Fault> {
         Ok(value(self.ask(command).await?))
     }
 
-    async fn fact(&self, fact: Value) -> Result<Value, Fault> {
+    pub(super) async fn fact(&self, fact: Value) -> Result<Value, Fault> {
         self.alive().await.map(|()| fact)
     }
 
@@ -287,6 +288,7 @@ fn value(reply: Reply) -> Value {
         Reply::Reread { added, changed, removed } => {
             Value::Array(vec![Value::Array(vec![names(added), names(changed), names(removed)])])
         }
+        Reply::Names(all) => names(all),
         // `ask` has turned faults into errors.
         Reply::Fault(f) => Value::Str(fault(f).text),
     }
@@ -322,7 +324,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.map_err(failed)
 }
 
-fn unknown_method() -> Fault {
+pub(super) fn unknown_method() -> Fault {
     Fault::new(FaultCode::UnknownMethod, None)
 }
 

@@ -6,6 +6,7 @@ use provost_wire::{Fault, FaultCode};
 pub(crate) fn fault(fault: CoreFault) -> Fault {
     let (code, extra) = match fault {
         CoreFault::ShuttingDown => (FaultCode::ShutdownState, None),
+        CoreFault::IncorrectParameters { detail } => (FaultCode::IncorrectParameters, Some(detail)),
         CoreFault::BadName { name } => (FaultCode::BadName, Some(name)),
         CoreFault::BadSignal { signal } => (FaultCode::BadSignal, Some(signal)),
         CoreFault::NoFile { detail } => (FaultCode::NoFile, Some(detail)),

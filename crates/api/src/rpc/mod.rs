@@ -1,12 +1,16 @@
 //! XML-RPC: the body of a request in, the body of a response out (SPEC 6.2 to 6.8).
 //!
 //! `call.rs` maps each method to a command and its reply to a value, `arguments.rs` reads what clients
-//! send, `describe.rs` shows processes as clients know them. What a command means is not here.
+//! send, `namespaces.rs` knows which there are, `twiddler.rs` those of a plug-in, `describe.rs` shows processes as clients know them. What a command means is not here.
 
 mod arguments;
 mod call;
 pub(crate) mod describe;
 mod faults;
+mod namespaces;
+mod twiddler;
+
+pub use namespaces::{Interface, Namespaces};
 
 use std::sync::atomic::AtomicU64;
 

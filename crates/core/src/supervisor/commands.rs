@@ -10,7 +10,7 @@ use crate::action::{Action, ReadFor};
 use crate::ask::{Shape, Until, Wait};
 use crate::command::{Command, Configured, Fault, LogDeed, ProcessInfo, Reply, Target, Which};
 use crate::event::{Event, Note};
-use crate::group::{Group, namespec, split_namespec};
+use crate::group::{Active, Group, namespec, split_namespec};
 use crate::ids::{AskId, ProcessId};
 use crate::outcome::{SpawnError, SpawnErrorKind};
 use crate::process::{Outbox, Process, State};
@@ -88,6 +88,21 @@ impl Supervisor {
             Command::RemoveGroup { name } => {
                 let reply = self.remove_group(name, out);
                 Self::reply(ask, reply, out);
+            }
+            Command::GroupNames => {
+                let names = self.group_names().iter().map(|name| name.to_string()).collect();
+                Self::reply(ask, Reply::Names(names), out);
+            }
+            Command::AddProgram { group, program, options } => {
+                self.add_program(ask, &group, program, options, out);
+            }
+            Command::RemoveProcess { group, process } => {
+                let reply = self.remove_process(&group, process, out);
+                Self::reply(ask, reply, out);
+            }
+            Command::WriteLog { level, message } => {
+                out.push(Action::Note(Note::Message { level, text: message }));
+                Self::reply(ask, Reply::Done, out);
             }
             Command::AllConfigInfo => Self::reply(ask, Reply::Configured(self.all_config_info()), out),
             Command::Shutdown => {
@@ -358,7 +373,7 @@ impl Supervisor {
         if self.group(&name).is_some() {
             return Reply::Fault(Fault::AlreadyAdded { name });
         }
-        self.activate(config, out);
+        self.activate(&Active::from(config.clone()), out);
         if self.begun {
             self.autostart(now, &name, out);
         }
@@ -369,26 +384,29 @@ impl Supervisor {
         let Some(group) = self.group(&name) else {
             return Reply::Fault(Fault::BadName { name });
         };
-        // An UNKNOWN process counts as stopped, but dropping it would lose its child.
-        let lives = |p: &Process| !p.state.is_stopped() || p.child.is_some();
         if group.processes.iter().any(|id| lives(&self.processes[id])) {
             return Reply::Fault(Fault::StillRunning { name });
         }
         let group_name = Arc::clone(&group.name);
         for id in group.processes.clone() {
-            for wait in self.asks.take(id, |_| true) {
-                let fault = Fault::BadName { name: wait.given.clone() };
-                self.finish_wait(wait, Err(fault), out);
-            }
-            self.timers.set(Timer::Process(id), None);
-            self.timers.set(Timer::StopReport(id), None);
-            self.ends.retain(|other| *other != id);
-            self.processes.remove(&id);
+            self.drop_process(id, out);
         }
         self.groups.retain(|group| group.name != group_name);
         self.groups_by_name.remove(&group_name);
         out.push(Action::Publish(Event::GroupRemoved { group: group_name }));
         Reply::Done
+    }
+
+    /// One that does not live.
+    pub(super) fn drop_process(&mut self, id: ProcessId, out: &mut Outbox) {
+        for wait in self.asks.take(id, |_| true) {
+            let fault = Fault::BadName { name: wait.given.clone() };
+            self.finish_wait(wait, Err(fault), out);
+        }
+        self.timers.set(Timer::Process(id), None);
+        self.timers.set(Timer::StopReport(id), None);
+        self.ends.retain(|other| *other != id);
+        self.processes.remove(&id);
     }
 
     // --- looking ---
@@ -427,6 +445,11 @@ impl Supervisor {
         all.sort_by(|a, b| a.config.name.cmp(&b.config.name));
         all
     }
+}
+
+/// An UNKNOWN process counts as stopped, but dropping it would lose its child.
+pub(super) fn lives(process: &Process) -> bool {
+    !process.state.is_stopped() || process.child.is_some()
 }
 
 fn info(now: Now, process: &Process) -> ProcessInfo {

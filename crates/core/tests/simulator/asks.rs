@@ -75,6 +75,13 @@ impl Asks {
             Command::Logs { target, .. } => (Wanted::Logs, Some(target)),
             Command::MainLog { .. } => (Wanted::Logs, None),
             Command::Signal { target, .. } => (Wanted::Signal, Some(target)),
+            Command::RemoveProcess { group, process } => {
+                let who = Who::named(&format!("{group}:{process}")).filter(|who| courses.contains_key(who));
+                let concerned = who.into_iter().collect();
+                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false };
+                self.open.insert(ask_id, ask);
+                return;
+            }
             Command::RemoveGroup { name } => {
                 let concerned = courses.keys().copied().filter(|who| who.group() == name).collect();
                 let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false };
@@ -103,7 +110,10 @@ impl Asks {
             // Granted, it ends this brain: here it is always refused.
             | Command::Upgrade { .. }
             | Command::Reread
-            | Command::AddGroup { .. } => (Wanted::Other, None),
+            | Command::AddGroup { .. }
+            | Command::AddProgram { .. }
+            | Command::GroupNames
+            | Command::WriteLog { .. } => (Wanted::Other, None),
         };
         let main_log = match command {
             Command::MainLog { .. } => true,
@@ -181,6 +191,7 @@ impl Asks {
             Reply::Fault(_)
             | Reply::Info(_)
             | Reply::Infos(_)
+            | Reply::Names(_)
             | Reply::Reread { .. }
             | Reply::Configured(_)
             | Reply::Upgraded(_) => Ok(granted),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provost_core::{Command, LogDeed, Programs, Target};
+use provost_core::{Command, LogDeed, LogLevel, Programs, Target};
 
 use crate::chance::Chance;
 
@@ -59,9 +59,33 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
         1150..1155 => Command::Upgrade { patience: Duration::from_secs(10) },
         1155..1175 => Command::SendStdin { name, chars: "words\n".into() },
         1175..1180 => Command::RemoteEvent { kind: "deploy".into(), data: String::new() },
+        1180..1188 => {
+            let (group, program) = someone(chance);
+            Command::AddProgram { group, program, options: Vec::new() }
+        }
+        1188..1196 => {
+            let (group, process) = someone(chance);
+            Command::RemoveProcess { group, process }
+        }
+        1196 => Command::GroupNames,
+        1197 => Command::WriteLog { level: LogLevel::Info, message: "hello".into() },
         _ => Command::Ping,
     };
     (command, on_disk)
+}
+
+fn someone(chance: &mut Chance) -> (String, String) {
+    let (group, process) = chance.pick(&[
+        ("a", "a"),
+        ("b", "b"),
+        ("g", "d"),
+        ("g", "e"),
+        ("l", "l"),
+        ("n", "n"),
+        ("g", "x"),
+        ("x", "a"),
+    ]);
+    (group.to_owned(), process.to_owned())
 }
 
 fn some_deed(chance: &mut Chance) -> LogDeed {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use provost_config::{AutoRestart, Config};
+use provost_config::{AutoRestart, Config, ProcessConfig};
 use provost_core::{
     ChildId, Command, Ending, Input, Memory, Mono, Now, ProcessId, ReadFor, RelaunchOn, State,
 };
@@ -50,6 +50,8 @@ struct Moment {
     /// STARTING: the wish for a child has to follow.
     starting: Option<Who>,
     signalling: bool,
+    /// A program that may come into this group.
+    read: Option<(Arc<str>, Vec<Arc<ProcessConfig>>)>,
     last_resolved: Option<Who>,
     last_autostarted: Option<i64>,
 }
@@ -64,6 +66,8 @@ pub(crate) struct Referee {
     /// Children that the keeper is to replace at their end, unless told otherwise.
     to_relaunch: BTreeSet<ChildId>,
     ids: BTreeMap<ProcessId, Who>,
+    /// Of groups that were added.
+    priorities: BTreeMap<String, i64>,
     /// The past has been told.
     has_begun: bool,
     /// Who had been stopped when a brain died.
@@ -83,6 +87,7 @@ impl Referee {
             children: BTreeMap::new(),
             to_relaunch: BTreeSet::new(),
             ids: BTreeMap::new(),
+            priorities: BTreeMap::new(),
             has_begun: false,
             kept_down: BTreeSet::new(),
             moment: Moment::default(),
@@ -114,6 +119,7 @@ impl Referee {
         let Some(group) = config.groups.iter().find(|known| known.name == group) else {
             self.fail(format!("group {group} was added, and is configured nowhere"))
         };
+        self.priorities.insert(group.name.clone(), group.priority);
         for process in &group.processes {
             let who = Who::of(&group.name, &process.name);
             let mut course = Course::new(Arc::clone(process), group.priority);
@@ -147,6 +153,9 @@ impl Referee {
                 if !all_stop {
                     self.hears_command(command, all);
                 }
+            }
+            Input::ProgramRead { group, result: Ok(processes), .. } => {
+                self.moment.read = Some((Arc::clone(group), processes.clone()));
             }
             Input::StdinSent { ask, result, .. } => self.asks.sent(*ask, result.is_ok()),
             Input::Resolved { process, result: Ok(()) } => {

@@ -47,6 +47,8 @@ impl Seen {
             "a refused restart",
             "a group came",
             "a group went",
+            "a program came",
+            "a process went",
             "a relaunch withdrawn",
             "a relaunch",
             "a stop of a child that had been replaced",

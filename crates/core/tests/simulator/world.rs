@@ -6,7 +6,7 @@
 
 mod shell;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub(crate) struct World {
     /// What the next brain will find of that, and whether it is behind.
     kept: InForce,
     is_unwritten: bool,
+    /// The program that was read last, until it is there.
+    is_read: Option<Who>,
     /// All groups that a new brain goes on with, while it is told of them.
     resumes_with: Option<Arc<Config>>,
     written: Written,
@@ -74,7 +76,7 @@ impl World {
         // In every fourth world hardly a child lives for long, and people seldom interfere.
         let temper = Temper { dismal: seed % 4 == 3, cursed: seed % 16 == 9 || seed % 32 == 4 };
         let (supervisor, actions) = Supervisor::new(Arc::clone(&config), ChildId(1), seed);
-        let in_force = InForce { available: Arc::clone(&config), groups: Vec::new() };
+        let in_force = InForce { available: Arc::clone(&config), groups: Vec::new(), gone: BTreeSet::new() };
         World {
             chance,
             first_actions: actions,
@@ -91,6 +93,7 @@ impl World {
             kept: in_force.clone(),
             in_force,
             is_unwritten: false,
+            is_read: None,
             resumes_with: None,
             on_disk: config,
             written: Written::default(),

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use provost_api::{Access, Api, Door, Facts};
-use provost_config::{Config, LogLevel, MainLog as LogTarget, Message};
+use provost_api::{Access, Api, Door, Facts, Interface, Namespaces};
+use provost_config::{Config, LogLevel, MainLog as LogTarget, Message, Publishes};
 use provost_core::{ChildId, Ending, Input, Supervisor};
 use provost_keeper::{Link, LinkError, ToKeeper};
 
@@ -249,7 +249,7 @@ fn open_doors(
             LogTarget::Syslog => None,
         },
         most_connections: limits::connections(),
-        supervisor_namespace: config.rpcinterfaces.iter().any(|interface| interface.name == "supervisor"),
+        namespaces: namespaces(config),
         open_log: logs::for_reading,
         peer_groups: provost_keeper::peer_groups,
         tidy: provost_keeper::release_free_memory,
@@ -263,6 +263,19 @@ fn audit_file(config: &Config, commands: &CommandPost) -> Result<Option<AuditFil
     AuditFile::open(path, commands.complaints())
         .map(Some)
         .map_err(|e| Refusal::system(format!("cannot start the audit thread: {e}")))
+}
+
+/// What the doors publish, and by which names.
+fn namespaces(config: &Config) -> Namespaces {
+    let known = config.rpcinterfaces.iter().filter_map(|plugin| {
+        let interface = match plugin.publishes() {
+            Publishes::Supervisor => Interface::Supervisor,
+            Publishes::Twiddler { whitelist } => Interface::Twiddler { whitelist },
+            Publishes::Nothing => return None,
+        };
+        Some((plugin.name.clone(), interface))
+    });
+    Namespaces::new(known)
 }
 
 fn launcher(config: &Config, past: &Past) -> Launcher {

@@ -101,6 +101,13 @@ impl AutoLogs {
         self.unwritten |= self.files.len() != before;
     }
 
+    /// The same of one process.
+    pub(crate) fn forget(&mut self, group: &str, process: &str) {
+        let before = self.files.len();
+        self.files.retain(|[of, name, _], _| of != group || name != process);
+        self.unwritten |= self.files.len() != before;
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }

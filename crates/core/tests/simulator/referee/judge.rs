@@ -1,6 +1,8 @@
 //! Each action, before it is carried out: whether it may be wanted now, and what is known because it is.
 
-use provost_config::Config;
+use std::sync::Arc;
+
+use provost_config::{Config, ProcessConfig};
 use provost_core::{
     Action, AskId, ChildId, Ending, Event, KillTarget, Mono, Note, Now, ProcessId, ProcessInfo, Reply, State,
     StateDetail,
@@ -9,7 +11,7 @@ use provost_core::{
 use super::{Life, Referee, is_legal, may_be_relaunched};
 use crate::cast::Who;
 use crate::closing::as_status;
-use crate::course::{Cause, PACE, Verdict};
+use crate::course::{Cause, Course, PACE, Verdict};
 
 impl Referee {
     pub(crate) fn judge(&mut self, now: Now, action: &Action, all: &Config) {
@@ -50,6 +52,18 @@ impl Referee {
                 was.then(|| self.seen.saw("a relaunch withdrawn"));
             }
             Action::Kill { child, signal, target } => self.signalled(now.mono, *child, *signal, *target),
+            Action::KeepProgram { .. } => match self.moment.read.take() {
+                Some((group, processes)) => self.gets(&group, &processes),
+                None => self.fail("a program comes that nobody has read".to_owned()),
+            },
+            Action::ForgetProcess { process, group, name } => {
+                let who = Who::of(group, name);
+                self.must_be(*process, who);
+                if self.lives(who).is_some() || self.courses.remove(&who).is_none() {
+                    self.fail(format!("{who:?} is taken out of its group, and lives or is not there"));
+                }
+                self.ids.remove(process);
+            }
             Action::SendStdin { process, child, .. } => {
                 let who = self.must_own(*child, "words");
                 self.must_be(*process, who);
@@ -73,6 +87,20 @@ impl Referee {
             Action::Reply { ask, reply } => self.replied(*ask, reply),
             Action::Finish(ending) => self.finishes(*ending),
             _ => {}
+        }
+    }
+
+    /// A program comes into a group, and starts as one of a group that is added.
+    fn gets(&mut self, group: &str, processes: &[Arc<ProcessConfig>]) {
+        for process in processes {
+            let who = Who::of(group, &process.name);
+            let course = Course::new(Arc::clone(process), self.priorities[group]);
+            if self.courses.insert(who, course).is_some() {
+                self.fail(format!("{who:?} was added twice"));
+            }
+            if process.autostart {
+                self.moment.to_autostart.push(who);
+            }
         }
     }
 

@@ -3,12 +3,12 @@
 //!
 //! In: inputs, from `world.rs`. Out: wishes to the keeper, memories, and everything to the referee, before and after.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use provost_config::{Config, GroupConfig};
+use provost_config::{Config, GroupConfig, ProcessConfig};
 use provost_core::{
-    Action, ChildId, Event, Input, LogPaths, Mono, ReadFor, SpawnError, SpawnErrorKind, Supervisor,
+    Action, Active, ChildId, Event, Input, LogPaths, Mono, ReadFor, SpawnError, SpawnErrorKind, Supervisor,
 };
 
 use super::{World, Written};
@@ -20,14 +20,25 @@ use crate::keeper::{Fate, News, Relaunch};
 pub(crate) struct InForce {
     pub(crate) available: Arc<Config>,
     pub(crate) groups: Vec<(Arc<str>, Arc<Config>)>,
+    /// Who has been taken out of these.
+    pub(crate) gone: BTreeSet<Who>,
 }
 
 impl InForce {
-    fn groups(&self) -> Vec<GroupConfig> {
+    fn groups(&self) -> Vec<Active> {
         let of = |(name, config): &(Arc<str>, Arc<Config>)| {
-            config.groups.iter().find(|group| group.name == **name).cloned()
+            let mut group = Active::from(config.groups.iter().find(|group| group.name == **name).cloned()?);
+            group.processes.retain(|process| !self.gone.contains(&Who::of(name, &process.name)));
+            Some(group)
         };
         self.groups.iter().filter_map(of).collect()
+    }
+
+    /// Such a program as the group had, or would have, of this name.
+    fn program(&self, group: &str, program: &str) -> Option<Arc<ProcessConfig>> {
+        let (_, config) = self.groups.iter().find(|(name, _)| **name == *group)?;
+        let group = config.groups.iter().find(|known| known.name == group)?;
+        group.processes.iter().find(|process| process.name == program).cloned()
     }
 }
 
@@ -64,6 +75,8 @@ impl World {
             Supervisor::resume(Arc::clone(&available), self.exit_on, &groups, first, seed);
         self.supervisor = supervisor;
         self.draft = Some(Written::default());
+        let as_is = |group: Active| GroupConfig { processes: group.processes, ..group.config };
+        let groups = groups.into_iter().map(as_is).collect();
         self.resumes_with = Some(Arc::new(Config { groups, ..Config::clone(&available) }));
         self.do_all(actions);
         self.resumes_with = None;
@@ -214,6 +227,26 @@ impl World {
                     if self.is_broken { Err("broken".into()) } else { Ok(Arc::clone(&self.on_disk)) };
                 return Some(Input::ConfigRead { ask, purpose, result });
             }
+            Action::ReadProgram { ask, group, program, .. } => {
+                let process = self.in_force.program(&group, &program);
+                let result = process.map(|process| vec![process]).ok_or_else(|| "no such option".to_owned());
+                self.is_read = result.is_ok().then(|| Who::of(&group, &program));
+                return Some(Input::ProgramRead { ask, group, result });
+            }
+            Action::KeepProgram { .. } => {
+                let who = self.is_read.take().expect("it has just been read");
+                self.in_force.gone.remove(&who);
+                self.is_unwritten = true;
+                self.referee.seen.saw("a program came");
+            }
+            Action::ForgetProcess { group, name, .. } => {
+                let who = Who::of(&group, &name);
+                self.in_force.gone.insert(who);
+                self.is_unwritten = true;
+                self.keeps_what_is_in_force();
+                self.memory().processes.remove(&who);
+                self.referee.seen.saw("a process went");
+            }
             Action::Upgrade { ask, .. } => {
                 return Some(Input::UpgradeFailed { ask, reason: "exec format error".into() });
             }
@@ -228,6 +261,7 @@ impl World {
             // A group must not be without a memory while it is still said to run.
             Action::Publish(Event::GroupRemoved { group }) => {
                 self.in_force.groups.retain(|(name, _)| *name != group);
+                self.in_force.gone.retain(|who| who.group() != &*group);
                 self.is_unwritten = true;
                 self.keeps_what_is_in_force();
                 self.memory().processes.retain(|who, _| who.group() != &*group);

@@ -5,6 +5,7 @@
 //! and no more depth or elements than a sane message has. Writing is byte for byte
 //! what Python's `xmlrpc.client` writes. HTTP around it is somebody else's.
 
+mod encoding;
 mod read;
 mod write;
 

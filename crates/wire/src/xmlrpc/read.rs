@@ -7,6 +7,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
+use super::encoding::decode;
 use super::is_xml_char;
 use crate::{Fault, Value};
 
@@ -27,11 +28,11 @@ pub struct BadRequest(pub String);
 pub struct BadResponse(pub String);
 
 pub fn parse_call(body: &[u8]) -> Result<Call, BadRequest> {
-    let text = std::str::from_utf8(body).map_err(|error| BadRequest(format!("not UTF-8: {error}")))?;
+    let text = decode(body).map_err(BadRequest)?;
     if let Some(char) = text.chars().find(|&char| !is_xml_char(char)) {
         return Err(BadRequest(format!("character {char:?} is not allowed in XML")));
     }
-    call(text, &REQUEST).map_err(BadRequest)
+    call(&text, &REQUEST).map_err(BadRequest)
 }
 
 /// The result, or the fault that the server raised.
@@ -67,21 +68,28 @@ const REQUEST: Limits = Limits { depth: 64, elements: 100_000 };
 /// `getAllConfigInfo` of twenty thousand processes fits.
 const RESPONSE: Limits = Limits { depth: 64, elements: 4_000_000 };
 
+/// No element of the format has a name of more than seventeen.
+const LONGEST_NAME: usize = 256;
+
 fn call(text: &str, limits: &Limits) -> Result<Call, String> {
-    let root = tree(text, limits)?;
-    let mut method = String::new();
-    let mut params = Vec::new();
-    for child in root.children {
-        match child.name {
-            "methodName" => method = child.text,
-            "params" => params = values(child)?,
-            _ => {}
-        }
-    }
-    if method.is_empty() {
+    let mut call = Call { method: String::new(), params: Vec::new() };
+    find_call(tree(text, limits)?, &mut call)?;
+    if call.method.is_empty() {
         return Err("no method name".to_owned());
     }
-    Ok(Call { method, params })
+    Ok(call)
+}
+
+/// Name and arguments, wherever they stand: Supervisor does not mind, and takes the last of each.
+fn find_call(parent: Element, call: &mut Call) -> Result<(), String> {
+    for child in parent.children {
+        match child.name {
+            "methodName" => call.method = child.text,
+            "params" => call.params = values(child)?,
+            _ => find_call(child, call)?,
+        }
+    }
+    Ok(())
 }
 
 fn response(text: &str, limits: &Limits) -> Result<Result<Value, Fault>, String> {
@@ -112,7 +120,7 @@ fn values(parent: Element) -> Result<Vec<Value>, String> {
 /// What an element means. `<value>`, `<param>` and the like mean what their first child means.
 fn value(element: Element) -> Result<Value, String> {
     match element.name {
-        "int" | "i4" | "i8" => Ok(Value::Int(number(&element)?)),
+        "int" | "i4" | "i8" => integer(&element).map(Value::Int),
         "boolean" => Ok(Value::Bool(element.text == "1")),
         "string" => Ok(Value::Str(element.text)),
         "double" => Ok(Value::Double(number(&element)?)),
@@ -140,6 +148,16 @@ fn member(element: Element) -> Result<(String, Value), String> {
     let [name, inner] = <[Element; 2]>::try_from(element.children)
         .map_err(|children| format!("a struct member has {} parts, not name and value", children.len()))?;
     Ok((name.text, value(inner)?))
+}
+
+/// One that is too large is the largest that there is.
+fn integer(element: &Element) -> Result<i64, String> {
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    element.text.trim().parse().or_else(|error: std::num::ParseIntError| match error.kind() {
+        PosOverflow => Ok(i64::MAX),
+        NegOverflow => Ok(i64::MIN),
+        _ => number(element),
+    })
 }
 
 fn number<N: std::str::FromStr>(element: &Element) -> Result<N, String> {
@@ -255,6 +273,9 @@ impl Document<'_> {
                 self.limits.elements, self.limits.depth
             ));
         }
+        if name.len() > LONGEST_NAME {
+            return Err(format!("an element's name is longer than {LONGEST_NAME} bytes"));
+        }
         if self.root.is_some() {
             return Err("something follows the document".to_owned());
         }
@@ -346,6 +367,8 @@ mod tests {
     fn types_are_read_as_supervisor_reads_them() {
         assert_eq!(argument("<int> 42 </int>"), Some(Value::Int(42)));
         assert_eq!(argument("<i4>-1</i4>"), Some(Value::Int(-1)));
+        assert_eq!(argument("<int>99999999999999999999</int>"), Some(Value::Int(i64::MAX)));
+        assert_eq!(argument("<int>-99999999999999999999</int>"), Some(Value::Int(i64::MIN)));
         assert_eq!(argument("<boolean>1</boolean>"), Some(Value::Bool(true)));
         assert_eq!(argument("<boolean>true</boolean>"), Some(Value::Bool(false)));
         assert_eq!(argument("  bare "), Some("  bare ".into()));
@@ -372,6 +395,15 @@ mod tests {
             b"\xef\xbb\xbf<?xml version=\"1.0\"?>\n<methodCall><methodName>a.b</methodName></methodCall>\n",
         );
         assert_eq!(declared.unwrap(), bare);
+    }
+
+    #[test]
+    fn name_and_params_may_stand_anywhere_and_the_last_count() {
+        let call = parse_call(
+            b"<x><y><params><param><value>a</value></param></params></y><methodName>m</methodName>\
+              <z><methodName>n</methodName></z></x>",
+        );
+        assert_eq!(call.unwrap(), Call { method: "n".to_owned(), params: vec!["a".into()] });
     }
 
     #[test]
@@ -409,6 +441,8 @@ mod tests {
         assert!(arguments(&format!("<param>{deep}")).unwrap_err().0.contains("inside each other"));
         let wide = "<param><value>1</value></param>".repeat(60_000);
         assert!(arguments(&wide).is_err());
+        let name = "x".repeat(LONGEST_NAME + 1);
+        assert!(arguments(&format!("<{name}></{name}>")).unwrap_err().0.contains("longer than"));
         assert_eq!(arguments(&wide[..wide.len() / 2]).map(|params| params.len()), Ok(30_000));
     }
 

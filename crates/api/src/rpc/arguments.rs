@@ -60,7 +60,20 @@ impl Arguments {
             Some(Value::Str(text)) => {
                 Ok(!matches!(text.to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off"))
             }
-            Some(other) => Err(unfit(&other)),
+            Some(Value::Double(d)) => Ok(d != 0.0),
+            Some(Value::Array(items)) => Ok(!items.is_empty()),
+            Some(Value::Struct(members)) => Ok(!members.is_empty()),
+        }
+    }
+
+    /// A signal, by name or number.
+    pub(crate) fn signal(&mut self) -> Result<String, Fault> {
+        match self.next()? {
+            Value::Str(name) => Ok(name),
+            Value::Int(n) => Ok(n.to_string()),
+            Value::Bool(b) => Ok(i32::from(b).to_string()),
+            Value::Double(d) => Ok((d as i64).to_string()),
+            other => Err(unfit(&other)),
         }
     }
 
@@ -119,6 +132,12 @@ mod tests {
         assert_eq!((args.flag(false), args.flag(true)), (Ok(true), Ok(false)));
         assert_eq!((args.int(), args.int()), (Ok(15), Ok(0)));
         assert_eq!(args.flag(true), Ok(true));
+        let mut args = Arguments::new(vec![15.into(), "hup".into(), true.into(), Value::Double(1.5)]);
+        assert_eq!([(); 4].map(|()| args.signal().unwrap()), ["15", "hup", "1", "1"]);
+        let empty =
+            [Value::Double(0.0), Value::Array(vec![]), Value::Struct(vec![]), Value::Nil, "No".into()];
+        let mut args = Arguments::new(empty.to_vec());
+        assert_eq!(empty.map(|_| args.flag(true).unwrap()), [false; 5]);
     }
 
     #[test]

@@ -45,28 +45,35 @@ impl Rpc<'_> {
             return Err(Fault::new(FaultCode::IncorrectParameters, None));
         }
         let mut args = Arguments::new(params);
-        match found {
+        let is_system = matches!(found, Found::System(_));
+        let answer = match found {
             Found::System(_) => self.system(row.name, &mut args),
             Found::Supervisor(_) => {
                 self.supervisor(row.name.trim_start_matches("supervisor."), &mut args).await
             }
             Found::Own(_) => self.own(row.name, &mut args).await,
             Found::Twiddler(_, whitelist) => self.twiddler(row.name, whitelist, &mut args).await,
+        };
+        match answer {
+            // A supervisor that ends says so, whatever the arguments are.
+            Err(fault) if fault.kind() == Some(FaultCode::IncorrectParameters) && !is_system => {
+                self.alive().await.and(Err(fault))
+            }
+            answer => answer,
         }
     }
 
     fn system(&self, method: &str, args: &mut Arguments) -> Result<Value, Fault> {
         let names = &self.session.shared.facts.namespaces;
-        let row = |method: String| {
-            let found = names.find(&method).map(Found::row);
+        // What is no text names no method.
+        let mut row = || {
+            let found = args.text().ok().and_then(|method| names.find(&method).map(Found::row));
             found.ok_or_else(|| Fault::new(FaultCode::SignatureUnsupported, None))
         };
         match method {
             "system.listMethods" => Ok(Value::Array(names.names().into_iter().map(Value::from).collect())),
-            "system.methodHelp" => Ok(row(args.text()?)?.help.into()),
-            "system.methodSignature" => {
-                Ok(Value::Array(row(args.text()?)?.signature().map(Value::from).collect()))
-            }
+            "system.methodHelp" => Ok(row()?.help.into()),
+            "system.methodSignature" => Ok(Value::Array(row()?.signature().map(Value::from).collect())),
             _ => Err(unknown_method()),
         }
     }
@@ -107,7 +114,7 @@ impl Rpc<'_> {
                 self.done(Command::RemoteEvent { kind: args.text()?, data: args.text()? }).await
             }
             "clearLog" => self.clear_main_log().await,
-            "clearProcessLogs" => self.logs(Target::named(args.text()?), LogDeed::Clear).await,
+            "clearProcessLogs" => self.clear(args.text()?).await,
             "clearAllProcessLogs" => self.logs(Target::all(), LogDeed::Clear).await,
             "readLog" => self.read_main_log(args).await,
             "readProcessStdoutLog" => self.read_log(Output::Stdout, args).await,
@@ -157,7 +164,7 @@ impl Rpc<'_> {
     }
 
     async fn signal(&self, target: Target, args: &mut Arguments) -> Result<Value, Fault> {
-        self.done(Command::Signal { target, signal: args.text()? }).await
+        self.done(Command::Signal { target, signal: args.signal()? }).await
     }
 
     async fn upgrade(&self, args: &mut Arguments) -> Result<Value, Fault> {
@@ -174,6 +181,17 @@ impl Rpc<'_> {
 
     async fn logs(&self, target: Target, deed: LogDeed) -> Result<Value, Fault> {
         self.done(Command::Logs { target, deed }).await
+    }
+
+    /// Of one process: as with 4.3.0, a whole group has no logs that could be cleared by this.
+    async fn clear(&self, name: String) -> Result<Value, Fault> {
+        match name.split_once(':') {
+            Some((_, "" | "*")) => {
+                self.alive().await?;
+                Err(Fault::new(FaultCode::BadName, Some(&name)))
+            }
+            _ => self.logs(Target::named(name), LogDeed::Clear).await,
+        }
     }
 
     async fn clear_main_log(&self) -> Result<Value, Fault> {
@@ -266,8 +284,15 @@ fn multicall_entry(call: &Value) -> Result<(String, Vec<Value>), Fault> {
     if method == "system.multicall" {
         return Err(incorrect("Recursive system.multicall forbidden"));
     }
-    let params = call.get("params").and_then(Value::as_array).unwrap_or_default();
-    Ok((method.to_owned(), params.to_vec()))
+    let params = match call.get("params") {
+        None => Vec::new(),
+        Some(Value::Array(params)) => params.clone(),
+        // Clients in PHP cannot tell an empty array from an empty struct, and some send an empty `<value>`.
+        Some(Value::Struct(members)) if members.is_empty() => Vec::new(),
+        Some(Value::Str(text)) if text.is_empty() => Vec::new(),
+        Some(_) => return Err(Fault::new(FaultCode::IncorrectParameters, None)),
+    };
+    Ok((method.to_owned(), params))
 }
 
 /// A reply as clients see it.
@@ -363,5 +388,11 @@ mod tests {
             "INCORRECT_PARAMETERS: Recursive system.multicall forbidden"
         );
         assert_eq!(text(&Value::Int(3)), "INCORRECT_PARAMETERS: No methodName");
+        let with = |params: Value| {
+            multicall_entry(&Value::members([("methodName", "a.b".into()), ("params", params)]))
+        };
+        assert_eq!(with(vec![1.into()].into()).unwrap().1, [1.into()]);
+        assert_eq!(with(Value::Struct(vec![])).unwrap().1, []);
+        assert_eq!(with(Value::Nil).unwrap_err().text, "INCORRECT_PARAMETERS");
     }
 }

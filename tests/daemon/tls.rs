@@ -18,7 +18,7 @@ use crate::common::{brain, content, end_well, kill_brain, run_to_end};
 use pki::{Authority, Pair};
 
 const CALL: &str = "<methodCall><methodName>supervisor.getState</methodName></methodCall>";
-const A: &str = "[program:a]\ncommand={child} hello on:USR1:say:again forever\nstdout_logfile={dir}/a.log\n";
+const A: &str = "[program:a]\ncommand={child} on:USR1:say:again hello forever\nstdout_logfile={dir}/a.log\n";
 
 /// A daemon with a TLS door.
 struct Served {
@@ -361,8 +361,8 @@ fn a_new_certificate_is_for_newcomers_and_interrupts_nobody() {
     let mut served = Served::start("", "");
     let a = served.daemon.wait_for_hello("a").pid;
     let url = format!("{}/logtail/a", served.url());
-    let mut tail = Command::new("curl")
-        .args(["-sSN", "--noproxy", "*", "--cacert", "ca.pem", &url])
+    let mut tail = Command::new("timeout")
+        .args(["--signal=KILL", "60", "curl", "-sSN", "--noproxy", "*", "--cacert", "ca.pem", &url])
         .current_dir(served.daemon.sandbox().path())
         .stdout(Stdio::piped())
         .spawn()

@@ -3,6 +3,7 @@
 #   .test-env/supervisor   a virtualenv with Supervisor 4.3.0, which we are compared with
 #   mariadb-server         the distribution's package, for the founding story (tests/mariadb.rs)
 #   .test-env/rsyslog      the distribution's package, unpacked and not installed, to send lines to
+#   curl, openssl          the distribution's packages, as clients of HTTPS
 #   cargo-deny             checks licences and advisories of our dependencies
 # In: nothing. Out: one line a step; the last one says what the tests want in the
 # environment. Ends with 1 and a reason when a step fails. Needs root only for what apt installs.
@@ -100,6 +101,21 @@ setup_rsyslog() {
     say "rsyslog unpacked into .test-env/rsyslog"
 }
 
+setup_https_clients() {
+    missing=
+    for program in curl openssl; do
+        command -v "$program" >/dev/null || missing="$missing $program"
+    done
+    if [ -z "$missing" ]; then
+        say "curl and openssl are installed"
+        return
+    fi
+    # Certificates come with it that the system trusts, which one test asks for.
+    # shellcheck disable=SC2086 # a list of words
+    apt_install $missing ca-certificates
+    say "installed by apt:$missing"
+}
+
 setup_cargo_deny() {
     if cargo deny --version >/dev/null 2>&1; then
         say "cargo-deny is installed"
@@ -114,5 +130,6 @@ setup_cargo_deny() {
 setup_supervisor
 setup_mariadb
 setup_rsyslog
+setup_https_clients
 setup_cargo_deny
 say "ready; tests want PROVOST_ORACLE=$venv/bin PROVOST_RSYSLOG=$rsyslog/usr"

@@ -230,7 +230,7 @@ impl World {
     }
 
     /// Whether a standard input takes what is sent to it.
-    pub(super) fn into_a_pipe(&mut self) -> Result<(), StdinError> {
+    pub(super) fn write_to_pipe(&mut self) -> Result<(), StdinError> {
         let result = match self.chance.below(12) {
             0 => Err(StdinError::Closed),
             1 => Err(StdinError::Ended),
@@ -256,7 +256,7 @@ impl World {
             }
             News::MainLogDone(ask) => Some(Input::MainLogDone { ask, result: self.on_a_disk() }),
             News::StdinSent(ask, process) => {
-                Some(Input::StdinSent { ask, process, result: self.into_a_pipe() })
+                Some(Input::StdinSent { ask, process, result: self.write_to_pipe() })
             }
             News::KillFailed(child) => Some(Input::KillFailed { child, reason: "EPERM".to_owned() }),
             News::Exited(child) => slot(child).and_then(|slot| match slot.stage {

@@ -212,7 +212,7 @@ impl World {
                 self.keeper.later(self.now, takes, Fate::Tells(News::LogsDone(process, deed)));
             }
             Action::SendStdin { ask, process, .. } if self.chance.one_in(2) => {
-                return Some(Input::StdinSent { ask, process, result: self.into_a_pipe() });
+                return Some(Input::StdinSent { ask, process, result: self.write_to_pipe() });
             }
             Action::SendStdin { ask, process, .. } => {
                 let takes = self.chance.delay();

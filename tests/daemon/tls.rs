@@ -357,6 +357,44 @@ fn where_there_is_a_password_the_certificate_is_another_way_in() {
 }
 
 #[test]
+fn the_name_in_a_certificate_is_a_user_with_its_rights() {
+    let served = Served::start("client_ca=%(here)s/ca.pem\n[user:jo]\nrole=viewer\n", "");
+    let log = content(&served.daemon, "main.log");
+    assert!(!log.contains("'inet_http_server' running without any HTTP authentication"), "{log}");
+    let keys = "cafile={dir}/ca.pem\ncertfile={dir}/me.pem\nkeyfile={dir}/me.key\n";
+    let as_whom = |name: &str, words: &[&str]| {
+        let pair = served.authority.signs(name, &[], 30);
+        put(served.daemon.sandbox(), "me.pem", &pair.certificate);
+        put(served.daemon.sandbox(), "me.key", &pair.key);
+        served.ctl(keys, words)
+    };
+    assert_eq!(as_whom("jo", &["pid"]).1, 0);
+    let (said, status) = as_whom("jo", &["stop", "a"]);
+    assert!(status == 1 && said.contains("user jo may not stop"), "{said}");
+    assert_eq!(as_whom("eve", &["pid"]), ("Server requires authentication\n".to_owned(), 1));
+}
+
+#[test]
+fn a_page_of_this_very_server_may_ask_over_https() {
+    let served = Served::start("", "");
+    let from = |origin: &str| {
+        let header = format!("Origin: {origin}");
+        served.curl(&["--cacert", "ca.pem", "-H", &header, "-H", "Sec-Fetch-Site: same-origin"]).unwrap()
+    };
+    let own = from(&served.url());
+    assert!(own.ends_with("2 200"), "{own}");
+    let other = served.curl(&[
+        "--cacert",
+        "ca.pem",
+        "-H",
+        "Origin: https://evil.example",
+        "-H",
+        "Sec-Fetch-Site: cross-site",
+    ]);
+    assert!(other.as_ref().unwrap().ends_with("2 403"), "{other:?}");
+}
+
+#[test]
 fn a_new_certificate_is_for_newcomers_and_interrupts_nobody() {
     let mut served = Served::start("", "");
     let a = served.daemon.wait_for_hello("a").pid;

@@ -89,7 +89,11 @@ impl Api {
         let (phase, watched) = watch::channel(Phase::Serve);
         let thread = std::thread::Builder::new()
             .name("api".into())
-            .spawn(move || runtime.block_on(serve_all(doors, shared, watched)))?;
+            .spawn(move || {
+                runtime.block_on(serve_all(doors, shared, watched));
+                // Somebody may be reading files from a disk that hangs; the end does not wait for that.
+                runtime.shutdown_background();
+            })?;
         Ok(Api { phase, herald, thread })
     }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
-use provost_testkit::{Deadline, Process, Sandbox};
+use provost_testkit::{DEADLINE, Deadline, Process, Sandbox};
 use serde_json::{Value, json};
 
 /// Where Debian's package and others have it.
@@ -44,6 +44,8 @@ impl Browser {
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .args(["--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe"])
+            // Else clicks are dropped until some time after a page has been painted.
+            .arg("--allow-pre-commit-input")
             .arg("--host-resolver-rules=MAP *.example 127.0.0.1")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
@@ -81,10 +83,11 @@ impl Browser {
         let attached = self.order(None, "Target.attachToTarget", attach);
         let session = attached["sessionId"].as_str().unwrap().to_owned();
         let context = context["browserContextId"].as_str().unwrap().to_owned();
-        let mut page = Page { browser: self, session, context };
+        let mut page = Page { browser: self, session, context, loader: String::new() };
         for domain in ["Page.enable", "Page.bringToFront", "Runtime.enable", "Network.enable", "Log.enable"] {
             page.order(domain, json!({}));
         }
+        page.order("Page.setLifecycleEventsEnabled", json!({"enabled": true}));
         let metrics =
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         page.order("Emulation.setDeviceMetricsOverride", metrics);
@@ -108,8 +111,9 @@ impl Browser {
         let mut bytes = order.to_string().into_bytes();
         bytes.push(0);
         self.orders.write_all(&bytes).unwrap();
+        let deadline = Deadline::default();
         loop {
-            let mut report = self.next(&format!("the answer to {method}"));
+            let mut report = self.next(deadline, &format!("the answer to {method}"));
             if report["id"] == id {
                 return match report.get("error") {
                     Some(error) => Err(error.clone()),
@@ -121,11 +125,14 @@ impl Browser {
     }
 
     #[track_caller]
-    fn next(&mut self, what: &str) -> Value {
-        let patience = Deadline::default().remaining().unwrap();
-        match self.reports.recv_timeout(patience) {
+    fn next(&mut self, deadline: Deadline, what: &str) -> Value {
+        let left = deadline.remaining().unwrap_or_default();
+        match self.reports.recv_timeout(left) {
             Ok(report) => report,
-            Err(RecvTimeoutError::Timeout) => panic!("the browser has not said {what} in {patience:?}"),
+            Err(RecvTimeoutError::Timeout) => {
+                let heard: Vec<String> = self.heard.iter().map(Value::to_string).collect();
+                panic!("the browser has not said {what} in {DEADLINE:?}, but:\n{}", heard.join("\n"))
+            }
             Err(RecvTimeoutError::Disconnected) => panic!("the browser has ended before {what}"),
         }
     }
@@ -154,6 +161,8 @@ pub(crate) struct Page<'a> {
     browser: &'a mut Browser,
     session: String,
     context: String,
+    /// The number of the page that is loaded, as the browser counts.
+    loader: String,
 }
 
 impl Drop for Page<'_> {
@@ -181,28 +190,37 @@ impl Page<'_> {
     /// Goes to an address, and waits until all of it is there.
     #[track_caller]
     pub(crate) fn go(&mut self, url: &str) {
-        self.browser.heard.clear();
         let gone = self.order("Page.navigate", json!({"url": url}));
         assert!(gone.get("errorText").is_none(), "{url}: {gone}");
-        self.loaded();
+        let loader = gone["loaderId"].as_str().unwrap().to_owned();
+        self.load(|this| this == loader);
     }
 
-    /// Waits for the end of loading that a click has begun.
+    /// Waits for the page that a click leads to.
     #[track_caller]
     pub(crate) fn loaded(&mut self) {
-        self.event("Page.loadEventFired");
+        let before = self.loader.clone();
+        self.load(|this| this != before);
     }
 
-    /// The next event of this name.
+    /// Waits until the wanted page is there.
     #[track_caller]
-    fn event(&mut self, name: &str) -> Value {
+    fn load(&mut self, wanted: impl Fn(&str) -> bool) {
+        let deadline = Deadline::default();
         loop {
-            let heard = &mut self.browser.heard;
-            let ours = |event: &Value| event["method"] == name && event["sessionId"] == *self.session;
-            if let Some(at) = heard.iter().position(ours) {
-                return heard.remove(at)["params"].take();
+            let heard = &self.browser.heard;
+            let mut ours = heard.iter().filter(|event| event["sessionId"] == *self.session);
+            let loaded = ours.find_map(|event| {
+                let what = &event["params"];
+                let is_load = event["method"] == "Page.lifecycleEvent" && what["name"] == "load";
+                what["loaderId"].as_str().filter(|loader| is_load && wanted(loader)).map(str::to_owned)
+            });
+            if let Some(loader) = loaded {
+                self.browser.heard.retain(|event| event["method"] != "Page.lifecycleEvent");
+                self.loader = loader;
+                break;
             }
-            let report = self.browser.next(name);
+            let report = self.browser.next(deadline, "that the page is loaded");
             self.browser.heard.push(report);
         }
     }

@@ -266,6 +266,7 @@ fn a_viewer_sees_programs_and_no_buttons() {
     drop(page);
     let mut page = browser.page(1200, 800);
     page.go(&as_user("ann:a"));
+    page.until("document.querySelector('#live').textContent === 'live'");
     page.click(&button("cat", "start"));
     page.until(&format!("{} === 'running'", state("cat")));
 }

@@ -7,6 +7,9 @@
   const one = (selector, within = document) => within.querySelector(selector);
   const every = (selector, within = document) => Array.from(within.querySelectorAll(selector));
 
+  // Whoever came by an address with a password in it has that in all relative ones, and a browser refuses to fetch those.
+  const at = (address) => new URL(address, location.href).href;
+
   const live = one("#live");
   function say(text, on) {
     if (!live || live.textContent === text) return;
@@ -113,11 +116,11 @@
       const fresh = one("tr.process", table);
       const old = fresh && every("tr.process").find((row) => row.dataset.name === fresh.dataset.name);
       if (!old) return;
-      const at = old.contains(document.activeElement) ? document.activeElement : null;
+      const focus = old.contains(document.activeElement) ? document.activeElement : null;
       fresh.classList.add("changed");
       old.replaceWith(fresh);
-      if (at) {
-        const same = at.dataset.action && one(`[data-action="${at.dataset.action}"]`, fresh);
+      if (focus) {
+        const same = focus.dataset.action && one(`[data-action="${focus.dataset.action}"]`, fresh);
         (same || one("button, a", fresh) || fresh).focus({ preventScroll: true });
       }
     }
@@ -126,7 +129,7 @@
     function fetchAnew() {
       if (busy) return busy;
       busy = (async () => {
-        const answer = await fetch("index.html", { headers: { Accept: "text/html" } });
+        const answer = await fetch(at("index.html"), { headers: { Accept: "text/html" } });
         if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const [mine, theirs] = [one("#statustable"), one("#statustable", page)];
@@ -153,7 +156,7 @@
       if (button.getAttribute("aria-busy") === "true") return;
       button.setAttribute("aria-busy", "true");
       tell(`${button.getAttribute("aria-label") || button.textContent} …`, false);
-      const address = button.formAction;
+      const address = at(button.getAttribute("formaction"));
       const send = () => fetch(address, {
         method: "POST",
         headers: { Accept: "text/plain" },
@@ -184,7 +187,7 @@
 
     function watch() {
       if (source || document.hidden) return;
-      source = new EventSource(`events?version=${encodeURIComponent(one("#actions").dataset.version)}`);
+      source = new EventSource(at(`events?version=${encodeURIComponent(one("#actions").dataset.version)}`));
       source.addEventListener("open", () => { say("live", true); poll(false); });
       source.addEventListener("row", (event) => { replaceRow(event.data); arrange(); tick(); });
       source.addEventListener("page", () => { fetchAnew().catch(() => {}); });
@@ -246,7 +249,7 @@
     let wait = 1000;
     for (;;) {
       try {
-        const answer = await fetch(`${pre.dataset.stream}?from=${end}`);
+        const answer = await fetch(at(`${pre.dataset.stream}?from=${end}`));
         if (!answer.ok) throw new Error(String(answer.status));
         const reader = answer.body.getReader();
         const decoder = new TextDecoder();

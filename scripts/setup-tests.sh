@@ -4,6 +4,7 @@
 #   mariadb-server         the distribution's package, for the founding story (tests/mariadb.rs)
 #   .test-env/rsyslog      the distribution's package, unpacked and not installed, to send lines to
 #   curl, openssl          the distribution's packages, as clients of HTTPS
+#   chromium               the distribution's package, in which the web page is tried (tests/web)
 #   cargo-deny             checks licences and advisories of our dependencies
 # In: nothing. Out: one line a step; the last one says what the tests want in the
 # environment. Ends with 1 and a reason when a step fails. Needs root only for what apt installs.
@@ -116,6 +117,16 @@ setup_https_clients() {
     say "installed by apt:$missing"
 }
 
+setup_chromium() {
+    if command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null; then
+        say "Chromium is installed"
+        return
+    fi
+    apt_install chromium
+    command -v chromium >/dev/null || fail "chromium is installed, but there is no such program"
+    say "Chromium installed by apt"
+}
+
 setup_cargo_deny() {
     if cargo deny --version >/dev/null 2>&1; then
         say "cargo-deny is installed"
@@ -131,5 +142,6 @@ setup_supervisor
 setup_mariadb
 setup_rsyslog
 setup_https_clients
+setup_chromium
 setup_cargo_deny
 say "ready; tests want PROVOST_ORACLE=$venv/bin PROVOST_RSYSLOG=$rsyslog/usr"

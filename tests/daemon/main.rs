@@ -11,6 +11,7 @@ mod attack;
 mod boot;
 mod brain;
 mod common;
+mod crowd;
 mod fcgi;
 mod files;
 mod flow;

@@ -1,7 +1,8 @@
 //! The program file is replaced while everything runs: a good one takes over, a bad one changes nothing.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -90,6 +91,39 @@ fn everything_goes_on_under_the_next_build_and_back() {
     assert_eq!(content(&daemon, "a.log"), "here\n".repeat(3));
     send_signal(a, Signal::TERM);
     daemon.wait_for_log_line("exited: a (exit status 7; not expected)");
+    end_well(daemon);
+}
+
+#[test]
+fn whoever_keeps_a_connection_for_later_finds_it_closed_and_the_next_build_behind_a_new_one() {
+    let mut daemon = start(A);
+    daemon.wait_for_hello("a");
+    daemon.wait_for_log_line("success: a");
+    let connect = |text: &str| {
+        let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    };
+    let body = crate::common::body("supervisor.getState", &[]);
+    let request = format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let mut kept = connect(&request);
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"</methodResponse>\n") {
+        let mut piece = [0; 4096];
+        let n = kept.read(&mut piece).unwrap();
+        assert_ne!(n, 0);
+        answer.extend(&piece[..n]);
+    }
+    let (mut silent, mut half) = (connect(""), connect(&request[..30]));
+    put_next(&daemon, "");
+    assert_eq!(daemon.ctl(&["upgrade"]).status, 0);
+    for stream in [&mut kept, &mut silent, &mut half] {
+        // A connection that is closed with half a request unread says so.
+        let end = stream.read(&mut [0]);
+        assert!(matches!(&end, Ok(0)) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
+    }
+    assert!(call(&daemon, "supervisor.getState", &[]).contains("RUNNING"));
     end_well(daemon);
 }
 

@@ -30,6 +30,13 @@ impl Body for Answer {
         }
     }
 
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Answer::Whole(body) => body.is_end_stream(),
+            Answer::Growing(_) => false,
+        }
+    }
+
     fn size_hint(&self) -> hyper::body::SizeHint {
         match self {
             Answer::Whole(body) => body.size_hint(),
@@ -56,7 +63,11 @@ pub(crate) fn error(status: StatusCode) -> Response<Answer> {
 }
 
 pub(crate) fn whole(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Answer> {
-    let mut response = Response::new(Answer::Whole(Full::new(Bytes::from(body))));
+    of_bytes(status, content_type, body.into())
+}
+
+pub(crate) fn of_bytes(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Answer> {
+    let mut response = Response::new(Answer::Whole(Full::new(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

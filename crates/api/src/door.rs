@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Incoming};
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 
-use crate::answer::{Answer, error, whole};
+use crate::answer::{Answer, error};
+use crate::body;
 use crate::follow;
 use crate::gate::{Refusal, admit};
 use crate::origin::{self, Reach};
@@ -18,9 +18,6 @@ use crate::serve::Client;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::web;
-
-/// The longest XML-RPC request; the longest that a real client sends is a few kilobytes of standard input.
-const MAX_BODY: usize = 4 << 20;
 
 pub(crate) async fn answer(
     request: Request<Incoming>,
@@ -42,7 +39,7 @@ pub(crate) async fn answer(
     let session = Session { shared, caller: &caller };
     let path = request.uri().path();
     // Prefixes, in this order: what follows /RPC2 is ignored, as clients rely on.
-    if path.starts_with("/RPC2") {
+    if path.starts_with("/RPC2") || is_call_without_path(&request) {
         return xml_rpc(request, session).await;
     }
     if path.starts_with("/logtail") || path.starts_with("/mainlogtail") {
@@ -72,19 +69,27 @@ fn is_from_here(
     origin::check(request.headers(), request.uri(), origin::Names { own, allowed }, reach)
 }
 
+/// Some clients are given `http://host:9001` and ask for just that; their libraries, unlike Python's, add no /RPC2.
+fn is_call_without_path(request: &Request<Incoming>) -> bool {
+    let is_xml = |kind: &HeaderValue| {
+        let kind = kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        [&b"text/xml"[..], b"application/xml"].iter().any(|xml| kind.eq_ignore_ascii_case(xml))
+    };
+    request.method() == Method::POST
+        && request.uri().path() == "/"
+        && request.headers().get(CONTENT_TYPE).is_some_and(is_xml)
+}
+
 async fn xml_rpc(request: Request<Incoming>, session: Session<'_>) -> Response<Answer> {
     if request.method() != Method::POST {
         return error(StatusCode::BAD_REQUEST);
     }
-    let chunked = request.body().size_hint().exact().is_none();
-    if !request.headers().contains_key(CONTENT_LENGTH) && !chunked {
-        return error(StatusCode::LENGTH_REQUIRED);
-    }
-    let Ok(body) = Limited::new(request.into_body(), MAX_BODY).collect().await else {
-        return error(StatusCode::BAD_REQUEST);
+    let body = match body::of_call(request, session.shared).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
     };
-    match Rpc::new(session).answer(&body.to_bytes()).await {
-        Ok(xml) => whole(StatusCode::OK, "text/xml", xml),
+    match Rpc::new(session).answer(&body).await {
+        Ok(xml) => session.shared.whole(StatusCode::OK, "text/xml", xml),
         Err(_) => error(StatusCode::BAD_REQUEST),
     }
 }

@@ -1,36 +1,30 @@
 //! `/logtail/NAME[/CHANNEL]` and `/mainlogtail`: the end of a log, then what is added to it (SPEC 6.9).
 //!
-//! The kernel says when the file grows or is replaced (inotify); nobody polls. When another file takes the name (rotation),
+//! The kernel says when the file grows or is replaced (`watches.rs`); nobody polls. When another file takes the name (rotation),
 //! the old one is read to its end first, then the new one from its beginning.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LAST_MODIFIED};
 use hyper::{Response, StatusCode};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
-use rustix::fs::inotify;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
 use crate::answer::{Answer, error};
 use crate::gate::Refused;
 use crate::session::Session;
 use crate::shared::OpenLog;
+use crate::watches::Watch;
 
 /// How much of what is already there comes first.
 const FIRST: u64 = 1024;
-/// One piece of the stream at most; a slow client holds a few of these and no more.
+/// One piece of the stream at most; a slow client holds two of these and no more.
 const PIECE: usize = 64 * 1024;
-/// Where the kernel has no watches left to give, the file is looked at this often instead.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What Supervisor means to say when a log shrinks in place.
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
@@ -47,7 +41,10 @@ pub(crate) async fn answer(path: &str, from: Option<u64>, session: Session<'_>) 
         Err(Refused::Fault(_)) => None,
     };
     match log {
-        Some(log) => stream(log, of_process),
+        Some(log) => {
+            let watch = session.shared.watches.watch(&log.path);
+            stream(log, watch, of_process)
+        }
         None => error(StatusCode::NOT_FOUND),
     }
 }
@@ -66,10 +63,10 @@ async fn log_named(rest: &str, session: Session<'_>) -> Result<Option<PathBuf>, 
     Ok(path.map(|path| path.to_path_buf()))
 }
 
-fn stream(log: Followed, of_process: bool) -> Response<Answer> {
+fn stream(log: Followed, watch: Watch, of_process: bool) -> Response<Answer> {
     let modified = log.file.metadata().ok().map(|meta| http_date(meta.mtime()));
-    let (sender, receiver) = mpsc::channel(4);
-    tokio::spawn(follow(log, sender));
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(follow(log, watch, sender));
     let mut response = Response::new(Answer::Growing(receiver));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=utf-8"));
@@ -88,8 +85,7 @@ fn http_date(seconds: i64) -> String {
 }
 
 /// Sends the log until the client goes away.
-async fn follow(mut log: Followed, client: mpsc::Sender<Bytes>) {
-    let watch = Watch::new(&log.path);
+async fn follow(mut log: Followed, mut watch: Watch, client: mpsc::Sender<Bytes>) {
     loop {
         loop {
             match log.more() {
@@ -104,7 +100,7 @@ async fn follow(mut log: Followed, client: mpsc::Sender<Bytes>) {
         }
         tokio::select! {
             () = client.closed() => return,
-            () = Watch::changed(watch.as_ref()) => {}
+            () = watch.changed() => {}
         }
     }
 }
@@ -154,39 +150,6 @@ impl Followed {
             // Between two steps of a rotation the name may be free for a moment.
             (Err(_), _) | (_, Err(_)) => false,
         }
-    }
-}
-
-/// The kernel's promise to say when a log may have changed.
-struct Watch(AsyncFd<OwnedFd>);
-
-impl Watch {
-    /// Watches the file for growth, and its directory for a successor.
-    fn new(path: &Path) -> Option<Watch> {
-        use inotify::{CreateFlags, WatchFlags, add_watch};
-        let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
-        // The directory's watch reports growth of its files too: one watch covers every later file of this name.
-        let flags = WatchFlags::MODIFY
-            | WatchFlags::CREATE
-            | WatchFlags::MOVED_TO
-            | WatchFlags::ATTRIB
-            | WatchFlags::ONLYDIR;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        add_watch(&fd, parent, flags).ok()?;
-        #[expect(
-            deprecated,
-            reason = "its successor is unsafe because of types that close their descriptor while registered; an OwnedFd does not"
-        )]
-        let registered = AsyncFd::new(fd);
-        registered.ok().map(Watch)
-    }
-
-    async fn changed(watch: Option<&Watch>) {
-        let Some(Watch(fd)) = watch else { return tokio::time::sleep(LOOK_AGAIN).await };
-        let Ok(mut ready) = fd.readable().await else { return tokio::time::sleep(LOOK_AGAIN).await };
-        let mut events = [MaybeUninit::uninit(); 4096];
-        while rustix::io::read(fd, &mut events).is_ok() {}
-        ready.clear_ready();
     }
 }
 

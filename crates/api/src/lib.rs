@@ -7,12 +7,14 @@
 //! what a command answers, and a few [`Facts`] that never change. The only files it reads are logs, and how
 //! these are opened it is told (`Facts::open_log`).
 //!
-//! `serve.rs` owns the thread and the connections, `door.rs` turns a request into a response (`answer.rs`), `gate/` says who is there
+//! `serve/` owns the thread and the connections, `door.rs` turns a request (`body.rs`) into a response (`answer.rs`), `room.rs` limits what
+//! is held of either, `gate/` says who is there
 //! and what they may ask, `session.rs` is their way to the supervisor, `rpc/` is XML-RPC, `web/` the page,
-//! `origin.rs` sees to it that no other site's page uses it, `logs.rs` and `follow.rs` read logs. `tls.rs` encrypts a connection,
+//! `origin.rs` sees to it that no other site's page uses it, `logs.rs` and `follow.rs` (with `watches.rs`) read logs. `tls.rs` encrypts a connection,
 //! `certificate.rs` finds the name in one that a client shows.
 
 mod answer;
+mod body;
 mod certificate;
 mod door;
 mod follow;
@@ -21,11 +23,13 @@ mod inbox;
 mod logs;
 mod origin;
 mod peer;
+mod room;
 mod rpc;
 mod serve;
 mod session;
 mod shared;
 mod tls;
+mod watches;
 mod web;
 
 pub use gate::{Access, Credentials, DoorRules};

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hyper::{Response, StatusCode};
 use tokio::sync::watch;
 
+use crate::answer::{Answer, error, of_bytes, whole};
 use crate::gate::{Access, Guard};
 use crate::inbox::Inbox;
 use crate::origin::Tokens;
 use crate::rpc::Namespaces;
+use crate::room::Room;
+use crate::watches::Watches;
 use crate::web::Listeners;
 
 /// How a log is opened, which takes knowledge of directories that is not ours.
@@ -57,11 +61,21 @@ pub(crate) struct Shared {
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) tokens: Tokens,
     pub(crate) listeners: Listeners,
+    /// Of requests that are being received.
+    pub(crate) bodies: Room,
+    /// Of large answers that are being sent.
+    answers: Room,
+    /// Logs that clients follow.
+    pub(crate) watches: Watches,
     bloated: AtomicBool,
 }
 
 /// An answer of this many bytes has taken some megabytes on its way.
 const LARGE: usize = 128 * 1024;
+/// As many large answers as are held for clients that read slowly.
+const MOST_ANSWERS: usize = 128 << 20;
+/// As much as is received at a time.
+const MOST_BODIES: usize = 32 << 20;
 
 impl Shared {
     pub(crate) fn new(facts: Facts, access: Access, inbox: Box<dyn Inbox>) -> io::Result<Shared> {
@@ -75,6 +89,9 @@ impl Shared {
             changes: watch::Sender::new(0),
             tokens: Tokens::default(),
             listeners: Listeners::default(),
+            bodies: Room::new(MOST_BODIES),
+            answers: Room::new(MOST_ANSWERS),
+            watches: Watches::default(),
             bloated: AtomicBool::new(false),
         })
     }
@@ -88,6 +105,22 @@ impl Shared {
     pub(crate) fn note_answer(&self, bytes: usize) {
         if bytes >= LARGE {
             self.bloated.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A whole answer, if there is room for it beside what others have not read yet. Small ones always find it.
+    pub(crate) fn whole(
+        &self,
+        status: StatusCode,
+        content_type: &'static str,
+        body: Vec<u8>,
+    ) -> Response<Answer> {
+        if body.len() < LARGE {
+            return whole(status, content_type, body);
+        }
+        match self.answers.hold(body) {
+            Some(body) => of_bytes(status, content_type, body),
+            None => error(StatusCode::SERVICE_UNAVAILABLE),
         }
     }
 

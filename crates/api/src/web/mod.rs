@@ -18,7 +18,6 @@ mod words;
 
 use std::sync::Arc;
 
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, EXPIRES, HeaderValue, LOCATION, PRAGMA};
 use hyper::http::request::Parts;
@@ -31,6 +30,7 @@ use self::html::html;
 use self::page::Site;
 use self::status::{Filter, May};
 use crate::answer::{Answer, error, whole};
+use crate::body;
 use crate::gate::Caller;
 use crate::gate::Refused;
 use crate::origin;
@@ -81,9 +81,9 @@ pub(crate) async fn answer(
     }
     let body = match (path, &parts.method) {
         ("index.html" | "tail.html" | "mainlog.html" | "ok.html", &Method::POST) => {
-            match Limited::new(body, MAX_FORM).collect().await {
-                Ok(body) => body.to_bytes(),
-                Err(_) => return error(StatusCode::BAD_REQUEST),
+            match body::receive(body, MAX_FORM, &parts, shared).await {
+                Ok(body) => body,
+                Err(refused) => return refused,
             }
         }
         ("index.html" | "tail.html" | "mainlog.html" | "ok.html" | "events", _) if is_read => {

@@ -1,0 +1,130 @@
+//! One door: who is connected there, how many may be, and who gives way.
+//!
+//! A door has so many places, and none for those who wait outside while somebody inside makes us wait: when all are
+//! taken, the connection whose client has done nothing for the longest is closed for whoever comes next. So thousands of silent
+//! connections lock out nobody. Those that wait for us (an answer, a log that grows) are left alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, Id, JoinSet};
+
+use super::connection::Visit;
+use super::pace::{Pace, Queue};
+use super::stream::{Accepted, AsyncListener};
+use super::{Client, Door, Phase, wait_for};
+use crate::peer::Peer;
+use crate::shared::Shared;
+use crate::tls::TlsDoor;
+
+/// How long answers that are being written may take when the daemon ends.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// How long to let be when the system refuses connections (out of descriptors, for example).
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves a door until the daemon says stop.
+pub(super) async fn serve(door: Door, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
+    let Ok(listener) = AsyncListener::new(door.listener) else { return };
+    let tls = door.tls.map(|tls| Arc::new(TlsDoor::new(tls)));
+    let mut callers = Callers::new(Arc::clone(&shared), door.section.into(), tls);
+    let queue = Arc::clone(&callers.queue);
+    loop {
+        let has_room = callers.has_room();
+        tokio::select! {
+            accepted = listener.accept(shared.facts.peer_groups), if has_room => match accepted {
+                Ok((stream, peer)) => callers.admit(stream, peer, &phase),
+                Err(_) => {
+                    callers.close_one();
+                    tokio::time::sleep(REFUSED_PAUSE).await;
+                }
+            },
+            // Ended connections are collected as they end.
+            () = callers.one_leaves() => shared.tidy(),
+            () = queue.one_waits.notified(), if !has_room => {}
+            () = wait_for(&mut phase, Phase::CloseDoors) => break,
+        }
+    }
+    drop(listener);
+    tokio::select! {
+        () = wait_for(&mut phase, Phase::Stop) => {}
+        () = callers.all_leave() => return,
+    }
+    let _ = tokio::time::timeout(LAST_ANSWERS, callers.all_leave()).await;
+}
+
+/// Who is connected.
+struct Callers {
+    shared: Arc<Shared>,
+    section: Arc<str>,
+    tls: Option<Arc<TlsDoor>>,
+    queue: Arc<Queue>,
+    tasks: JoinSet<()>,
+    inside: HashMap<Id, (Arc<Pace>, AbortHandle)>,
+}
+
+impl Callers {
+    fn new(shared: Arc<Shared>, section: Arc<str>, tls: Option<Arc<TlsDoor>>) -> Callers {
+        Callers {
+            shared,
+            section,
+            tls: None,
+            queue: Arc::default(),
+            tasks: JoinSet::new(),
+            inside: HashMap::new(),
+        }
+    }
+
+    /// Whether one more may come in, be it in the place of another. If not, the queue says when that changes.
+    fn has_room(&self) -> bool {
+        let has_room = !self.is_full() || self.slowest().is_some();
+        self.queue.is_full.store(!has_room, Ordering::Relaxed);
+        has_room
+    }
+
+    fn is_full(&self) -> bool {
+        self.inside.len() >= self.shared.facts.most_connections
+    }
+
+    fn admit(&mut self, stream: Accepted, peer: Peer, phase: &watch::Receiver<Phase>) {
+        if self.is_full() {
+            self.close_one();
+        }
+        let pace = Arc::new(Pace::new(Arc::clone(&self.queue)));
+        let client = Client { peer, section: Arc::clone(&self.section) };
+        let visit =
+            Visit { client, shared: Arc::clone(&self.shared), pace: Arc::clone(&pace), phase: phase.clone() };
+        let serving = visit.begin(stream, self.tls.clone());
+        let task = self.tasks.spawn(serving);
+        self.inside.insert(task.id(), (pace, task));
+    }
+
+    /// Closes the connection that has made us wait the longest.
+    fn close_one(&mut self) {
+        if let Some(id) = self.slowest()
+            && let Some((_, task)) = self.inside.remove(&id)
+        {
+            task.abort();
+        }
+    }
+
+    fn slowest(&self) -> Option<Id> {
+        let waiting = self.inside.iter().filter_map(|(id, (pace, _))| Some((pace.waits_since()?, *id)));
+        waiting.min_by_key(|(since, _)| *since).map(|(_, id)| id)
+    }
+
+    /// Waits for the end of a connection; without any, for ever.
+    async fn one_leaves(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => self.inside.remove(&id),
+            Some(Err(broken)) => self.inside.remove(&broken.id()),
+            None => std::future::pending().await,
+        };
+    }
+
+    async fn all_leave(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}

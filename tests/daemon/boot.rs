@@ -140,8 +140,9 @@ fn an_inet_address_that_is_taken_is_refused_in_both_modes() {
 #[test]
 fn an_address_that_is_not_ours_is_refused_with_its_error() {
     let sandbox = Sandbox::new();
-    // Set aside for documentation: nobody has it.
-    let ended = run_to_end(&sandbox, "[inet_http_server]\nport=192.0.2.1:9001\n", &[]);
+    // Set aside for documentation: nobody has it. (Without a password it would not be asked for.)
+    let config = "[inet_http_server]\nport=192.0.2.1:9001\nusername=a\npassword=b\n";
+    let ended = run_to_end(&sandbox, config, &[]);
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
     let said = String::from_utf8_lossy(&ended.stderr);
     let text = "Error: Cannot open an HTTP server: socket.error reported errno.EADDRNOTAVAIL (99)\n";

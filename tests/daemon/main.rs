@@ -12,6 +12,7 @@ mod boot;
 mod brain;
 mod common;
 mod crowd;
+mod doors;
 mod fcgi;
 mod files;
 mod flow;

@@ -14,8 +14,8 @@ use crate::answer::{Answer, error, of_bytes, whole};
 use crate::gate::{Access, Guard};
 use crate::inbox::Inbox;
 use crate::origin::Tokens;
-use crate::rpc::Namespaces;
 use crate::room::Room;
+use crate::rpc::Namespaces;
 use crate::watches::Watches;
 use crate::web::Listeners;
 

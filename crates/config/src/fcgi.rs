@@ -28,8 +28,9 @@ pub(crate) fn members(common: &Common<'_>, section_name: &str, group_name: &str)
     let section = Section::new(common.reading, section_name, SectionKind::FcgiProgram);
     let mut processes = processes(common, section_name, group_name, ProcessKind::Program);
     if section.written("socket").is_none() {
-        // What is missing has no line; the command has one, or there would be no program.
-        let place = section.written("command").map(|value| &value.place);
+        // What is missing has no line; the command has one, or it is missing, too.
+        let header = common.reading.ini.section(section_name).map(|section| &section.place);
+        let place = section.written("command").map(|value| &value.place).or(header);
         let text = "no socket is named, so its processes run as those of a plain program".to_owned();
         common.reading.advise(place, section_name, Some("socket"), text);
         return processes;

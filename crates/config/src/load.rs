@@ -34,6 +34,7 @@ pub fn load(path: &Path, cli: &CliOverrides, files: &dyn Files) -> Result<Config
     let groups = groups::groups(&common);
     let servers = servers::servers(&reading, &env);
     let users = users::users(&reading, &env);
+    servers::advise(&reading, &servers, &users);
     daemon.user = user.and_then(|name| supervisord::user(&reading, &name));
     advice::advise(&reading);
     let path = PathBuf::from(paths::absolute(&reading.path, files));

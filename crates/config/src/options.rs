@@ -245,7 +245,7 @@ pub static OPTIONS: &[OptionRow] = &[
     option("chown", UNIX, V::UserGroup, Unset, Reload,
         "The owner, or owner:group, that the socket is given to."),
     option("port", INET, V::InetAddress, Required, Reload,
-        "The port, or host:port, that the server listens on; no host, or *, means every interface."),
+        "The port, or host:port, that the server listens on; no host, or *, means every interface of IPv4, [::] those of IPv6, too."),
     option("username", SERVERS, V::Text, Unset, Reload,
         "The user name that clients must give."),
     option("password", SERVERS, V::Text, Unset, Reload,

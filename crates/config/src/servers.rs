@@ -1,5 +1,6 @@
 //! `[inet_http_server]` and `[unix_http_server]`, each also with a `:name`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::advice::advise_on_clear_text;
@@ -7,7 +8,7 @@ use crate::expand::Scope;
 use crate::options::{SectionKind, ValueKind, section_kind};
 use crate::reading::Reading;
 use crate::section::Section;
-use crate::{Address, Config, Credentials, Server, Tls, paths, values};
+use crate::{Account, Address, Config, Credentials, Server, Tls, paths, values};
 
 /// Inet servers first, then unix ones, each in file order. `env` knows the
 /// variables only: `here` is known in `file` and nowhere else.
@@ -36,7 +37,7 @@ impl Config {
         let inet = self.servers.iter().rev().find_map(|server| {
             let scheme = if server.tls.is_some() { "https" } else { "http" };
             match &server.address {
-                Address::Inet { host, port } if host.is_empty() => {
+                Address::Inet { host, port } if matches!(host.as_str(), "" | "[::]") => {
                     Some(format!("{scheme}://localhost:{port}"))
                 }
                 Address::Inet { host, port } => Some(format!("{scheme}://{host}:{port}")),
@@ -44,6 +45,75 @@ impl Config {
             }
         });
         unix.or(inet)
+    }
+
+    /// Whether a server asks for more than loopback, would let anybody in, and nobody has said that this is meant. It does not
+    /// get what it asks for. (A name is only known to be loopback when it has been looked up.)
+    pub fn is_unguarded(&self, server: &Server) -> bool {
+        is_unguarded(server, &self.users)
+    }
+}
+
+fn is_unguarded(server: &Server, users: &[Account]) -> bool {
+    let asks_for_more = matches!(&server.address, Address::Inet { host, .. } if !is_loopback(host));
+    let wants_certificate = server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    asks_for_more
+        && !wants_certificate
+        && server.credentials.is_none()
+        && users.is_empty()
+        && !server.allow_unauthenticated
+}
+
+/// What a start would trip over, or do otherwise than the file seems to say.
+pub(crate) fn advise(reading: &Reading<'_>, servers: &[Server], users: &[Account]) {
+    for (at, server) in servers.iter().enumerate() {
+        let advise = |key: &str, text: String| {
+            let kind = section_kind(&server.section).unwrap_or(SectionKind::InetHttpServer);
+            Section::new(reading, &server.section, kind).advise(key, text);
+        };
+        let key = match &server.address {
+            Address::Unix { .. } => "file",
+            Address::Inet { .. } => "port",
+        };
+        if let Some(other) = servers.iter().take(at).find(|other| meet(&other.address, &server.address)) {
+            advise(key, format!("is the address of [{}], too, and only one can have it", other.section));
+        }
+        if is_unguarded(server, users)
+            && let Address::Inet { port, .. } = &server.address
+        {
+            advise(
+                key,
+                format!(
+                    "without a password this server is kept on the loopback interface (port {port}); to open it, \
+                     add username and password, or a section [user:NAME] with a password, or \
+                     allow_unauthenticated=true"
+                ),
+            );
+        }
+    }
+}
+
+/// Whether a host is this machine's to itself, as far as one can tell without looking it up.
+fn is_loopback(host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => matches!(host, "localhost" | "localhost.localdomain" | "ip6-localhost" | "ip6-loopback"),
+    }
+}
+
+/// Whether two servers cannot both have what they ask for.
+fn meet(a: &Address, b: &Address) -> bool {
+    match (a, b) {
+        (Address::Unix { file: a, .. }, Address::Unix { file: b, .. }) => a == b,
+        (Address::Inet { host: a, port: of_a }, Address::Inet { host: b, port: of_b }) => {
+            let covers = |all: &str, one: &str| match all {
+                "" | "0.0.0.0" => !one.contains(':'),
+                "[::]" => true,
+                _ => false,
+            };
+            of_a == of_b && (a == b || covers(a, b) || covers(b, a))
+        }
+        (Address::Unix { .. }, Address::Inet { .. }) | (Address::Inet { .. }, Address::Unix { .. }) => false,
     }
 }
 

@@ -2,6 +2,7 @@
 //! reason in Supervisor's words. Expansion of `%(name)s` has happened before;
 //! which option has which kind stands in the table in `options`.
 
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use crate::python::{integer, number, repr, strip};
@@ -92,7 +93,7 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
     }
 }
 
-/// `PORT`, `:PORT`, `*:PORT` or `HOST:PORT`; every interface is the empty host.
+/// `PORT`, `:PORT`, `*:PORT`, `HOST:PORT` or `[IPV6]:PORT`, with its brackets; every interface is the empty host.
 pub(crate) fn inet_address(text: &str) -> Result<(String, u16), String> {
     let Some((host, digits)) = text.rsplit_once(':') else {
         // The blank at the end is Supervisor's.
@@ -103,6 +104,10 @@ pub(crate) fn inet_address(text: &str) -> Result<(String, u16), String> {
         return Err("no port number specified in ''".to_owned());
     }
     let port = port(digits)?;
+    if let Some(rest) = host.strip_prefix('[') {
+        let address = rest.strip_suffix(']').and_then(|inner| inner.parse::<Ipv6Addr>().ok());
+        address.ok_or_else(|| format!("{} is no IPv6 address", repr(host)))?;
+    }
     let host = if host == "*" { String::new() } else { host.to_lowercase() };
     Ok((host, port))
 }
@@ -244,6 +249,9 @@ mod tests {
             ("*:9001", address("", 9001)),
             ("LocalHost:9001", address("localhost", 9001)),
             ("[::1]:9001", address("[::1]", 9001)),
+            ("[::]:9001", address("[::]", 9001)),
+            ("[::g]:9001", Err("'[::g]' is no IPv6 address".to_owned())),
+            ("[::1:9001", Err("'[::1' is no IPv6 address".to_owned())),
             ("foo", Err("not a valid port number: 'foo' ".to_owned())),
             ("0", Err("not a valid port number: '0' ".to_owned())),
             ("h:70000", Err("70000 is above upper bound (65535)".to_owned())),

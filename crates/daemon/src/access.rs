@@ -16,6 +16,7 @@ fn rules(server: &Server) -> DoorRules {
     DoorRules {
         own: own.map(|c| Credentials { username: c.username.clone(), password: c.password.clone() }),
         open: server.allow_unauthenticated,
+        certificates: server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
         get_actions: server.get_actions,
         allowed_hosts: server.allowed_hosts.clone(),
     }

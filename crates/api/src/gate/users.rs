@@ -48,6 +48,8 @@ pub struct DoorRules {
     pub own: Option<Credentials>,
     /// `allow_unauthenticated`
     pub open: bool,
+    /// Who comes from outside shows a certificate, and is the user whom it names.
+    pub certificates: bool,
     pub get_actions: bool,
     pub allowed_hosts: Vec<String>,
 }
@@ -122,7 +124,7 @@ impl<'a> Entrance<'a> {
     fn asks_nobody(&self) -> bool {
         let Some(rules) = self.rules else { return false };
         // A door that has lost its password while it stood open to the world is not open to the world.
-        let unguarded = rules.own.is_none() && self.access.accounts.is_empty();
+        let unguarded = rules.own.is_none() && !rules.certificates && self.access.accounts.is_empty();
         rules.open || (unguarded && self.peer.is_local())
     }
 

@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 
 use super::connection::Visit;
 use super::pace::{Pace, Queue};
-use super::stream::{Accepted, AsyncListener};
+use super::stream::{Accepted, Listeners};
 use super::{Client, Door, Phase, wait_for};
 use crate::peer::Peer;
 use crate::shared::Shared;
@@ -27,14 +27,14 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves a door until the daemon says stop.
 pub(super) async fn serve(door: Door, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
-    let Ok(listener) = AsyncListener::new(door.listener) else { return };
+    let Ok(listeners) = Listeners::new(door.listeners) else { return };
     let tls = door.tls.map(|tls| Arc::new(TlsDoor::new(tls)));
     let mut callers = Callers::new(Arc::clone(&shared), door.section.into(), tls);
     let queue = Arc::clone(&callers.queue);
     loop {
         let has_room = callers.has_room();
         tokio::select! {
-            accepted = listener.accept(shared.facts.peer_groups), if has_room => match accepted {
+            accepted = listeners.accept(shared.facts.peer_groups), if has_room => match accepted {
                 Ok((stream, peer)) => callers.admit(stream, peer, &phase),
                 Err(_) => {
                     callers.close_one();
@@ -47,7 +47,7 @@ pub(super) async fn serve(door: Door, shared: Arc<Shared>, mut phase: watch::Rec
             () = wait_for(&mut phase, Phase::CloseDoors) => break,
         }
     }
-    drop(listener);
+    drop(listeners);
     tokio::select! {
         () = wait_for(&mut phase, Phase::Stop) => {}
         () = callers.all_leave() => return,
@@ -67,14 +67,7 @@ struct Callers {
 
 impl Callers {
     fn new(shared: Arc<Shared>, section: Arc<str>, tls: Option<Arc<TlsDoor>>) -> Callers {
-        Callers {
-            shared,
-            section,
-            tls: None,
-            queue: Arc::default(),
-            tasks: JoinSet::new(),
-            inside: HashMap::new(),
-        }
+        Callers { shared, section, tls, queue: Arc::default(), tasks: JoinSet::new(), inside: HashMap::new() }
     }
 
     /// Whether one more may come in, be it in the place of another. If not, the queue says when that changes.

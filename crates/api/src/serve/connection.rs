@@ -193,7 +193,7 @@ mod tests {
             version: "0",
             host_names: Vec::new(),
             most_connections: 1,
-            supervisor_namespace: true,
+            namespaces: crate::rpc::Namespaces::new([]),
             open_log: |path| File::open(path),
             peer_groups: |_| Vec::new(),
             tidy: || {},

@@ -25,11 +25,11 @@ use crate::tls::Tls;
 
 pub(crate) use pace::Pace;
 
-/// A listening socket.
+/// The listening sockets of one section.
 #[derive(Debug)]
 pub struct Door {
-    pub listener: Listener,
-    /// The section that asks for it, by which [`Access`] has its rules.
+    pub listeners: Vec<Listener>,
+    /// The section that asks for them, by which [`Access`] has its rules.
     pub section: String,
     pub tls: Option<Tls>,
 }
@@ -68,13 +68,11 @@ impl Api {
         let shared = Arc::new(Shared::new(facts, access, inbox)?);
         let herald = Herald(Arc::clone(&shared));
         let (phase, watched) = watch::channel(Phase::Serve);
-        let thread = std::thread::Builder::new()
-            .name("api".into())
-            .spawn(move || {
-                runtime.block_on(serve_all(doors, shared, watched));
-                // Somebody may be reading files from a disk that hangs; the end does not wait for that.
-                runtime.shutdown_background();
-            })?;
+        let thread = std::thread::Builder::new().name("api".into()).spawn(move || {
+            runtime.block_on(serve_all(doors, shared, watched));
+            // Somebody may be reading files from a disk that hangs; the end does not wait for that.
+            runtime.shutdown_background();
+        })?;
         Ok(Api { phase, herald, thread })
     }
 

@@ -37,10 +37,12 @@ pub(super) fn raise(settings: &Supervisord, keeper: i32, link: &mut Link) -> Res
     Ok(sayings)
 }
 
-/// Connections that one door may have open: so many that no client notices, so few that programs always find descriptors.
-pub(super) fn connections() -> usize {
+/// Connections that each of so many doors may have open: so many that no client notices, so few that programs always find
+/// descriptors.
+pub(super) fn connections(doors: usize) -> usize {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(65_536);
-    usize::try_from(descriptors / 8).unwrap_or(usize::MAX).clamp(16, 4096)
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    (descriptors / 8).min(descriptors / 2 / doors.max(1)).clamp(16, 4096)
 }
 
 fn too_few(name: &str, least: u64, hard: Option<u64>) -> String {

@@ -71,11 +71,12 @@ impl Brain {
         let mut fcgi = FcgiSockets::resume(&mut past.held);
         let stdins = Stdins::resume(&mut past.held);
         let (sockets, mut doors) = Sockets::open(&config, std::mem::take(&mut past.held), &mut link)?;
-        for (door, server) in doors.iter_mut().zip(&config.servers) {
-            door.tls = certificates.of(server, &notices);
+        for door in &mut doors {
+            let server = config.servers.iter().find(|server| server.section == door.section);
+            door.tls = server.and_then(|server| certificates.of(server, &notices));
         }
         if !past.resumes() {
-            sockets::announce(&config, &mut log);
+            sockets.announce(&config, &mut log);
             leftovers.tell(&mut log);
         }
         if past.in_background() {
@@ -248,7 +249,7 @@ fn open_doors(
             LogTarget::File(path) => Some(path.clone()),
             LogTarget::Syslog => None,
         },
-        most_connections: limits::connections(),
+        most_connections: limits::connections(doors.len()),
         namespaces: namespaces(config),
         open_log: logs::for_reading,
         peer_groups: provost_keeper::peer_groups,

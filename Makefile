@@ -4,6 +4,7 @@ ORACLE := $(CURDIR)/.test-env/supervisor/bin
 # Most tests wait for programs, not for the processor.
 TEST_THREADS ?= 4
 TEST_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_ORACLE_PYTHON=$(ORACLE)/python PROVOST_RSYSLOG=$(CURDIR)/.test-env/rsyslog/usr \
+    PROVOST_NPM=$(CURDIR)/.test-env/npm/node_modules \
     RUST_TEST_THREADS=$(TEST_THREADS)
 BENCHES ?= respawn boot shutdown memory idle spawn takeover logs parse
 BENCH_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_RUNIT=$(CURDIR)/.test-env/runit/usr/bin

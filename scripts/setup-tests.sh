@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the tests need beside the Rust toolchain, and nothing twice:
-#   .test-env/supervisor   a virtualenv with Supervisor 4.3.0, which we are compared with
+#   .test-env/supervisor   a virtualenv with Supervisor 4.3.0, which we are compared with, and superlance, which asks both
 #   mariadb-server         the distribution's package, for the founding story (tests/mariadb.rs)
+#   .test-env/npm          an XML-RPC client for Node (tests/clients), by npm and its lock file
 #   .test-env/rsyslog      the distribution's package, unpacked and not installed, to send lines to
 #   curl, openssl          the distribution's packages, as clients of HTTPS
 #   chromium               the distribution's package, in which the web page is tried (tests/web)
@@ -13,6 +14,7 @@ set -eu
 cd "$(dirname "$0")/.."
 venv=$PWD/.test-env/supervisor
 rsyslog=$PWD/.test-env/rsyslog
+npm=$PWD/.test-env/npm
 log=$PWD/.test-env/setup.log
 mkdir -p .test-env
 : >"$log"
@@ -56,6 +58,16 @@ apt_install() {
 
 oracle_works() { [ "$("$venv/bin/supervisord" -v 2>/dev/null)" = 4.3.0 ]; }
 
+setup_superlance() {
+    if [ -x "$venv/bin/memmon" ]; then
+        say "superlance is in .test-env/supervisor"
+        return
+    fi
+    quietly "$venv/bin/pip" install --disable-pip-version-check 'superlance==2.0.0' ||
+        fail "pip could not install superlance 2.0.0"
+    say "superlance 2.0.0 installed in .test-env/supervisor"
+}
+
 setup_supervisor() {
     # Running it also notices a virtualenv whose directory was moved.
     if oracle_works; then
@@ -69,6 +81,18 @@ setup_supervisor() {
         fail "pip could not install supervisor 4.3.0"
     oracle_works || fail "supervisord in $venv does not run"
     say "Supervisor 4.3.0 installed in .test-env/supervisor"
+}
+
+setup_npm() {
+    if cmp -s tests/clients/node/package-lock.json "$npm/package-lock.json" && [ -d "$npm/node_modules/xmlrpc" ]; then
+        say "the npm client is in .test-env/npm"
+        return
+    fi
+    { command -v node && command -v npm; } >/dev/null || apt_install nodejs npm
+    mkdir -p "$npm"
+    cp tests/clients/node/package.json tests/clients/node/package-lock.json "$npm"
+    (cd "$npm" && quietly npm ci --ignore-scripts --no-audit --no-fund) || fail "npm could not install its client"
+    say "the npm client installed in .test-env/npm"
 }
 
 setup_mariadb() {
@@ -139,9 +163,11 @@ setup_cargo_deny() {
 }
 
 setup_supervisor
+setup_superlance
+setup_npm
 setup_mariadb
 setup_rsyslog
 setup_https_clients
 setup_chromium
 setup_cargo_deny
-say "ready; tests want PROVOST_ORACLE=$venv/bin PROVOST_RSYSLOG=$rsyslog/usr"
+say "ready; tests want PROVOST_ORACLE=$venv/bin PROVOST_RSYSLOG=$rsyslog/usr PROVOST_NPM=$npm/node_modules"

@@ -1,0 +1,146 @@
+//! Clients that other people wrote, against our daemon and against 4.3.0, so that each script is known to ask for what
+//! there is: Supervisor's own library, Python's, an npm package, what typed languages assert of the XML, superlance.
+//!
+//! In: a daemon with two programs, scripts beside this file, and what scripts/setup-tests.sh installs. Out: their exit
+//! statuses. Not here: supervisorctl, which `tests/compat` crosses with both daemons.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where it cannot go on")]
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use provost_testkit::{Daemon, HEAD, Implementation, wait_until_gone};
+
+/// A daemon on a unix socket and a port, with "one" that runs and has written something, and "off".
+struct Stage {
+    daemon: Daemon,
+    url: String,
+}
+
+impl Stage {
+    fn new(implementation: &Implementation) -> Stage {
+        // Free a moment ago, and the kernel gives out others first.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = format!(
+            "{HEAD}
+[inet_http_server]
+port=127.0.0.1:{port}
+
+[program:one]
+command={{child}} 'write:h\u{e4}\\nl\\r\\nl\\e[1m\\s]]>&<\\n' taken hello forever
+startsecs=0
+
+[program:off]
+command={{child}} hello forever
+autostart=false
+startsecs=0
+"
+        );
+        let mut daemon = Daemon::start(implementation, &config);
+        daemon.wait_for_hello("one");
+        Stage { daemon, url: format!("http://127.0.0.1:{port}") }
+    }
+
+    fn client(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("SUPERVISOR_SERVER_URL", format!("unix://{}", self.daemon.socket().display()))
+            .env("HTTP_URL", &self.url)
+            .env("DAEMON_PID", self.daemon.pid().to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a script of this directory to its end.
+    #[track_caller]
+    fn run(&self, interpreter: &Path, script: &str, environment: &[(&str, &str)]) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
+        let mut client = self.client(interpreter);
+        let output = client.arg(path).envs(environment.iter().copied()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script} ends with {}: {said}", output.status);
+    }
+}
+
+/// A program of the virtualenv with Supervisor 4.3.0 and superlance.
+#[track_caller]
+fn installed(program: &str) -> PathBuf {
+    let theirs = Implementation::supervisor_4_3();
+    let path = Path::new(&theirs.supervisord[0]).with_file_name(program);
+    assert!(path.exists(), "there is no {}: run scripts/setup-tests.sh", path.display());
+    path
+}
+
+#[test]
+fn supervisors_own_library_and_pythons() {
+    Stage::new(&Implementation::supervisor_4_3()).run(&installed("python"), "python.py", &[]);
+    Stage::new(&Implementation::ours()).run(&installed("python"), "python.py", &[("MENDED", "1")]);
+}
+
+#[test]
+fn assertions_of_typed_languages() {
+    for implementation in [Implementation::supervisor_4_3(), Implementation::ours()] {
+        Stage::new(&implementation).run(&installed("python"), "exporter.py", &[]);
+    }
+}
+
+/// The packages that `npm ci` has put where scripts/setup-tests.sh says.
+#[test]
+fn the_npm_client() {
+    let Some(packages) = std::env::var_os("PROVOST_NPM") else {
+        panic!(
+            "PROVOST_NPM is not set: `make test` does that, or run scripts/setup-tests.sh and export what its last line says"
+        );
+    };
+    let packages = packages.into_string().expect("the build directory has a plain name");
+    for implementation in [Implementation::supervisor_4_3(), Implementation::ours()] {
+        Stage::new(&implementation).run(Path::new("node"), "node/client.js", &[("NODE_PATH", &packages)]);
+    }
+}
+
+/// superlance's memmon, told by us that a minute has passed: it restarts what takes too much memory, through XML-RPC.
+#[test]
+fn memmon_restarts_what_is_too_large() {
+    for implementation in [Implementation::supervisor_4_3(), Implementation::ours()] {
+        let mut stage = Stage::new(&implementation);
+        let before = ask_pid(&stage);
+        let mut memmon = stage.client(&installed("memmon"));
+        let mut memmon = memmon.args(["-p", "one=1KB"]).stdin(Stdio::piped()).spawn().unwrap();
+        expect(&mut memmon, "READY\n");
+        let event = "when:1795344360";
+        let header = format!(
+            "ver:3.0 server:supervisor serial:1 pool:memmon poolserial:1 eventname:TICK_60 len:{}\n{event}",
+            event.len()
+        );
+        memmon.stdin.as_mut().unwrap().write_all(header.as_bytes()).unwrap();
+        expect(&mut memmon, "RESULT 2\nOK");
+        wait_until_gone(before);
+        let after = stage.daemon.wait_for_hello("one");
+        assert!(after.pid != before, "{}: it was restarted", implementation.name);
+        drop(memmon.stdin.take());
+        // Without input it has nothing to live for; how it says so is its own affair.
+        let _ = memmon.kill();
+        memmon.wait().unwrap();
+    }
+}
+
+fn ask_pid(stage: &Stage) -> i32 {
+    let output = stage.daemon.ctl(&["pid", "one"]);
+    output.stdout.trim().parse().unwrap_or_else(|_| panic!("no pid in {output:?}"))
+}
+
+#[track_caller]
+fn expect(child: &mut Child, text: &str) {
+    let mut said = vec![0; text.len()];
+    let read = child.stdout.as_mut().unwrap().read_exact(&mut said);
+    if read.is_err() || said != text.as_bytes() {
+        let _ = child.kill();
+        let mut errors = String::new();
+        let _ = child.stderr.as_mut().unwrap().read_to_string(&mut errors);
+        panic!("{:?} where {text:?} belongs; it says:\n{errors}", String::from_utf8_lossy(&said));
+    }
+}

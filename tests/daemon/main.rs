@@ -39,3 +39,4 @@ mod tls;
 mod twiddler;
 mod upgrade;
 mod users;
+mod waits;

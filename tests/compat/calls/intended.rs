@@ -184,6 +184,34 @@ const INTENDED: &[Intended] = &[
         "fault 2 INCORRECT_PARAMETERS: …",
         "the same fault, which names the argument",
     ),
+    row(
+        "arguments",
+        "sendProcessStdin",
+        "fault 2 INCORRECT_PARAMETERS: …",
+        "fault 2 INCORRECT_PARAMETERS: …",
+        "the same fault; what is no text is named in other words than Python's",
+    ),
+    row(
+        "arguments",
+        "sendProcessStdin(<string>one</string>, <dateTime",
+        "fault 2 INCORRECT_PARAMETERS: …",
+        "<value><boolean>1</boolean></value>",
+        "a date is read as text, as it was written",
+    ),
+    row(
+        "arguments",
+        "sendProcessStdin(<string>one</string>, <i8>",
+        "<value><boolean>1</boolean></value>",
+        "fault 2 INCORRECT_PARAMETERS: 5",
+        "4.3.0 does not know this type and takes it for text; it is a number",
+    ),
+    row(
+        "arguments",
+        "sendRemoteCommEvent(",
+        "<value><boolean>1</boolean></value>",
+        "fault 2 INCORRECT_PARAMETERS: …",
+        "type and data of an event are texts; 4.3.0 tells listeners what Python prints",
+    ),
 ];
 
 const fn row(
@@ -194,19 +222,6 @@ const fn row(
     reason: &'static str,
 ) -> Intended {
     Intended { table, call, theirs, ours, reason }
-}
-
-/// Methods that ours does not have yet. As soon as it lists one, its answers are compared like any others.
-pub(super) const NOT_YET: [&str; 2] = ["supervisor.sendProcessStdin", "supervisor.sendRemoteCommEvent"];
-
-pub(super) fn is_unknown(answer: &str) -> bool {
-    ["fault 1 UNKNOWN_METHOD", "fault 4 SIGNATURE_UNSUPPORTED"].contains(&shown(answer).as_str())
-}
-
-/// A list of methods without those.
-pub(super) fn without_awaited(answer: &str) -> String {
-    let lines = NOT_YET.map(|method| format!("<value><string>{method}</string></value>\n"));
-    lines.iter().fold(answer.to_owned(), |answer, line| answer.replace(line, ""))
 }
 
 /// What the calls of one table came to.
@@ -224,8 +239,7 @@ impl Verdict {
     }
 
     pub(super) fn judge(&mut self, call: &str, theirs: &str, ours: &str) {
-        let awaited = NOT_YET.iter().any(|method| call.contains(method));
-        if theirs == ours || (awaited && is_unknown(ours)) || without_awaited(theirs) == ours {
+        if theirs == ours {
             self.same += 1;
             return;
         }
@@ -287,6 +301,6 @@ fn a_pattern_fits_from_end_to_end() {
 fn every_row_has_a_reason() {
     for row in INTENDED {
         assert!(row.reason.len() > 20, "{:?} needs a reason", row.call);
-        assert!(row.theirs != row.ours, "{:?} differs in nothing", row.call);
+        assert!(row.theirs != row.ours || row.theirs.contains('…'), "{:?} differs in nothing", row.call);
     }
 }

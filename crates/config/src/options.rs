@@ -426,7 +426,7 @@ pub static OPTIONS: &[OptionRow] = &[
         "More configuration files: glob patterns between blanks, relative to the file they stand in."),
 
     option("supervisor.rpcinterface_factory", &[S::RpcInterface], V::PythonObject, Required, Reload,
-        "Who answers calls in this namespace; only Supervisor's own interface is available."),
+        "Who answers calls in this namespace: Supervisor's own interface, or that of supervisor_twiddler. Any other is a warning."),
     option("supervisor.ctl_factory", &[S::CtlPlugin], V::PythonObject, Required, NextClient,
         "A Python plug-in of supervisorctl, which is accepted and not loaded."),
 

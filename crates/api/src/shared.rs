@@ -67,6 +67,8 @@ pub(crate) struct Shared {
     answers: Room,
     /// Logs that clients follow.
     pub(crate) watches: Watches,
+    /// The loop has said so, and has not taken it back.
+    runs: AtomicBool,
     bloated: AtomicBool,
 }
 
@@ -92,6 +94,7 @@ impl Shared {
             bodies: Room::new(MOST_BODIES),
             answers: Room::new(MOST_ANSWERS),
             watches: Watches::default(),
+            runs: AtomicBool::new(false),
             bloated: AtomicBool::new(false),
         })
     }
@@ -99,6 +102,11 @@ impl Shared {
     /// Who may come in now.
     pub(crate) fn access(&self) -> Arc<Access> {
         Arc::clone(&self.access.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the supervisor is known to run and to go on running. Where it is not known, the loop is to be asked.
+    pub(crate) fn runs(&self) -> bool {
+        self.runs.load(Ordering::Acquire)
     }
 
     /// An answer of so many bytes is on its way.
@@ -147,6 +155,12 @@ impl Herald {
     pub fn changed(&self) {
         // Counted also while nobody looks: a page says up to which change it knows.
         self.0.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Whether the supervisor runs, and does not end or begin anew. Said before anything that follows from it is done, so nobody who has
+    /// heard of an end is told that there is none.
+    pub fn runs(&self, runs: bool) {
+        self.0.runs.store(runs, Ordering::Release);
     }
 
     /// From the next request on, these may come in.

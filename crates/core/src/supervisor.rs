@@ -121,6 +121,11 @@ impl Supervisor {
         self.mood
     }
 
+    /// Whether it has begun, and has not begun to end: what [`crate::Command::Ping`] asks.
+    pub fn runs(&self) -> bool {
+        self.begun && self.mood == Mood::Running
+    }
+
     /// When to call [`Supervisor::step`] with [`Input::Wake`] at the latest.
     pub fn next_deadline(&self) -> Option<Mono> {
         self.timers.next()

@@ -168,6 +168,13 @@ impl Hands {
         }
     }
 
+    /// Tells the doors whether the supervisor runs.
+    pub(crate) fn tell_doors(&self, runs: bool) {
+        if let Some(herald) = &self.herald {
+            herald.runs(runs);
+        }
+    }
+
     /// Does what is wanted; returns what is known at once, and the ending where this is it.
     pub(crate) fn perform(&mut self, action: Action) -> Result<(Option<Input>, Option<Ending>), LinkError> {
         let input = match action {

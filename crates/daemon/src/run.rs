@@ -97,6 +97,8 @@ impl Loop {
             }
             let is_quiet = self.hands.is_quiet();
             if let Some(hand_over) = self.hands.upgrade.is_due(is_quiet) {
+                // From here on somebody else knows.
+                self.hands.tell_doors(false);
                 return Ok(Outcome::HandsOver(hand_over));
             }
             self.wait()?;
@@ -114,6 +116,8 @@ impl Loop {
         while let Some(input) = self.inputs.pop_front() {
             let signal = if let Input::Signal(signal) = input { Some(signal) } else { None };
             self.supervisor.step(clock::now(), input, &mut actions);
+            // Before anybody is answered.
+            self.hands.tell_doors(self.supervisor.runs());
             if let Some(ending) = self.perform_all(&mut actions)? {
                 return Ok(Some(ending));
             }

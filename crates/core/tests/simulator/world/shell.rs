@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use provost_config::{Config, GroupConfig, ProcessConfig};
 use provost_core::{
-    Action, Active, ChildId, Event, Input, LogPaths, Mono, ReadFor, SpawnError, SpawnErrorKind, Supervisor,
+    Action, Active, ChildId, Command, Event, Input, LogPaths, Mono, ReadFor, Reply, SpawnError,
+    SpawnErrorKind, Supervisor,
 };
 
 use super::{World, Written};
@@ -122,7 +123,14 @@ impl World {
             let first_new = self.referee.next_number();
             self.told += u64::from(!matches!(input, Input::Wake));
             let mut actions = Vec::new();
+            let pinged = if let Input::Command(ask, Command::Ping) = input { Some(ask) } else { None };
+            let runs = self.supervisor.runs();
             self.supervisor.step(self.now, input, &mut actions);
+            if let Some(ask) = pinged {
+                // Doors answer this by themselves where they were told that it runs.
+                let done = Action::Reply { ask, reply: Reply::Done };
+                assert_eq!(runs, actions.contains(&done), "runs() is not what a ping is answered");
+            }
             self.steps += 1;
             if self.is_doomed(is_up, &actions) {
                 // Often before the last of them: there the child is let go, or somebody is answered.

@@ -12,4 +12,4 @@ mod value;
 pub mod xmlrpc;
 
 pub use faults::{Fault, FaultCode};
-pub use value::Value;
+pub use value::{Members, Value};

@@ -16,6 +16,22 @@ pub enum Value {
     Struct(Vec<(String, Value)>),
 }
 
+/// Where the members of a struct are told to, one after the other: a value, or bytes.
+pub trait Members {
+    fn text(&mut self, name: &str, text: &str);
+    fn int(&mut self, name: &str, number: i64);
+}
+
+impl Members for Vec<(String, Value)> {
+    fn text(&mut self, name: &str, text: &str) {
+        self.push((name.to_owned(), text.into()));
+    }
+
+    fn int(&mut self, name: &str, number: i64) {
+        self.push((name.to_owned(), number.into()));
+    }
+}
+
 impl Value {
     /// A struct from its members, in this order.
     pub fn members<const N: usize>(members: [(&str, Value); N]) -> Value {

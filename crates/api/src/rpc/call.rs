@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use provost_core::{Command, LogDeed, ProcessInfo, Reply, StatusEntry, Target, Upgraded};
+use provost_wire::xmlrpc::Call;
 use provost_wire::{Fault, FaultCode, Value};
 
 use super::arguments::Arguments;
@@ -36,6 +37,16 @@ impl Rpc<'_> {
             return self.multicall(Arguments::new(params)).await;
         }
         self.call_one(method, params).await
+    }
+
+    /// The command behind a call for all processes, if it can be answered.
+    pub(crate) fn listing(&self, call: &Call) -> Option<Command> {
+        // Most calls are for something else, which is seen sooner than what exactly they are for.
+        if !call.method.ends_with(".getAllProcessInfo") || !call.params.is_empty() {
+            return None;
+        }
+        let found = self.session.shared.facts.namespaces.find(&call.method)?;
+        matches!(found, Found::Supervisor(_)).then_some(Command::AllProcessInfo)
     }
 
     async fn call_one(&self, method: &str, params: Vec<Value>) -> Result<Value, Fault> {

@@ -37,12 +37,19 @@ impl<'a> Rpc<'a> {
     /// The answer to a request, which may be a fault; an error if it is no request at all.
     pub(crate) async fn answer(&self, body: &[u8]) -> Result<Vec<u8>, xmlrpc::BadRequest> {
         let call = xmlrpc::parse_call(body)?;
-        let answer = match self.call(&call.method, call.params).await {
-            Ok(value) => xmlrpc::write_response(&value),
-            Err(fault) => xmlrpc::write_fault(&fault),
-        };
+        let answer = self.result(call).await.unwrap_or_else(|fault| xmlrpc::write_fault(&fault));
         self.session.shared.note_answer(answer.len());
         Ok(answer)
+    }
+
+    async fn result(&self, call: xmlrpc::Call) -> Result<Vec<u8>, Fault> {
+        if let Some(command) = self.listing(&call) {
+            // The one large answer that is asked for often: it is written without being a value first.
+            if let Reply::Infos(infos) = self.ask(command).await? {
+                return Ok(describe::infos(&infos));
+            }
+        }
+        Ok(xmlrpc::write_response(&self.call(&call.method, call.params).await?))
     }
 
     /// Asks the core, if the caller may.

@@ -10,7 +10,7 @@ mod read;
 mod write;
 
 pub use read::{BadRequest, BadResponse, Call, parse_call, parse_response};
-pub use write::{write_call, write_fault, write_response};
+pub use write::{write_call, write_fault, write_response, write_structs};
 
 /// What XML 1.0 can carry; `char` has no surrogates to begin with.
 fn is_xml_char(char: char) -> bool {

@@ -48,6 +48,29 @@ pub(crate) fn run(programs: &Programs, size: Option<usize>) -> String {
     parts.join("\n\n")
 }
 
+/// How long a question takes while so many MiB are said in each way: rows of a table.
+pub(crate) fn answers_meanwhile(programs: &Programs, size: usize) -> Vec<Vec<String>> {
+    let head = ["", "", "answers", "p50 ms", "p99 ms", "max ms"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for (name, talk) in talks(size * MIB) {
+        for implementation in [Implementation::ours(), Implementation::supervisor_4_3()] {
+            let carrier = Carrier::Supervisord(implementation);
+            let answers = ask_meanwhile(programs, &talk, &carrier);
+            let mut row = vec![carrier.name().to_owned(), name.to_owned()];
+            row.extend(waits(&answers));
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+/// How many answers there were, and how many milliseconds they took: half of them, nearly all, all.
+fn waits(answers: &Samples) -> Vec<String> {
+    let mut cells = vec![answers.len().to_string()];
+    cells.extend([0.5, 0.99, 1.0].map(|part| format!("{:.1}", answers.quantile(part))));
+    cells
+}
+
 /// What is said, for so many bytes in all.
 fn talks(bytes: usize) -> [(&'static str, Talk); 4] {
     let one = Talk { programs: 1, bytes, line: 100, write: 100, maxbytes: 0, backups: 0 };
@@ -89,8 +112,7 @@ fn compare(programs: &Programs, talk: &Talk, carriers: &[Carrier]) -> Vec<Vec<St
         row.push(format!("{:.2}", total.cpu.quantile(0.0)));
         row.push(total.talking.median_cell(2));
         if carrier.answers() {
-            row.push(total.answers.len().to_string());
-            row.extend([0.5, 0.99, 1.0].map(|part| format!("{:.1}", total.answers.quantile(part))));
+            row.extend(waits(&total.answers));
         }
         rows.push(row);
     }

@@ -8,6 +8,7 @@
 
 mod boot;
 mod contender;
+mod doors;
 mod family;
 mod guard;
 mod idle;
@@ -43,6 +44,7 @@ cargo run --release -p provost-bench -- BENCH
   takeover [N]  from SIGKILL of the brain to the next one's answer about 500, 1000 and 5000
                 programs, N kills each (default 50)
   logs [N]      N MiB from programs into files (default 1024), and 10,000 quiet programs
+  doors [N]     questions about N programs (default 1000), with 1 and with 16 clients
   parse [N]     reading a configuration of 10,000 programs, N times a block (default 5)
 
   PROVOST_BENCH_CONTENDERS=provost,supervisor,s6,runit,limit
@@ -65,6 +67,7 @@ fn bench(name: &str) -> Option<Bench> {
         "spawn" => Some(|number| spawn::run(&Programs::compile(), number)),
         "takeover" => Some(|number| takeover::run(&Programs::compile(), number)),
         "logs" => Some(|number| logs::run(&Programs::compile(), number)),
+        "doors" => Some(|number| doors::run(&Programs::compile(), number)),
         "parse" => Some(parse::run),
         _ => None,
     }

@@ -22,6 +22,10 @@ pub(crate) struct Programs {
     pub(crate) talker: PathBuf,
     /// What carries them without anything that a log is for.
     pub(crate) carry: PathBuf,
+    /// Clients of an HTTP server.
+    pub(crate) asker: PathBuf,
+    /// A server that has one reply.
+    pub(crate) canned: PathBuf,
     _directory: Sandbox,
 }
 
@@ -31,9 +35,10 @@ impl Programs {
     pub(crate) fn compile() -> Self {
         let directory = Sandbox::new();
         let program = compiled("program", &directory, &[BARE, STATIC, DYNAMIC]);
-        let [limit, spawn, talker, carry] =
-            ["limit", "spawn", "talker", "carry"].map(|name| compiled(name, &directory, &[STATIC, DYNAMIC]));
-        Self { program, limit, spawn, talker, carry, _directory: directory }
+        let [limit, spawn, talker, carry, asker, canned] =
+            ["limit", "spawn", "talker", "carry", "asker", "canned"]
+                .map(|name| compiled(name, &directory, &[STATIC, DYNAMIC]));
+        Self { program, limit, spawn, talker, carry, asker, canned, _directory: directory }
     }
 }
 

@@ -208,11 +208,16 @@ impl Asks {
 
     /// Somebody whose wait has lost its reason, or lasts too long although nobody concerned refuses to die.
     pub(crate) fn overdue(
-        &self,
+        &mut self,
         awake: Mono,
         courses: &Courses,
         is_undying: impl Fn(Who) -> bool,
     ) -> Option<String> {
+        // A restart has all its starts before it when the last of them has died at last.
+        let restarts = self.open.values_mut().filter(|ask| matches!(ask.wanted, Wanted::Again { .. }));
+        for ask in restarts.filter(|ask| ask.concerned.iter().any(|who| is_undying(*who))) {
+            ask.since = awake;
+        }
         self.open.iter().find_map(|(id, ask)| {
             let waited = awake.since(ask.since);
             if !ask.main_log && !ask.concerned.iter().any(|who| ask.has_to_wait_for(*who, courses)) {

@@ -77,8 +77,7 @@ fn guess(port: u16, made: &AtomicUsize, looked_at: &AtomicUsize, enough: usize) 
         };
         if answer.starts_with("HTTP/1.1 401 ") {
             assert!(
-                answer.contains("\r\nWWW-Authenticate: Basic realm=\"default\"\r\n")
-                    || answer.contains("\r\nwww-authenticate: Basic realm=\"default\"\r\n"),
+                answer.to_ascii_lowercase().contains("\r\nwww-authenticate: basic realm=\"default\"\r\n"),
                 "{answer}"
             );
             looked_at.fetch_add(1, Ordering::Relaxed);

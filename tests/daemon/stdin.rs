@@ -49,7 +49,8 @@ fn expect(daemon: &Daemon, told: &str) {
 
 #[test]
 fn a_program_hears_what_it_is_told() {
-    let daemon = start("[program:cat]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/cat.log\n");
+    let mut daemon = start("[program:cat]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/cat.log\n");
+    daemon.wait_for_log_line("success: cat entered RUNNING state");
     let mut log = Lines::follow(&daemon.sandbox().file("cat.log"));
     let mind = brain(&daemon);
     for text in ["hello", "h\u{e9}llo \u{1f600}", "a &amp; b"] {

@@ -177,7 +177,7 @@ impl Asks {
         let mut taken = false;
         for wait in self.waits.get_mut(&process).into_iter().flatten() {
             let Until::Turn { wait: to_the_end } = wait.until else { continue };
-            if let Some(job) = self.jobs.get_mut(&wait.ask).filter(|job| job.to_stop == 0) {
+            if let Some(job) = self.jobs.get_mut(&wait.ask).filter(|job| job.is_turn()) {
                 job.turns -= 1;
                 wait.until = Until::Resolved { wait: to_the_end };
                 taken = true;

@@ -106,7 +106,7 @@ impl Guesses {
             if self.name.is_empty() { "token".to_owned() } else { format!("password for user {name:?}") };
         let mut line = format!("wrong {what} from {from}");
         if self.count > 1 {
-            line += &format!("; it is the {}th from that address", self.count);
+            line += &format!("; it is number {} from that address", self.count);
         }
         if self.untold > 0 {
             line += &format!("; {} more lines like this were left out", self.untold);

@@ -221,7 +221,7 @@ fn a_line_holds_nothing_that_could_end_it() {
     let line = guesses.line("10.0.0.1:5");
     assert!(!line.contains(['\n', '\u{1b}']) && line.len() < 250, "{line}");
     assert!(
-        line.ends_with("; it is the 8th from that address; 3 more lines like this were left out"),
+        line.ends_with("; it is number 8 from that address; 3 more lines like this were left out"),
         "{line}"
     );
 }

@@ -41,13 +41,6 @@ impl fmt::Debug for Account {
     }
 }
 
-impl Account {
-    /// Whether a password or a token lets this user in where nothing else tells who is there.
-    pub fn has_secret(&self) -> bool {
-        self.password.is_some() || !self.tokens.is_empty()
-    }
-}
-
 macro_rules! permissions {
     ($($(#[$doc:meta])* $variant:ident = $word:literal,)+) => {
         /// The right that a command needs; in the file, a word of `allow`.

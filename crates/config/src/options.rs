@@ -116,6 +116,8 @@ pub enum DefaultValue {
 pub enum OnChange {
     /// `supervisorctl update` replaces the group, which restarts its processes.
     Update,
+    /// `supervisorctl reread`.
+    Reread,
     /// `supervisorctl reload`, or a restart of supervisord.
     Reload,
     /// The next start of supervisorctl.
@@ -166,7 +168,7 @@ pub fn section_kind(name: &str) -> Option<SectionKind> {
 }
 
 use DefaultValue::{Required, SameAs, TempDir, Text, Unset};
-use OnChange::{NextClient, Reload, Update};
+use OnChange::{NextClient, Reload, Reread, Update};
 use SectionKind as S;
 use ValueKind as V;
 
@@ -246,15 +248,15 @@ pub static OPTIONS: &[OptionRow] = &[
         "The owner, or owner:group, that the socket is given to."),
     option("port", INET, V::InetAddress, Required, Reload,
         "The port, or host:port, that the server listens on; no host, or *, means every interface of IPv4, [::] those of IPv6, too."),
-    option("username", SERVERS, V::Text, Unset, Reload,
+    option("username", SERVERS, V::Text, Unset, Reread,
         "The user name that clients must give."),
-    option("password", SERVERS, V::Text, Unset, Reload,
+    option("password", SERVERS, V::Text, Unset, Reread,
         "The password that clients must give, in clear text or as a hash that supervisorctl hash-password makes; {SHA} and the SHA-1 in hexadecimal, as Supervisor knows it, is one, too."),
     option("allow_unauthenticated", SERVERS, V::Boolean, Text("false"), Reload,
         "Let anybody in without a password, from wherever the server can be reached. A server without a password that does not say so answers on loopback only."),
-    option("get_actions", SERVERS, V::Boolean, Text("true"), Reload,
+    option("get_actions", SERVERS, V::Boolean, Text("true"), Reread,
         "Let scripts act by the links of Supervisor's web page, /?action=stop&processname=x; browsers never may."),
-    option("allowed_hosts", INET, V::Hosts, Unset, Reload,
+    option("allowed_hosts", INET, V::Hosts, Unset, Reread,
         "Names under which browsers may use the server, beside localhost, addresses and the name of this machine."),
     option("certfile", INET, V::Path, Unset, Reload,
         "The server speaks HTTPS with the certificate in this PEM file, and those behind it that lead to the root."),
@@ -405,21 +407,21 @@ pub static OPTIONS: &[OptionRow] = &[
     option("programs", GROUPS, V::Strings, Text(""), Update,
         "The programs in this group, between commas."),
 
-    option("password", USERS, V::Text, Unset, Reload,
+    option("password", USERS, V::Text, Unset, Reread,
         "The password, best as the hash that supervisorctl hash-password makes: argon2id, bcrypt or {SHA}; clear text is understood, too."),
-    option("password_file", USERS, V::Path, Unset, Reload,
+    option("password_file", USERS, V::Path, Unset, Reread,
         "A file whose first line is the password, or its hash."),
-    option("token", USERS, V::Strings, Unset, Reload,
+    option("token", USERS, V::Strings, Unset, Reread,
         "Hashes of the tokens by which machines come in, as supervisorctl hash-password --token makes them, between commas."),
-    option("unix_user", USERS, V::Accounts, Unset, Reload,
+    option("unix_user", USERS, V::Accounts, Unset, Reread,
         "Accounts of this machine, between commas, that are this user when they come through a unix socket; they need no password."),
-    option("unix_group", USERS, V::AccountGroups, Unset, Reload,
+    option("unix_group", USERS, V::AccountGroups, Unset, Reread,
         "The same of groups of accounts, by the group that the client's process has."),
-    option("role", USERS, V::Role, Unset, Reload,
+    option("role", USERS, V::Role, Unset, Reread,
         "What the user may do: viewer sees, operator also starts, stops, restarts, signals, reads and clears logs, admin may do everything. With neither role nor allow, viewer."),
-    option("allow", USERS, V::Permissions, Unset, Reload,
+    option("allow", USERS, V::Permissions, Unset, Reread,
         "Rights between commas, on top of those of the role: status, start, stop, restart, signal, stdin, logs, clear, config, shutdown."),
-    option("programs", USERS, V::Programs, Text("*"), Reload,
+    option("programs", USERS, V::Programs, Text("*"), Reread,
         "The programs that the user has to do with, as globs on group:name between commas; a group alone means all of it. The others are as if they were not there."),
 
     option("files", &[S::Include], V::GlobPatterns, Required, Reload,

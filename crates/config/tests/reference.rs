@@ -162,6 +162,7 @@ fn default_words(default: DefaultValue) -> String {
 fn change_words(change: OnChange) -> &'static str {
     match change {
         OnChange::Update => "`update`",
+        OnChange::Reread => "`reread`",
         OnChange::Reload => "`reload`",
         OnChange::NextClient => "nothing",
     }

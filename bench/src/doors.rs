@@ -7,12 +7,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use provost_testkit::{Daemon, Deadline, HEAD, Implementation, Sandbox, Signal, descendants, post};
+use provost_testkit::{
+    Daemon, Deadline, HEAD, Implementation, Sandbox, Signal, descendants, free_port, post,
+};
 
 use crate::family;
 use crate::logs;
@@ -231,12 +232,6 @@ fn configuration(program: &Path, port: u16, count: usize) -> String {
         ));
     }
     text
-}
-
-/// One that was free a moment ago; nobody else on the machine is in a hurry to take it.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a loopback");
-    listener.local_addr().expect("it is bound").port()
 }
 
 fn write(path: &Path, bytes: &[u8]) {

@@ -6,6 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use provost_testkit::DEADLINE;
 
 use crate::Outcome;
@@ -90,7 +92,10 @@ impl Door {
     }
 
     pub(crate) fn with_password(self, user: &str, password: &str) -> Door {
-        Door { authorization: Some(format!("Basic {}", base64(&format!("{user}:{password}")))), ..self }
+        Door {
+            authorization: Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))),
+            ..self
+        }
     }
 
     pub(crate) fn with_token(self, token: &str) -> Door {
@@ -213,18 +218,4 @@ fn split_results(body: &str) -> Vec<&str> {
         }
     }
     results
-}
-
-fn base64(text: &str) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for three in text.as_bytes().chunks(3) {
-        let bits = three.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for n in 0..4 {
-            let is_there = n <= three.len();
-            let letter = LETTERS[(bits >> (18 - 6 * n)) as usize & 63];
-            out.push(if is_there { char::from(letter) } else { '=' });
-        }
-    }
-    out
 }

@@ -76,7 +76,7 @@ const PROGRAMS: &str = "[program:web]\ncommand=/bin/cat\nnumprocs=2\nprocess_nam
 /// The daemon of all these tests, and the port of its inet door.
 #[track_caller]
 fn start() -> (Daemon, u16) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = provost_testkit::free_port();
     let users: String = USERS
         .iter()
         .map(|user| {

@@ -13,7 +13,7 @@ fn config(port: u16, users: &str) -> String {
 
 #[test]
 fn a_reread_lets_new_users_in_and_puts_old_ones_out() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = provost_testkit::free_port();
     let mut daemon =
         Daemon::start(&Implementation::ours(), &config(port, "[user:ann]\npassword=a\nrole=admin\n"));
     let ann = Door::inet(port).with_password("ann", "a");

@@ -7,11 +7,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it cannot go on")]
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use provost_testkit::{Daemon, HEAD, Implementation, wait_until_gone};
+use provost_testkit::{Daemon, HEAD, Implementation, free_port, wait_until_gone};
 
 /// A daemon on a unix socket and a port, with "one" that runs and has written something, and "off".
 struct Stage {
@@ -21,8 +20,7 @@ struct Stage {
 
 impl Stage {
     fn new(implementation: &Implementation) -> Stage {
-        // Free a moment ago, and the kernel gives out others first.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let config = format!(
             "{HEAD}
 [inet_http_server]

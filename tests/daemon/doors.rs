@@ -3,15 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use provost_testkit::{DEADLINE, Daemon, Sandbox};
+use provost_testkit::{DEADLINE, Daemon, Sandbox, free_port};
 
 use crate::common::{content, end_well, kill_brain, run_to_end, start};
-
-/// A port that was free a moment ago, on every address.
-#[track_caller]
-fn free_port() -> u16 {
-    TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
-}
 
 fn inet(port: &str, more: &str) -> String {
     format!(

@@ -88,7 +88,7 @@ fn a_member_of_a_group_keeps_its_socket() {
 #[test]
 fn a_tcp_socket_does_as_well() {
     // A number that was free a moment ago.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = provost_testkit::free_port();
     let mut daemon = start(&format!(
         "[fcgi-program:f]\ncommand={{child}} hello accept:60s\nsocket=tcp://localhost:{port}\nsocket_backlog=7\n"
     ));

@@ -433,7 +433,7 @@ fn the_group_of_an_adopted_program_is_stopped_where_that_is_wanted() {
 #[test]
 fn adopted_fcgi_programs_keep_their_socket_and_share_it_with_their_successors() {
     // A number that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = provost_testkit::free_port();
     let mut daemon = start(&format!(
         "[fcgi-program:f]\ncommand={{child}} hello accept:60s\nprocess_name=f%(process_num)s\nnumprocs=2\nsocket=tcp://127.0.0.1:{port}\n"
     ));

@@ -4,12 +4,12 @@
 //! right, and a supervisor that has hardly noticed.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use provost_testkit::{DEADLINE, Daemon, Deadline, Implementation};
+use provost_testkit::{DEADLINE, Daemon, Deadline, Implementation, free_port};
 
 use crate::common::{brain, content, end_well, pid_of, start};
 
@@ -23,11 +23,6 @@ const WRONG: [&str; 2] = ["Basic YWRtaW46d3Jvbmc=", "Basic bm9ib2R5Ondyb25n"];
 
 /// Of a guesser, before he hangs up: long enough for the first few.
 const IMPATIENCE: Duration = Duration::from_millis(500);
-
-/// A port that is free, at least now.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// One call on a connection of its own; the whole answer.
 fn ask(port: u16, authorization: &str, method: &str, values: &[&str]) -> std::io::Result<String> {

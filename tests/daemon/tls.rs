@@ -12,7 +12,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation, Sandbox, Signal, send_signal};
+use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation, Sandbox, Signal, free_port, send_signal};
 
 use crate::common::{brain, content, end_well, kill_brain, run_to_end};
 use pki::{Authority, Pair};
@@ -39,7 +39,7 @@ impl Served {
         let authority = Authority::new("our authority");
         put(&sandbox, "ca.pem", &authority.pem());
         put_pair(&sandbox, &authority.server());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let config = format!("{HEAD}{head}{A}{}", door(port, own));
         let daemon = Daemon::start_in(sandbox, &Implementation::ours(), &config);
         Served { daemon, port, authority }
@@ -172,7 +172,7 @@ fn the_pair_of_self_signed_is_good_for_all_clients() {
     let ours = Implementation::ours().supervisorctl;
     let made = Command::new(&ours[0]).arg("self-signed").arg(sandbox.path()).output().unwrap();
     assert!(made.status.success(), "{made:?}");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let daemon = Daemon::start_in(sandbox, &Implementation::ours(), &format!("{HEAD}{A}{}", door(port, "")));
     let served = Served { daemon, port, authority: Authority::new("nobody") };
     assert!(served.curl(&["--cacert", "server.pem"]).unwrap().contains("RUNNING"));
@@ -516,7 +516,7 @@ fn careless_files_are_warned_of() {
     let authority = Authority::new("our authority");
     put_pair(&sandbox, &authority.signs("server", &["localhost"], 5));
     fs::set_permissions(sandbox.file("server.key"), fs::Permissions::from_mode(0o644)).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let daemon = Daemon::start_in(sandbox, &Implementation::ours(), &format!("{HEAD}{}", door(port, "")));
     let log = content(&daemon, "main.log");
     let key = daemon.sandbox().file("server.key");

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use provost_testkit::{DEADLINE, Deadline, Process, Sandbox};
 use serde_json::{Value, json};
 
@@ -298,12 +300,13 @@ impl Page<'_> {
     #[track_caller]
     pub(crate) fn picture(&mut self, name: &str) {
         let shot = self.order("Page.captureScreenshot", json!({"format": "png"}));
+        let picture = STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
         let directory = std::env::var_os("PROVOST_SCREENSHOTS").map_or_else(
             || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("web-screenshots"),
             PathBuf::from,
         );
         fs::create_dir_all(&directory).unwrap();
-        fs::write(directory.join(format!("{name}.png")), base64(shot["data"].as_str().unwrap())).unwrap();
+        fs::write(directory.join(format!("{name}.png")), picture).unwrap();
     }
 
     /// What the page's console and the browser complained about so far.
@@ -347,17 +350,4 @@ impl Page<'_> {
         let session = self.session.clone();
         self.browser.order(Some(&session), method, params)
     }
-}
-
-/// Decodes what the browser sends pictures in.
-fn base64(text: &str) -> Vec<u8> {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits = text.bytes().filter_map(|byte| DIGITS.iter().position(|digit| *digit == byte));
-    let digits: Vec<usize> = digits.collect();
-    let pieces = digits.chunks(4).flat_map(|four| {
-        let bits = four.iter().fold(0, |bits, digit| bits << 6 | digit) << (6 * (4 - four.len()));
-        let bytes = [bits >> 16, bits >> 8, bits].map(|byte| (byte & 0xff) as u8);
-        bytes.into_iter().take(four.len() - 1)
-    });
-    pieces.collect()
 }

@@ -3,9 +3,9 @@
 //! In: a configuration, in which `{port}` stands for a free port. Out: the daemon, addresses, answers taken apart. Not here: browsers.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
-use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation};
+use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation, free_port};
 
 /// A running daemon and the port of its page.
 pub(crate) struct Site {
@@ -86,9 +86,4 @@ impl Site {
         let token = page.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
         token.unwrap_or_else(|| panic!("{page}")).to_owned()
     }
-}
-
-/// A port that nobody has.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

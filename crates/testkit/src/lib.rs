@@ -13,6 +13,7 @@ mod artifacts;
 mod author;
 mod daemon;
 mod deadline;
+mod free_port;
 mod hello;
 mod implementation;
 mod kin;
@@ -32,6 +33,7 @@ pub use artifacts::{build_programs, make_foreign, provost_child, replace_program
 pub use author::{Assignment, Author};
 pub use daemon::{CtlOutput, Daemon, HEAD};
 pub use deadline::{DEADLINE, Deadline};
+pub use free_port::free_port;
 pub use hello::{Hello, HelloSocket, monotonic_ns};
 pub use implementation::Implementation;
 pub use kin::descendants;

@@ -19,7 +19,7 @@ mod lanes;
 mod lines;
 mod remembered;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub(crate) enum Place {
 impl Place {
     pub(crate) fn of(address: IpAddr) -> Place {
         match address.to_canonical() {
+            // Whoever is on this machine may come from any of sixteen million addresses.
+            address if address.is_loopback() => Place::V4(Ipv4Addr::LOCALHOST.octets()),
             IpAddr::V4(address) => Place::V4(address.octets()),
             IpAddr::V6(address) => {
                 let mut network = [0; 8];

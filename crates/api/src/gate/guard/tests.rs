@@ -50,6 +50,18 @@ async fn a_wrong_password_costs_whoever_gave_it_more_each_time() {
     assert_eq!(timed(&guard, HERE, "wrong").await, (Verdict::Wrong, 100));
 }
 
+#[test]
+fn all_of_loopback_is_one_place() {
+    let place = |text: &str| Place::of(text.parse().unwrap());
+    for other in ["127.0.0.2", "127.255.1.9", "::ffff:127.3.3.3", "::1"] {
+        assert_eq!(place(other), place("127.0.0.1"), "{other}");
+    }
+    assert_eq!(place("::ffff:192.0.2.1"), HERE);
+    assert_ne!(place("192.0.2.2"), HERE);
+    assert_eq!(place("2001:db8::1"), place("2001:db8::ffff:1"));
+    assert_ne!(place("2001:db8::1"), place("2001:db8:0:1::1"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn hanging_up_saves_nothing_but_leaves_the_lane() {
     let guard = guard();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use provost_testkit::{DEADLINE, Signal, post, send_signal};
 
-use crate::common::{body, call, end_well, start, state_of};
+use crate::common::{body, brain, call, end_well, start, state_of};
 
 const DONE: &str = "<boolean>1</boolean>";
 
@@ -49,5 +49,30 @@ fn nothing_that_is_waited_for_takes_a_tick() {
     }
     let took = begin.elapsed();
     assert!(took < Duration::from_secs(40), "four hundred waits took {took:?}");
+    end_well(daemon);
+}
+
+/// What monitoring asks all day concerns the doors alone: the thread that supervises is not woken for it.
+#[test]
+fn whether_the_supervisor_runs_is_answered_without_waking_it() {
+    let daemon = start("[program:quiet]\ncommand={child} forever\nstartsecs=0\nautostart=false\n");
+    let loop_of = brain(&daemon);
+    let turns = || {
+        let status = std::fs::read_to_string(format!("/proc/{loop_of}/task/{loop_of}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let before = turns();
+    for _ in 0..50 {
+        for method in ["supervisor.getState", "supervisor.getPID", "supervisor.getIdentification"] {
+            assert!(!call(&daemon, method, &[]).contains("fault"));
+        }
+    }
+    let woken = turns() - before;
+    assert!(woken < 50, "150 questions woke the loop {woken} times");
+    for _ in 0..50 {
+        call(&daemon, "supervisor.getProcessInfo", &["quiet"]);
+    }
+    assert!(turns() - before >= 50, "a question about a process is answered by the loop");
     end_well(daemon);
 }

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use provost_testkit::{
-    Daemon, Deadline, HEAD, Implementation, Sandbox, Signal, descendants, free_port, post,
+    Daemon, Deadline, HEAD, Implementation, Sandbox, Signal, build_programs, descendants, free_port, post,
 };
 
 use crate::family;
@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const TALK_MIB: usize = 256;
 
 pub(crate) fn run(programs: &Programs, count: Option<usize>) -> String {
+    build_programs("provost", &["supervisord", "supervisorctl"]);
     let count = count.unwrap_or(COUNT);
     let sandbox = Sandbox::new();
     let ours = Listed::start(&Implementation::ours(), programs, count);

@@ -117,6 +117,22 @@ impl Door {
         self.request(method, path, "").0
     }
 
+    /// An answer that goes on; its head has come.
+    #[track_caller]
+    pub(crate) fn stream(&self, path: &str) -> Stream {
+        let Way::Inet(port) = self.way else { panic!("streams are read from an address") };
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let authorization = self.authorization.as_deref().unwrap_or_default();
+        let head =
+            format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAuthorization: {authorization}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut stream = Stream { stream, read: String::new() };
+        stream.wait_for("\r\n\r\n");
+        assert!(stream.read.contains(" 200 "), "{}", stream.read);
+        stream
+    }
+
     #[track_caller]
     fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut head =
@@ -141,6 +157,35 @@ impl Door {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, body.to_owned())
+    }
+}
+
+/// An answer that goes on, and what has come of it.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    stream: TcpStream,
+    read: String,
+}
+
+impl Stream {
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        while !self.read.contains(text) {
+            assert!(self.more() > 0, "it ended before {text:?}: {}", self.read);
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for_end(mut self) {
+        while self.more() > 0 {}
+    }
+
+    #[track_caller]
+    fn more(&mut self) -> usize {
+        let mut piece = [0; 65536];
+        let n = self.stream.read(&mut piece).unwrap_or_else(|e| panic!("{e}, behind {}", self.read));
+        self.read += &String::from_utf8_lossy(&piece[..n]);
+        n
     }
 }
 

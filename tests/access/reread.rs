@@ -41,3 +41,26 @@ fn a_reread_lets_new_users_in_and_puts_old_ones_out() {
     assert!(new.call(&Call::new(STATE, &[])).contains("RUNNING"));
     assert_eq!([ann.status("/RPC2"), old.status("/RPC2")], [401, 401]);
 }
+
+#[test]
+fn a_stream_ends_when_whoever_has_it_is_put_out_or_may_less() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let user = |name: &str, allow: &str| format!("[user:{name}]\npassword={name}\nallow={allow}\n");
+    let users = [user("gone", "logs"), user("less", "logs, status"), user("same", "logs")].concat();
+    let daemon = Daemon::start(&Implementation::ours(), &config(port, &users));
+    let logtail = |name: &str| Door::inet(port).with_password(name, name).stream("/logtail/job");
+    let main_log = |name: &str| Door::inet(port).with_password(name, name).stream("/mainlogtail");
+    let page = Door::inet(port).with_password("less", "less").stream("/events");
+    let over = [logtail("gone"), main_log("gone"), logtail("less"), page];
+    let mut on = main_log("same");
+
+    let users = [user("less", "status"), user("same", "logs"), user("new", "logs")].concat();
+    daemon.write_config(&config(port, &users));
+    let root = Door::inet(port).with_password("root", "old");
+    root.call(&Call::new("supervisor.reloadConfig", &[]));
+    for stream in over {
+        stream.wait_for_end();
+    }
+    root.call(&Call::new("supervisor.stopProcess", &["job"]));
+    on.wait_for("target=job");
+}

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LAST_MODIFIED};
@@ -43,7 +44,7 @@ pub(crate) async fn answer(path: &str, from: Option<u64>, session: Session<'_>) 
     match log {
         Some(log) => {
             let watch = session.shared.watches.watch(&log.path);
-            stream(log, watch, of_process)
+            stream(log, watch, of_process, session)
         }
         None => error(StatusCode::NOT_FOUND),
     }
@@ -63,10 +64,16 @@ async fn log_named(rest: &str, session: Session<'_>) -> Result<Option<PathBuf>, 
     Ok(path.map(|path| path.to_path_buf()))
 }
 
-fn stream(log: Followed, watch: Watch, of_process: bool) -> Response<Answer> {
+fn stream(log: Followed, watch: Watch, of_process: bool, session: Session<'_>) -> Response<Answer> {
     let modified = log.file.metadata().ok().map(|meta| http_date(meta.mtime()));
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(follow(log, watch, sender));
+    let (shared, caller) = (Arc::clone(session.shared), session.caller.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = follow(log, watch, sender) => {}
+            () = shared.loses(&caller) => {}
+        }
+    });
     let mut response = Response::new(Answer::Growing(receiver));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=utf-8"));

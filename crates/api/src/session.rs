@@ -1,6 +1,7 @@
 //! One caller's access to the supervisor: every command goes through the gate, and what comes back shows what the caller may see.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use provost_core::{Command, Fault, ProcessInfo, Reply};
 
@@ -11,7 +12,7 @@ use crate::shared::Shared;
 /// For one request, or for as long as a stream lasts.
 #[derive(Clone, Copy)]
 pub(crate) struct Session<'a> {
-    pub(crate) shared: &'a Shared,
+    pub(crate) shared: &'a Arc<Shared>,
     pub(crate) caller: &'a Caller,
 }
 

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::{Response, StatusCode};
 use tokio::sync::watch;
 
 use crate::answer::{Answer, error, of_bytes, whole};
-use crate::gate::{Access, Guard};
+use crate::gate::{Access, Caller, Guard, lost};
 use crate::inbox::Inbox;
 use crate::origin::Tokens;
 use crate::room::Room;
@@ -55,7 +55,7 @@ pub(crate) struct Shared {
     pub(crate) facts: Facts,
     pub(crate) inbox: Box<dyn Inbox>,
     /// Replaced as a whole when the configuration is read anew.
-    access: Mutex<Arc<Access>>,
+    access: watch::Sender<Arc<Access>>,
     pub(crate) guard: Guard,
     /// Counts changes of processes, for those who show them.
     pub(crate) changes: watch::Sender<u64>,
@@ -81,7 +81,7 @@ const MOST_BODIES: usize = 32 << 20;
 
 impl Shared {
     pub(crate) fn new(facts: Facts, access: Access, inbox: Box<dyn Inbox>) -> io::Result<Shared> {
-        let access = Mutex::new(Arc::new(access));
+        let access = watch::Sender::new(Arc::new(access));
         let guard = Guard::new(facts.tidy)?;
         Ok(Shared {
             facts,
@@ -101,7 +101,12 @@ impl Shared {
 
     /// Who may come in now.
     pub(crate) fn access(&self) -> Arc<Access> {
-        Arc::clone(&self.access.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.access.borrow())
+    }
+
+    /// Ends when whoever was let in is no longer who he was, or may no longer what he might.
+    pub(crate) async fn loses(&self, caller: &Caller) {
+        lost(caller, self.access.subscribe()).await;
     }
 
     /// Whether the supervisor is known to run and to go on running. Where it is not known, the loop is to be asked.
@@ -165,6 +170,6 @@ impl Herald {
 
     /// From the next request on, these may come in.
     pub fn admit(&self, access: Access) {
-        *self.0.access.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
+        self.0.access.send_replace(Arc::new(access));
     }
 }

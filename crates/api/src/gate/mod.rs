@@ -5,6 +5,7 @@
 
 mod guard;
 mod secrets;
+mod standing;
 mod users;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use provost_core::{Command, Fault, Permission, Programs, Reply, Rights, Target};
 use crate::inbox::By;
 
 pub(crate) use guard::Guard;
+pub(crate) use standing::lost;
 pub use users::{Access, Credentials, DoorRules};
 pub(crate) use users::{Refusal, admit};
 
@@ -24,6 +26,8 @@ pub(crate) struct Caller {
     pub(crate) rights: Rights,
     pub(crate) programs: Programs,
     pub(crate) by: Arc<By>,
+    /// What was in force then.
+    pub(crate) let_in_by: Arc<Access>,
 }
 
 /// Why a command goes no further.
@@ -211,7 +215,12 @@ mod tests {
 
     fn caller(allow: &[Permission], programs: &str) -> Caller {
         let by = By { user: Some("ann".into()), from: "here".into(), door: "unix_http_server".into() };
-        Caller { rights: Rights::of(allow), programs: Programs::parse(programs).unwrap(), by: Arc::new(by) }
+        Caller {
+            rights: Rights::of(allow),
+            programs: Programs::parse(programs).unwrap(),
+            by: Arc::new(by),
+            let_in_by: Arc::default(),
+        }
     }
 
     /// One command of each kind and the right that it takes; `true` where it concerns the supervisor as a whole.

@@ -88,7 +88,7 @@ enum Claim {
 
 /// Lets somebody in by this door, or not. May take its time, if that is a wrong password.
 pub(crate) async fn admit(
-    access: &Access,
+    access: &Arc<Access>,
     guard: &Guard,
     inbox: &dyn Inbox,
     (door, peer): (&str, &Peer),
@@ -109,7 +109,7 @@ pub(crate) async fn admit(
 
 /// One peer in front of one door.
 struct Entrance<'a> {
-    access: &'a Access,
+    access: &'a Arc<Access>,
     rules: Option<&'a DoorRules>,
     door: &'a str,
     peer: &'a Peer,
@@ -188,6 +188,7 @@ impl<'a> Entrance<'a> {
             rights: account.rights,
             programs: account.programs.clone(),
             by: Arc::new(self.by(Some(account.name.clone()))),
+            let_in_by: Arc::clone(self.access),
         }
     }
 
@@ -196,7 +197,8 @@ impl<'a> Entrance<'a> {
     }
 
     fn admin(&self, user: Option<String>) -> Caller {
-        Caller { rights: Rights::ALL, programs: Programs::default(), by: Arc::new(self.by(user)) }
+        let (by, let_in_by) = (Arc::new(self.by(user)), Arc::clone(self.access));
+        Caller { rights: Rights::ALL, programs: Programs::default(), by, let_in_by }
     }
 
     fn by(&self, user: Option<String>) -> By {
@@ -231,10 +233,10 @@ mod tests {
         format!("Basic {}", STANDARD.encode(text)).into_bytes()
     }
 
-    fn access(own: Option<&str>, accounts: Vec<Account>) -> Access {
+    fn access(own: Option<&str>, accounts: Vec<Account>) -> Arc<Access> {
         let own = own.map(|password| Credentials { username: "admin".into(), password: password.into() });
         let rules = DoorRules { own, ..DoorRules::default() };
-        Access::new(accounts, [(DOOR.to_owned(), rules)].into(), 1000)
+        Arc::new(Access::new(accounts, [(DOOR.to_owned(), rules)].into(), 1000))
     }
 
     fn account(name: &str) -> Account {
@@ -269,7 +271,7 @@ mod tests {
     }
 
     /// Who came in: a name, "-" for somebody unnamed, and whether that is somebody who may do everything.
-    fn who(access: &Access, peer: &Peer, header: Option<&[u8]>) -> Result<(String, bool), Refusal> {
+    fn who(access: &Arc<Access>, peer: &Peer, header: Option<&[u8]>) -> Result<(String, bool), Refusal> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let guard = Guard::new(|| {}).unwrap();
         let admitted = admit(access, &guard, &Deaf, (DOOR, peer), header);
@@ -292,7 +294,7 @@ mod tests {
         assert_eq!(who(&open, &unix(77, &[]), Some(b"Basic !!!")), in_as("-", true));
         assert_eq!(who(&open, &inet("10.0.0.1:5"), None), OUT);
         let mut wide = access(None, vec![account("ann")]);
-        wide.doors.get_mut(DOOR).unwrap().open = true;
+        Arc::get_mut(&mut wide).unwrap().doors.get_mut(DOOR).unwrap().open = true;
         assert_eq!(who(&wide, &inet("10.0.0.1:5"), None), in_as("-", true));
     }
 

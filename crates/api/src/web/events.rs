@@ -70,7 +70,14 @@ fn at_version(change: u64) -> String {
 pub(super) fn answer(shared: &Arc<Shared>, caller: Caller, may: May, known: &str) -> Response<Answer> {
     let Some(listener) = Listener::admit(shared) else { return error(StatusCode::SERVICE_UNAVAILABLE) };
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(tell(listener, caller, may, known.to_owned(), sender));
+    let (shared, known) = (Arc::clone(shared), known.to_owned());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = tell(listener, &caller, may, known, sender) => {}
+            // With other rights, if there are any, the page comes again.
+            () = shared.loses(&caller) => {}
+        }
+    });
     let mut response = Response::new(Answer::Growing(receiver));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -80,7 +87,7 @@ pub(super) fn answer(shared: &Arc<Shared>, caller: Caller, may: May, known: &str
 }
 
 /// Tells one page, until it is closed or the daemon ends.
-async fn tell(listener: Listener, caller: Caller, may: May, known: String, page: mpsc::Sender<Bytes>) {
+async fn tell(listener: Listener, caller: &Caller, may: May, known: String, page: mpsc::Sender<Bytes>) {
     let shared = Arc::clone(&listener.0);
     let mut changes = shared.changes.subscribe();
     let mut before: Option<Vec<ProcessInfo>> = None;
@@ -90,7 +97,7 @@ async fn tell(listener: Listener, caller: Caller, may: May, known: String, page:
     }
     let mut is_behind = known != at_version(seen);
     loop {
-        let Some(infos) = look(&shared, &caller).await else { return };
+        let Some(infos) = look(&shared, caller).await else { return };
         let said = match &before {
             None if is_behind => fetch_anew(seen),
             None => String::new(),
@@ -123,7 +130,7 @@ async fn tell(listener: Listener, caller: Caller, may: May, known: String, page:
 }
 
 /// All that the caller may see, without the time, which always changes.
-async fn look(shared: &Shared, caller: &Caller) -> Option<Vec<ProcessInfo>> {
+async fn look(shared: &Arc<Shared>, caller: &Caller) -> Option<Vec<ProcessInfo>> {
     match (Session { shared, caller }).ask(Command::AllProcessInfo).await {
         Ok(Reply::Infos(infos)) => Some(infos),
         _ => None,

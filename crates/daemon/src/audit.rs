@@ -21,6 +21,8 @@ use crate::thread;
 const MOST_WAITING: usize = 4096;
 /// How many failures of one command are named.
 const MOST_NAMED: usize = 5;
+/// Letters of a name, or of a result. Real ones have fewer; who may do nothing may still send megabytes.
+const LONGEST: usize = 500;
 
 /// Something that is being done for somebody.
 #[derive(Debug)]
@@ -34,12 +36,12 @@ impl Deed {
     /// What is asked, if it changes anything.
     pub(crate) fn of(asked: &Asked) -> Option<Deed> {
         let (action, target) = words(&asked.command)?;
-        Some(Deed { by: Arc::clone(&asked.by), action, target })
+        Some(Deed { by: Arc::clone(&asked.by), action: short(action), target: short(target) })
     }
 
     pub(crate) fn answered(self, reply: &Reply) -> Entry {
         let (ok, result) = result(reply);
-        Entry { by: self.by, action: self.action, target: self.target, ok, result }
+        Entry { by: self.by, action: self.action, target: self.target, ok, result: short(result) }
     }
 }
 
@@ -59,7 +61,7 @@ impl Entry {
         let Report::Denied { by, command, missing } = report else { return None };
         let (action, target) = words(command)?;
         let result = format!("denied, may not {}", missing.word());
-        Some(Entry { by: Arc::clone(by), action, target, ok: false, result })
+        Some(Entry { by: Arc::clone(by), action: short(action), target: short(target), ok: false, result })
     }
 
     pub(crate) fn line(&self) -> String {
@@ -161,6 +163,16 @@ fn of_several(entries: &[StatusEntry]) -> (bool, String) {
     (false, format!("{} of {} failed: {named}{more}", failures.len(), entries.len()))
 }
 
+/// No longer than anybody would read.
+fn short(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
+}
+
 /// As it is where that is one plain word, else in quotes, with everything escaped that could end a line or hide one.
 fn quoted(text: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '"' | '\\');
@@ -252,6 +264,18 @@ mod tests {
             line(command, Some("a b\u{1b}[2J\u{202e}"), &Reply::Fault(Fault::BadName { name: name.into() }));
         assert!(!line.contains(['\n', '\u{1b}', '\u{202e}']), "{line:?}");
         assert_eq!(line.matches("action=").count(), 1);
+    }
+
+    #[test]
+    fn nobody_writes_megabytes() {
+        let name = "é".repeat(1 << 20);
+        let command = || Command::Signal { target: Target::named(&name), signal: name.clone() };
+        let answered = line(command(), Some("ann"), &Reply::Fault(Fault::BadName { name: name.clone() }));
+        let report = Report::Denied { by: by(Some("eve")), command: command(), missing: Permission::Signal };
+        let denied = Entry::denied(&report).unwrap();
+        for line in [answered, denied.line(), denied.json(Wall(0))] {
+            assert!(line.len() < 4000 && line.contains("éé…"), "{}", line.len());
+        }
     }
 
     #[test]

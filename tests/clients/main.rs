@@ -1,10 +1,13 @@
 //! Clients that other people wrote, against our daemon and against 4.3.0, so that each script is known to ask for what
-//! there is: Supervisor's own library, Python's, an npm package, what typed languages assert of the XML, superlance.
+//! there is: Supervisor's own library, Python's, an npm package, what typed languages assert of the XML, superlance; and what
+//! Ansible's module makes of supervisorctl's words.
 //!
 //! In: a daemon with two programs, scripts beside this file, and what scripts/setup-tests.sh installs. Out: their exit
 //! statuses. Not here: supervisorctl, which `tests/compat` crosses with both daemons.
 
 #![expect(clippy::unwrap_used, reason = "a test may end where it cannot go on")]
+
+mod ansible;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

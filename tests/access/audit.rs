@@ -41,6 +41,25 @@ fn nobody_writes_lines_of_the_log_by_way_of_a_name() {
 }
 
 #[test]
+fn what_an_upgrade_leaves_unanswered_has_its_line_too() {
+    let slow = "[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=60\n";
+    let config = format!("{HEAD}audit_logfile={{dir}}/audit.json\n{slow}");
+    let mut daemon = Daemon::start(&Implementation::ours(), &config);
+    let door = Door::unix(&daemon.socket());
+    std::thread::scope(|scope| {
+        // It waits for an answer that never comes, and is cut off.
+        let waiting = scope.spawn(|| door.ask(&Call::new("supervisor.startProcess", &["slow"])));
+        daemon.wait_for_log_line("spawned: 'slow'");
+        door.call(&Call::new("provost.upgrade", &[]));
+        assert_eq!(waiting.join().unwrap(), "");
+    });
+    let line = daemon.wait_for_log_line("action=start");
+    assert!(line.contains("target=slow result=\"left to the next brain\""), "{line}");
+    let file = daemon.sandbox().file("audit.json");
+    Lines::follow(&file).wait_for("\"result\":\"left to the next brain\"");
+}
+
+#[test]
 fn a_file_has_it_as_json_and_may_be_moved_away() {
     let config = format!("{HEAD}audit_logfile={{dir}}/audit.json\n{PROGRAMS}");
     let daemon = Daemon::start(&Implementation::ours(), &config);

@@ -110,6 +110,12 @@ impl Door {
         body
     }
 
+    /// All that comes back, if anything.
+    #[track_caller]
+    pub(crate) fn ask(&self, call: &Call) -> String {
+        self.exchange("POST", "/RPC2", &call.body())
+    }
+
     /// The status of the answer; what follows of a stream that never ends is not read.
     #[track_caller]
     pub(crate) fn status(&self, path: &str) -> u16 {
@@ -135,13 +141,21 @@ impl Door {
 
     #[track_caller]
     fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let answer = self.exchange(method, path, body);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
+    }
+
+    #[track_caller]
+    fn exchange(&self, method: &str, path: &str, body: &str) -> String {
         let mut head =
             format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len());
         if let Some(authorization) = &self.authorization {
             head += &format!("Authorization: {authorization}\r\n");
         }
         let request = format!("{head}\r\n{body}");
-        let answer = match &self.way {
+        match &self.way {
             Way::Inet(port) => {
                 let stream = TcpStream::connect(("127.0.0.1", *port)).unwrap();
                 stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -153,10 +167,7 @@ impl Door {
                 exchange(stream, &request, path)
             }
             Way::UnixAs(socket, uid, group) => relayed(socket, *uid, *group, &request),
-        };
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, body.to_owned())
+        }
     }
 }
 

@@ -39,6 +39,12 @@ impl Deed {
         Some(Deed { by: Arc::clone(&asked.by), action: short(action), target: short(target) })
     }
 
+    /// This brain goes before it is done.
+    pub(crate) fn left(self) -> Entry {
+        let result = "left to the next brain".to_owned();
+        Entry { by: self.by, action: self.action, target: self.target, ok: false, result }
+    }
+
     pub(crate) fn answered(self, reply: &Reply) -> Entry {
         let (ok, result) = result(reply);
         Entry { by: self.by, action: self.action, target: self.target, ok, result: short(result) }

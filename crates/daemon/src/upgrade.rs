@@ -14,6 +14,7 @@ use provost_core::{AskId, Fault, Mono, Reply, Upgraded};
 use provost_keeper::{FromKeeper, Link, LinkError, ToKeeper, Upgrade, UpgradeFailure};
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::audit::Deed;
 use crate::clock;
 use crate::launch::errno_text;
 use crate::logs::{Notice, Patience};
@@ -133,6 +134,9 @@ impl HandOver {
             }
             asker
         });
+        // What the others wanted is being done; this brain will not hear how it ends.
+        let left: Vec<Deed> = hands.asks.values_mut().filter_map(|(_, deed)| deed.take()).collect();
+        left.into_iter().for_each(|deed| hands.audit(&deed.left()));
         for notice in hands.pump.rest(notices, Patience::Usual) {
             match notice {
                 Notice::Say { level, text } => hands.log.write(level, &text),

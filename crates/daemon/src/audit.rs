@@ -7,7 +7,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use provost_api::{Asked, By, Report, fault_text};
@@ -19,6 +20,8 @@ use crate::thread;
 
 /// Lines that may wait for the file.
 const MOST_WAITING: usize = 4096;
+/// How long the end waits for the last lines. A disk that hangs does not keep a daemon from ending.
+const LAST_LINES: Duration = Duration::from_secs(1);
 /// How many failures of one command are named.
 const MOST_NAMED: usize = 5;
 /// Letters of a name, or of a result. Real ones have fewer; who may do nothing may still send megabytes.
@@ -189,6 +192,8 @@ fn quoted(text: &str) -> String {
 #[derive(Debug)]
 pub(crate) struct AuditFile {
     lines: SyncSender<String>,
+    /// Closed when all is written.
+    written: Receiver<()>,
     /// What has had no room, or no disk, since that was last said.
     lost: u64,
 }
@@ -197,8 +202,18 @@ impl AuditFile {
     /// Starts its thread, which tells `complain` once whenever the file cannot be written.
     pub(crate) fn open(path: PathBuf, complain: impl Fn(String) + Send + 'static) -> io::Result<AuditFile> {
         let (lines, waiting) = sync_channel(MOST_WAITING);
-        thread::start("audit", move || write_all(&path, &waiting, complain))?;
-        Ok(AuditFile { lines, lost: 0 })
+        let (writing, written) = channel();
+        thread::start("audit", move || {
+            write_all(&path, &waiting, complain);
+            drop(writing);
+        })?;
+        Ok(AuditFile { lines, written, lost: 0 })
+    }
+
+    /// Nothing more comes: waits until what came is written.
+    pub(crate) fn finish(self) {
+        drop(self.lines);
+        let _ = self.written.recv_timeout(LAST_LINES);
     }
 
     /// What the main log should say about it, if anything.
@@ -295,6 +310,22 @@ mod tests {
             "{text}"
         );
         assert_eq!(result(&Reply::Statuses(vec![entry(1, Ok(()))])), (true, "OK, 1 processes".to_owned()));
+    }
+
+    #[test]
+    fn at_the_end_all_that_came_is_written() {
+        let path = std::env::temp_dir().join(format!("provost-audit-{}", std::process::id()));
+        let mut file = AuditFile::open(path.clone(), |_: String| {}).unwrap();
+        let report =
+            Report::Denied { by: by(Some("eve")), command: Command::Shutdown, missing: Permission::Shutdown };
+        let entry = Entry::denied(&report).unwrap();
+        for _ in 0..MOST_WAITING {
+            assert_eq!(file.write(&entry, Wall(0)), None);
+        }
+        file.finish();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(text.lines().count(), MOST_WAITING);
     }
 
     #[test]

@@ -137,6 +137,9 @@ impl HandOver {
         // What the others wanted is being done; this brain will not hear how it ends.
         let left: Vec<Deed> = hands.asks.values_mut().filter_map(|(_, deed)| deed.take()).collect();
         left.into_iter().for_each(|deed| hands.audit(&deed.left()));
+        if let Some(audit_file) = hands.audit_file.take() {
+            audit_file.finish();
+        }
         for notice in hands.pump.rest(notices, Patience::Usual) {
             match notice {
                 Notice::Say { level, text } => hands.log.write(level, &text),

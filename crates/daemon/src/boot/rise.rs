@@ -166,7 +166,10 @@ impl Brain {
         self.api.stop();
         self.sockets.remove();
         self.pidfile.remove();
-        let Hands { mut link, pump, log, record, .. } = self.main.hands;
+        let Hands { mut link, pump, log, record, audit_file, .. } = self.main.hands;
+        if let Some(audit_file) = audit_file {
+            audit_file.finish();
+        }
         pump.stop(log, &self.main.notices, Patience::Usual, true);
         if let Some(record) = record {
             record.finish();
@@ -184,7 +187,10 @@ impl Brain {
     /// says so to whoever starts next.
     fn end_without_a_keeper(self, why: LinkError) -> Refusal {
         let text = format!("{why}; its programs are left running, and this process ends");
-        let Hands { pump, mut log, .. } = self.main.hands;
+        let Hands { pump, mut log, audit_file, .. } = self.main.hands;
+        if let Some(audit_file) = audit_file {
+            audit_file.finish();
+        }
         log.write(LogLevel::Critical, &text);
         pump.stop(log, &self.main.notices, Patience::Little, true);
         Refusal::system(text)

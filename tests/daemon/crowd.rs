@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use provost_testkit::{DEADLINE, Daemon, HEAD, Signal, send_signal};
 
-use crate::common::{brain, call, content, end_well, resident, start, started_by, wait_for_proc};
+use crate::common::{body, brain, call, content, end_well, resident, start, started_by, wait_for_proc};
 
 const CALL: &str = "<methodCall><methodName>supervisor.getState</methodName></methodCall>";
 
@@ -137,6 +137,110 @@ fn those_who_wait_for_us_are_not_closed_for_others() {
     let answer = ask(&mut stopping, "");
     assert!(answer.contains("<boolean>1"), "{answer}");
     drop(crowd);
+}
+
+/// The most memory that a process has had, in kB.
+#[track_caller]
+fn peak(pid: i32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn bodies_that_never_end_lock_nobody_out() {
+    let daemon = start("[unix_http_server:other]\nfile={dir}/other.sock\n");
+    let other = daemon.sandbox().file("other.sock");
+    let most = 4 << 20;
+    let bodies: Vec<UnixStream> = (0..8)
+        .map(|_| {
+            let mut stream = UnixStream::connect(&other).unwrap();
+            stream.set_write_timeout(Some(DEADLINE)).unwrap();
+            let head = format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: {most}\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&vec![b'x'; most - 1]).unwrap();
+            stream
+        })
+        .collect();
+    // Its door is served in turns, so whatever has been sent there before has been received by then.
+    let mut one_more = UnixStream::connect(&other).unwrap();
+    one_more.set_read_timeout(Some(DEADLINE)).unwrap();
+    assert!(ask(&mut one_more, &request(CALL)).contains("RUNNING"), "a small call has its room");
+    assert!(call(&daemon, "supervisor.getState", &[]).contains("RUNNING"));
+    let long = format!("{CALL}{}", " ".repeat(100_000));
+    assert!(ask(&mut connect(&daemon), &request(&long)).contains("RUNNING"), "the other door has its own");
+    drop(bodies);
+}
+
+#[test]
+fn answers_that_nobody_reads_lock_nobody_out_at_another_door() {
+    let daemon = start(
+        "[unix_http_server:other]\nfile={dir}/other.sock\n\
+         [program:a]\ncommand=sleep 100\nautostart=false\nnumprocs=600\nprocess_name=a_%(process_num)d\n",
+    );
+    let other = daemon.sandbox().file("other.sock");
+    let all = body("supervisor.getAllProcessInfo", &[]);
+    // Each half a megabyte and more, of which the kernel takes a part.
+    let unread: Vec<UnixStream> = (0..300)
+        .map(|_| {
+            let mut stream = UnixStream::connect(&other).unwrap();
+            stream.write_all(request(&all).as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let mut refused = false;
+    for mut stream in unread.iter().rev() {
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        refused |= head.ends_with(b"503");
+    }
+    assert!(refused, "there is an end to what is held");
+    assert!(call(&daemon, "supervisor.getAllProcessInfo", &[]).contains("a_599"));
+    let mut one_more = UnixStream::connect(&other).unwrap();
+    one_more.set_read_timeout(Some(DEADLINE)).unwrap();
+    assert!(ask(&mut one_more, &request(CALL)).contains("RUNNING"));
+}
+
+#[test]
+fn ten_thousand_listings_in_one_call_end_before_the_memory_does() {
+    let daemon = start(
+        "[program:a]\ncommand=sleep 100\nautostart=false\nnumprocs=100\nprocess_name=a_%(process_num)d\n",
+    );
+    let one = |method: &str| {
+        format!(
+            "<value><struct><member><name>methodName</name><value>{method}</value></member></struct></value>"
+        )
+    };
+    let calls = one("supervisor.getAllProcessInfo").repeat(10_000) + &one("supervisor.shutdown");
+    let answer = call(&daemon, "system.multicall", &[&format!("<array><data>{calls}</data></array>")]);
+    let refused = answer.matches("ask for less at once").count();
+    let listed = answer.matches("<string>a_99</string>").count();
+    assert!(listed > 100 && listed + refused == 10_001, "{listed} listed, {refused} refused");
+    let peak = peak(brain(&daemon));
+    assert!(peak < 400_000, "{peak} kB for one call");
+    assert!(call(&daemon, "supervisor.getState", &[]).contains("RUNNING"), "what is refused is not done");
+    end_well(daemon);
+}
+
+#[test]
+fn a_large_log_that_many_read_at_once_is_not_held_for_each_of_them() {
+    let daemon = start("[program:a]\ncommand=sleep 100\nautostart=false\nstdout_logfile={dir}/a.log\n");
+    std::fs::write(daemon.sandbox().file("a.log"), vec![b'x'; 40 << 20]).unwrap();
+    let all = body("supervisor.readProcessStdoutLog", &["a", "<int>0</int>", "<int>0</int>"]);
+    let readers: Vec<UnixStream> = (0..40).map(|_| says(&daemon, &request(&all))).collect();
+    let (mut read, mut refused) = (0, 0);
+    for mut reader in &readers {
+        let mut head = [0; 12];
+        reader.read_exact(&mut head).unwrap();
+        let mut rest = [0; 1024];
+        let n = reader.read(&mut rest).unwrap();
+        let is_long = String::from_utf8_lossy(&rest[..n]).contains("Content-Length: 419");
+        if head.ends_with(b"200") && is_long { read += 1 } else { refused += 1 }
+    }
+    assert!(read > 0 && refused > 0, "{read} were answered, {refused} were not");
+    let peak = peak(brain(&daemon));
+    assert!(peak < 500_000, "{peak} kB");
 }
 
 #[test]

@@ -4,15 +4,14 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http_body_util::Full;
-use hyper::body::{Body, Bytes, Frame};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::sync::mpsc;
 
 /// A body that is there at once, or one that comes as a log grows.
 pub(crate) enum Answer {
-    Whole(Full<Bytes>),
+    Whole(Bytes),
     Growing(mpsc::Receiver<Bytes>),
 }
 
@@ -25,22 +24,23 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
-            Answer::Whole(body) => Pin::new(body).poll_frame(cx),
+            Answer::Whole(body) if body.is_empty() => Poll::Ready(None),
+            Answer::Whole(body) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(body))))),
             Answer::Growing(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|p| Ok(Frame::data(p)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Answer::Whole(body) => body.is_end_stream(),
+            Answer::Whole(body) => body.is_empty(),
             Answer::Growing(_) => false,
         }
     }
 
-    fn size_hint(&self) -> hyper::body::SizeHint {
+    fn size_hint(&self) -> SizeHint {
         match self {
-            Answer::Whole(body) => body.size_hint(),
-            Answer::Growing(_) => hyper::body::SizeHint::default(),
+            Answer::Whole(body) => SizeHint::with_exact(body.len() as u64),
+            Answer::Growing(_) => SizeHint::default(),
         }
     }
 }
@@ -63,11 +63,7 @@ pub(crate) fn error(status: StatusCode) -> Response<Answer> {
 }
 
 pub(crate) fn whole(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Answer> {
-    of_bytes(status, content_type, body.into())
-}
-
-pub(crate) fn of_bytes(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Answer> {
-    let mut response = Response::new(Answer::Whole(Full::new(body)));
+    let mut response = Response::new(Answer::Whole(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

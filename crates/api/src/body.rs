@@ -13,8 +13,8 @@ use hyper::{Request, Response, StatusCode};
 use tokio::time::timeout;
 
 use crate::answer::{Answer, error};
+use crate::room::Room;
 use crate::serve::Pace;
-use crate::shared::Shared;
 
 /// The longest call; the longest that a real client sends is a few kilobytes of standard input.
 const MOST: usize = 4 << 20;
@@ -25,16 +25,13 @@ const REST: usize = 64 << 20;
 const REST_TIME: Duration = Duration::from_secs(5);
 
 /// Receives the body of an XML-RPC call, which must have one.
-pub(crate) async fn of_call(
-    request: Request<Incoming>,
-    shared: &Shared,
-) -> Result<Vec<u8>, Response<Answer>> {
+pub(crate) async fn of_call(request: Request<Incoming>, bodies: &Room) -> Result<Vec<u8>, Response<Answer>> {
     let chunked = request.body().size_hint().exact().is_none();
     if !request.headers().contains_key(CONTENT_LENGTH) && !chunked {
         return Err(error(StatusCode::LENGTH_REQUIRED));
     }
     let (parts, body) = request.into_parts();
-    receive(body, MOST, &parts, shared).await
+    receive(body, MOST, &parts, bodies).await
 }
 
 /// Receives a body of at most so many bytes.
@@ -42,7 +39,7 @@ pub(crate) async fn receive(
     mut body: Incoming,
     most: usize,
     head: &Parts,
-    shared: &Shared,
+    bodies: &Room,
 ) -> Result<Vec<u8>, Response<Answer>> {
     let pace = head.extensions.get::<Arc<Pace>>();
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
@@ -50,7 +47,7 @@ pub(crate) async fn receive(
         return Err(refused(body, StatusCode::PAYLOAD_TOO_LARGE));
     }
     let mut bytes = Vec::new();
-    let mut room = shared.bodies.none();
+    let mut room = bodies.none();
     loop {
         if let Some(pace) = pace {
             pace.waits();

@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 
-use crate::answer::{Answer, error};
+use crate::answer::{Answer, error, whole};
 use crate::body;
 use crate::follow;
 use crate::gate::{Refusal, admit};
@@ -40,7 +40,7 @@ pub(crate) async fn answer(
     let path = request.uri().path();
     // Prefixes, in this order: what follows /RPC2 is ignored, as clients rely on.
     if path.starts_with("/RPC2") || is_call_without_path(&request) {
-        return xml_rpc(request, session).await;
+        return xml_rpc(request, session, client).await;
     }
     if path.starts_with("/logtail") || path.starts_with("/mainlogtail") {
         if request.method() != Method::GET {
@@ -80,16 +80,16 @@ fn is_call_without_path(request: &Request<Incoming>) -> bool {
         && request.headers().get(CONTENT_TYPE).is_some_and(is_xml)
 }
 
-async fn xml_rpc(request: Request<Incoming>, session: Session<'_>) -> Response<Answer> {
+async fn xml_rpc(request: Request<Incoming>, session: Session<'_>, client: &Client) -> Response<Answer> {
     if request.method() != Method::POST {
         return error(StatusCode::BAD_REQUEST);
     }
-    let body = match body::of_call(request, session.shared).await {
+    let body = match body::of_call(request, &client.rooms.bodies).await {
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    match Rpc::new(session).answer(&body).await {
-        Ok(xml) => session.shared.whole(StatusCode::OK, "text/xml", xml),
+    match Rpc::new(session, &client.rooms.answers).answer(&body).await {
+        Ok(xml) => whole(StatusCode::OK, "text/xml", xml),
         Err(_) => error(StatusCode::BAD_REQUEST),
     }
 }

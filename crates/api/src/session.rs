@@ -56,6 +56,8 @@ impl Session<'_> {
         if command == Command::Ping && self.shared.runs() {
             return Ok(Reply::Done);
         }
+        let is_listing = matches!(command, Command::AllProcessInfo | Command::AllConfigInfo);
+        let _turn = if is_listing { self.shared.listings.acquire().await.ok() } else { None };
         let asked = Asked { command, by: self.caller.by.clone() };
         ask(&*self.shared.inbox, asked).await.ok_or(Refused::Fault(Fault::ShuttingDown))
     }

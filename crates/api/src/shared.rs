@@ -7,14 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hyper::{Response, StatusCode};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
-use crate::answer::{Answer, error, of_bytes, whole};
 use crate::gate::{Access, Caller, Guard, lost};
 use crate::inbox::Inbox;
 use crate::origin::Tokens;
-use crate::room::Room;
 use crate::rpc::Namespaces;
 use crate::watches::Watches;
 use crate::web::Listeners;
@@ -61,10 +58,8 @@ pub(crate) struct Shared {
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) tokens: Tokens,
     pub(crate) listeners: Listeners,
-    /// Of requests that are being received.
-    pub(crate) bodies: Room,
-    /// Of large answers that are being sent.
-    answers: Room,
+    /// Whose turn it is to be told of all processes.
+    pub(crate) listings: Semaphore,
     /// Logs that clients follow.
     pub(crate) watches: Watches,
     /// The loop has said so, and has not taken it back.
@@ -72,12 +67,10 @@ pub(crate) struct Shared {
     bloated: AtomicBool,
 }
 
+/// Answers that tell of all processes and are on their way from the loop: each may have some megabytes.
+const MOST_LISTINGS: usize = 8;
 /// An answer of this many bytes has taken some megabytes on its way.
 const LARGE: usize = 128 * 1024;
-/// As many large answers as are held for clients that read slowly.
-const MOST_ANSWERS: usize = 128 << 20;
-/// As much as is received at a time.
-const MOST_BODIES: usize = 32 << 20;
 
 impl Shared {
     pub(crate) fn new(facts: Facts, access: Access, inbox: Box<dyn Inbox>) -> io::Result<Shared> {
@@ -91,8 +84,7 @@ impl Shared {
             changes: watch::Sender::new(0),
             tokens: Tokens::default(),
             listeners: Listeners::default(),
-            bodies: Room::new(MOST_BODIES),
-            answers: Room::new(MOST_ANSWERS),
+            listings: Semaphore::new(MOST_LISTINGS),
             watches: Watches::default(),
             runs: AtomicBool::new(false),
             bloated: AtomicBool::new(false),
@@ -118,22 +110,6 @@ impl Shared {
     pub(crate) fn note_answer(&self, bytes: usize) {
         if bytes >= LARGE {
             self.bloated.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// A whole answer, if there is room for it beside what others have not read yet. Small ones always find it.
-    pub(crate) fn whole(
-        &self,
-        status: StatusCode,
-        content_type: &'static str,
-        body: Vec<u8>,
-    ) -> Response<Answer> {
-        if body.len() < LARGE {
-            return whole(status, content_type, body);
-        }
-        match self.answers.hold(body) {
-            Some(body) => of_bytes(status, content_type, body),
-            None => error(StatusCode::SERVICE_UNAVAILABLE),
         }
     }
 

@@ -38,6 +38,24 @@ impl Value {
         Value::Struct(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
+    /// About how many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        /// What every piece of memory takes besides, whatever its size.
+        const PIECE: usize = 16;
+        let inner = match self {
+            Value::Int(_) | Value::Bool(_) | Value::Double(_) | Value::Nil => 0,
+            Value::Str(text) => PIECE + text.capacity(),
+            Value::Array(items) => PIECE + items.iter().map(Value::footprint).sum::<usize>(),
+            Value::Struct(members) => {
+                let member = |(name, value): &(String, Value)| {
+                    size_of::<String>() + PIECE + name.capacity() + value.footprint()
+                };
+                PIECE + members.iter().map(member).sum::<usize>()
+            }
+        };
+        size_of::<Value>() + inner
+    }
+
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::Str(text) => Some(text),

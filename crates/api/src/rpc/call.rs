@@ -13,7 +13,7 @@ use super::describe;
 use super::faults::fault;
 use super::namespaces::Found;
 use super::{Rpc, int, refusal};
-use crate::logs::{self, LogError};
+use crate::logs::{self, Allowance, LogError, no_room};
 
 /// The version of the interface, which clients compare (SPEC 6.4).
 const API_VERSION: &str = "3.0";
@@ -22,6 +22,9 @@ const API_VERSION: &str = "3.0";
 const PATIENCE: i64 = 10;
 /// An hour: what is not ready by then never will be.
 const MOST_PATIENCE: u64 = 3600;
+
+/// The results of one multicall, in memory; those that follow are refused.
+const MOST_RESULTS: usize = 64 << 20;
 
 /// Which output of a process.
 #[derive(Debug, Clone, Copy)]
@@ -229,12 +232,11 @@ impl Rpc<'_> {
     async fn tail_log(&self, output: Output, args: &mut Arguments) -> Result<Value, Fault> {
         let (path, offset, length) = (self.log_path(output, args.text()?).await?, args.int()?, args.int()?);
         let nothing = logs::Tail { text: String::new(), offset: 0, overflow: false };
-        let tail = match path {
-            None => nothing,
+        let (tail, _room) = match path {
+            None => (nothing, self.room_for_log()),
             Some(path) => {
-                let (open_log, most) =
-                    (self.session.shared.facts.open_log, self.log_bytes.load(Ordering::Relaxed));
-                blocking(move || logs::tail(&path, open_log, offset, length, most)).await?
+                let (open_log, mut room) = (self.session.shared.facts.open_log, self.room_for_log());
+                blocking(move || (logs::tail(&path, open_log, offset, length, &mut room), room)).await?
             }
         };
         self.spend(&tail.text);
@@ -244,8 +246,11 @@ impl Rpc<'_> {
     async fn read(&self, path: Option<PathBuf>, offset: i64, length: i64) -> Result<Value, Fault> {
         let Some(path) = path else { return Err(Fault::new(FaultCode::NoFile, None)) };
         let shown = path.to_string_lossy().into_owned();
-        let (open_log, most) = (self.session.shared.facts.open_log, self.log_bytes.load(Ordering::Relaxed));
-        match blocking(move || logs::read(&path, open_log, offset, length, most)).await? {
+        let (open_log, mut room) = (self.session.shared.facts.open_log, self.room_for_log());
+        let read = move || (logs::read(&path, open_log, offset, length, &mut room), room);
+        // The room is given back when the text is the answer, or among several that have taken room for it.
+        let (read, _room) = blocking(read).await?;
+        match read {
             Ok(text) => {
                 self.spend(&text);
                 Ok(text.into())
@@ -257,7 +262,12 @@ impl Rpc<'_> {
                 let why = format!("{shown} is too large for one answer, read it in pieces");
                 Err(Fault::new(FaultCode::Failed, Some(&why)))
             }
+            Err(LogError::NoRoom) => Err(Fault::new(FaultCode::Failed, Some(&no_room(&shown)))),
         }
+    }
+
+    fn room_for_log(&self) -> Allowance {
+        Allowance::new(self.log_bytes.load(Ordering::Relaxed), self.answers)
     }
 
     fn spend(&self, text: &str) {
@@ -275,18 +285,28 @@ impl Rpc<'_> {
     // --- several calls in one ---
 
     async fn multicall(&self, mut args: Arguments) -> Result<Value, Fault> {
-        let mut results = Vec::new();
+        let (mut results, mut room, mut has_room) = (Vec::new(), self.answers.none(), true);
         for call in args.array()? {
             let result = match multicall_entry(&call) {
+                // What is not answered is not done either.
+                Ok(_) if !has_room => Err(too_much()),
                 Ok((method, params)) => Box::pin(self.call_one(&method, params)).await,
                 Err(fault) => Err(fault),
             };
-            results.push(result.unwrap_or_else(|fault| {
+            let result = result.unwrap_or_else(|fault| {
                 Value::members([("faultCode", fault.code.into()), ("faultString", fault.text.into())])
-            }));
+            });
+            has_room = has_room && room.size() < MOST_RESULTS && room.grow(result.footprint());
+            results.push(result);
         }
         Ok(Value::Array(results))
     }
+}
+
+fn too_much() -> Fault {
+    let why =
+        "the answers to the calls before this one are as much as is held at a time; ask for less at once";
+    Fault::new(FaultCode::Failed, Some(why))
 }
 
 fn multicall_entry(call: &Value) -> Result<(String, Vec<Value>), Fault> {

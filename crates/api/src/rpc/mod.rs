@@ -19,6 +19,7 @@ use provost_wire::{Fault, Value, xmlrpc};
 
 use crate::gate::Refused;
 use crate::logs;
+use crate::room::Room;
 use crate::session::Session;
 
 /// One caller's access to the supervisor.
@@ -26,12 +27,14 @@ pub(crate) struct Rpc<'a> {
     session: Session<'a>,
     /// Bytes of logs that this request may still get: many calls in one must not fill the memory.
     log_bytes: AtomicU64,
+    /// Where its answer takes room while it is made.
+    answers: &'a Room,
 }
 
 impl<'a> Rpc<'a> {
     /// For one request.
-    pub(crate) fn new(session: Session<'a>) -> Rpc<'a> {
-        Rpc { session, log_bytes: AtomicU64::new(logs::MOST) }
+    pub(crate) fn new(session: Session<'a>, answers: &'a Room) -> Rpc<'a> {
+        Rpc { session, log_bytes: AtomicU64::new(logs::MOST), answers }
     }
 
     /// The answer to a request, which may be a fault; an error if it is no request at all.

@@ -17,6 +17,7 @@ use super::pace::{Pace, Queue};
 use super::stream::{Accepted, Listeners};
 use super::{Client, Door, Phase, wait_for};
 use crate::peer::Peer;
+use crate::room::Rooms;
 use crate::shared::Shared;
 use crate::tls::TlsDoor;
 
@@ -59,6 +60,7 @@ pub(super) async fn serve(door: Door, shared: Arc<Shared>, mut phase: watch::Rec
 struct Callers {
     shared: Arc<Shared>,
     section: Arc<str>,
+    rooms: Arc<Rooms>,
     tls: Option<Arc<TlsDoor>>,
     queue: Arc<Queue>,
     tasks: JoinSet<()>,
@@ -67,7 +69,8 @@ struct Callers {
 
 impl Callers {
     fn new(shared: Arc<Shared>, section: Arc<str>, tls: Option<Arc<TlsDoor>>) -> Callers {
-        Callers { shared, section, tls, queue: Arc::default(), tasks: JoinSet::new(), inside: HashMap::new() }
+        let (rooms, queue, tasks, inside) = Default::default();
+        Callers { shared, section, rooms, tls, queue, tasks, inside }
     }
 
     /// Whether one more may come in, be it in the place of another. If not, the queue says when that changes.
@@ -86,7 +89,7 @@ impl Callers {
             self.close_one();
         }
         let pace = Arc::new(Pace::new(Arc::clone(&self.queue)));
-        let client = Client { peer, section: Arc::clone(&self.section) };
+        let client = Client { peer, section: Arc::clone(&self.section), rooms: Arc::clone(&self.rooms) };
         let visit =
             Visit { client, shared: Arc::clone(&self.shared), pace: Arc::clone(&pace), phase: phase.clone() };
         let serving = visit.begin(stream, self.tls.clone());

@@ -121,7 +121,8 @@ fn answer(
     let mut asked = Asked::begin(Arc::clone(pace));
     request.extensions_mut().insert(Arc::clone(pace));
     async move {
-        let mut response = door::answer(request, &shared, &client).await;
+        let response = door::answer(request, &shared, &client).await;
+        let mut response = client.rooms.keep(response);
         response.headers_mut().insert(SERVER, HeaderValue::from_static("Provost"));
         match response.body() {
             Answer::Growing(_) => asked.goes_live(),
@@ -202,7 +203,7 @@ mod tests {
         let access = Access::new(Vec::new(), [door].into(), 0);
         let shared = Arc::new(Shared::new(facts, access, Box::new(Nobody)).unwrap());
         let peer = Peer::new(End::Unix { uid: 0, groups: Vec::new(), pid: 1 });
-        let by = Client { peer, section: "unix_http_server".into() };
+        let by = Client { peer, section: "unix_http_server".into(), rooms: Arc::default() };
         let (client, stream) = tokio::io::duplex(16);
         let (phase, watched) = watch::channel(Phase::Serve);
         let pace = Arc::new(Pace::new(Arc::default()));

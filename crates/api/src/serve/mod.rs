@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::gate::Access;
 use crate::inbox::Inbox;
 use crate::peer::Peer;
+use crate::room::Rooms;
 use crate::shared::{Facts, Herald, Shared};
 use crate::tls::Tls;
 
@@ -99,6 +100,7 @@ impl Api {
 pub(crate) struct Client {
     pub(crate) peer: Peer,
     pub(crate) section: Arc<str>,
+    pub(crate) rooms: Arc<Rooms>,
 }
 
 async fn serve_all(doors: Vec<Door>, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {

@@ -81,7 +81,7 @@ pub(crate) async fn answer(
     }
     let body = match (path, &parts.method) {
         ("index.html" | "tail.html" | "mainlog.html" | "ok.html", &Method::POST) => {
-            match body::receive(body, MAX_FORM, &parts, shared).await {
+            match body::receive(body, MAX_FORM, &parts, &client.rooms.bodies).await {
                 Ok(body) => body,
                 Err(refused) => return refused,
             }
@@ -92,10 +92,11 @@ pub(crate) async fn answer(
         _ => return error(StatusCode::NOT_FOUND),
     };
     let form = Form::new(parts.uri.query().unwrap_or_default(), &body);
+    let reading = (&visit.session, &client.rooms.answers);
     match path {
         "index.html" => visit.index(&form).await,
-        "tail.html" => page(StatusCode::OK, tail::of_process(visit.site(), &visit.session, &form).await),
-        "mainlog.html" => page(StatusCode::OK, tail::of_daemon(visit.site(), &visit.session, &form).await),
+        "tail.html" => page(StatusCode::OK, tail::of_process(visit.site(), reading, &form).await),
+        "mainlog.html" => page(StatusCode::OK, tail::of_daemon(visit.site(), reading, &form).await),
         "events" => visit.events(&form),
         _ => whole(StatusCode::OK, "text/plain", b"OK".to_vec()),
     }

@@ -8,7 +8,8 @@ use super::form::{Form, encoded};
 use super::html::{Html, html};
 use super::page::{self, Site};
 use super::refused;
-use crate::logs::{self, LogError};
+use crate::logs::{self, Allowance, LogError, no_room};
+use crate::room::Room;
 use crate::session::Session;
 
 /// What is shown where nobody says how much, and the least.
@@ -38,12 +39,16 @@ fn limit(form: &Form) -> u64 {
 }
 
 /// The end of a process's log.
-pub(super) async fn of_process(site: Site<'_>, session: &Session<'_>, form: &Form) -> String {
+pub(super) async fn of_process(
+    site: Site<'_>,
+    (session, answers): (&Session<'_>, &Room),
+    form: &Form,
+) -> String {
     let (name, limit) = (form.get("processname"), limit(form));
     let channel = if form.get("channel") == Some("stderr") { "stderr" } else { "stdout" };
     let shown = match name {
         None => Shown::only("No process name found".to_owned()),
-        Some(name) => process_log(session, name, channel, limit).await,
+        Some(name) => process_log((session, answers), name, channel, limit).await,
     };
     let title = format!("Supervisor tail of process {}", name.unwrap_or("None"));
     page::page(site, &title, |out| {
@@ -68,14 +73,19 @@ pub(super) async fn of_process(site: Site<'_>, session: &Session<'_>, form: &For
     })
 }
 
-async fn process_log(session: &Session<'_>, name: &str, channel: &str, limit: u64) -> Shown {
+async fn process_log(
+    (session, answers): (&Session<'_>, &Room),
+    name: &str,
+    channel: &str,
+    limit: u64,
+) -> Shown {
     match session.log_of(name).await {
         Ok(info) => {
             let path = if channel == "stderr" { info.stderr_logfile } else { info.stdout_logfile };
             let shown = match path {
                 Some(path) => {
                     let stream = format!("logtail/{}/{channel}", encoded(name));
-                    read(session, path.to_path_buf(), limit, stream).await
+                    read((session, answers), path.to_path_buf(), limit, stream).await
                 }
                 None => None,
             };
@@ -86,10 +96,14 @@ async fn process_log(session: &Session<'_>, name: &str, channel: &str, limit: u6
 }
 
 /// The end of the daemon's own log.
-pub(super) async fn of_daemon(site: Site<'_>, session: &Session<'_>, form: &Form) -> String {
+pub(super) async fn of_daemon(
+    site: Site<'_>,
+    (session, answers): (&Session<'_>, &Room),
+    form: &Form,
+) -> String {
     let limit = limit(form);
     let shown = match session.main_log() {
-        Ok(Some(path)) => read(session, path, limit, "mainlogtail".to_owned()).await,
+        Ok(Some(path)) => read((session, answers), path, limit, "mainlogtail".to_owned()).await,
         Ok(None) => None,
         Err(why) => Some(Shown::only(format!("ERROR: {}", refused(why)))),
     };
@@ -102,13 +116,25 @@ pub(super) async fn of_daemon(site: Site<'_>, session: &Session<'_>, form: &Form
     })
 }
 
-async fn read(session: &Session<'_>, path: PathBuf, limit: u64, stream: String) -> Option<Shown> {
+async fn read(
+    (session, answers): (&Session<'_>, &Room),
+    path: PathBuf,
+    limit: u64,
+    stream: String,
+) -> Option<Shown> {
     let open_log = session.shared.facts.open_log;
-    let read = tokio::task::spawn_blocking(move || logs::end(&path, open_log, limit)).await;
-    match read.unwrap_or_else(|e| Err(LogError::Failed(e.to_string()))) {
+    let (name, mut allowance) = (path.display().to_string(), Allowance::new(limit, answers));
+    let read =
+        tokio::task::spawn_blocking(move || (logs::end(&path, open_log, &mut allowance), allowance)).await;
+    let (read, _room) = match read {
+        Ok((read, room)) => (read, Some(room)),
+        Err(e) => (Err(LogError::Failed(e.to_string())), None),
+    };
+    match read {
         Ok((text, end)) => Some(Shown { text, stream: Some((stream, end)) }),
         Err(LogError::NoFile) => None,
         Err(LogError::Failed(why)) => Some(Shown::only(format!("ERROR: {why}"))),
+        Err(LogError::NoRoom) => Some(Shown::only(format!("ERROR: {}", no_room(name)))),
         Err(LogError::BadArguments | LogError::TooMuch) => None,
     }
 }

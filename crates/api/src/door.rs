@@ -11,6 +11,7 @@ use crate::answer::{Answer, error, whole};
 use crate::body;
 use crate::follow;
 use crate::gate::{Refusal, admit};
+use crate::log_address;
 use crate::origin::{self, Reach};
 use crate::peer::End;
 use crate::rpc::Rpc;
@@ -42,12 +43,11 @@ pub(crate) async fn answer(
     if path.starts_with("/RPC2") || is_call_without_path(&request) {
         return xml_rpc(request, session, client).await;
     }
-    if path.starts_with("/logtail") || path.starts_with("/mainlogtail") {
+    if log_address::is_one(path) {
         if request.method() != Method::GET {
             return error(StatusCode::BAD_REQUEST);
         }
-        let from = request.uri().query().and_then(|query| query.strip_prefix("from=")?.parse().ok());
-        return follow::answer(path, from, session).await;
+        return follow::answer(request.uri(), session).await;
     }
     web::answer(request, shared, &caller, client).await
 }

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LAST_MODIFIED};
-use hyper::{Response, StatusCode};
+use hyper::{Response, StatusCode, Uri};
 use jiff::Timestamp;
-use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
 
 use crate::answer::{Answer, error};
 use crate::gate::Refused;
+use crate::log_address::{self, Output, Wanted};
 use crate::session::Session;
 use crate::shared::OpenLog;
 use crate::watches::Watch;
@@ -30,12 +30,15 @@ const PIECE: usize = 64 * 1024;
 /// What Supervisor means to say when a log shrinks in place.
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
-/// `from` is the byte to begin with, where the client knows what comes before.
-pub(crate) async fn answer(path: &str, from: Option<u64>, session: Session<'_>) -> Response<Answer> {
-    let (log, of_process) = match path.strip_prefix("/logtail") {
-        Some(rest) => (log_named(rest, session).await, true),
-        None => (session.main_log(), false),
+pub(crate) async fn answer(address: &Uri, session: Session<'_>) -> Response<Answer> {
+    let wanted = log_address::wanted(address.path());
+    let of_process = wanted != Some(Wanted::Main);
+    let log = match wanted {
+        Some(Wanted::Main) => session.main_log(),
+        Some(Wanted::Process { name, output }) => log_of(&name, output, session).await,
+        None => Ok(None),
     };
+    let from = log_address::from(address.query());
     let log = match log {
         Ok(log) => log.and_then(|log| Followed::open(log, from, session.shared.facts.open_log)),
         Err(Refused::NotAllowed { .. }) => return error(StatusCode::FORBIDDEN),
@@ -50,16 +53,11 @@ pub(crate) async fn answer(path: &str, from: Option<u64>, session: Session<'_>) 
     }
 }
 
-/// `/NAME`, `/NAME/stdout` or `/NAME/stderr`, percent-encoded.
-async fn log_named(rest: &str, session: Session<'_>) -> Result<Option<PathBuf>, Refused> {
-    let mut parts = rest.split('/').filter(|part| !part.is_empty());
-    let name = parts.next().and_then(|name| percent_decode_str(name).decode_utf8().ok());
-    let Some(name) = name.filter(|_| rest.starts_with('/')) else { return Ok(None) };
-    let info = session.log_of(&name).await?;
-    let path = match parts.next().unwrap_or("stdout") {
-        "stdout" => info.stdout_logfile,
-        "stderr" => info.stderr_logfile,
-        _ => None,
+async fn log_of(name: &str, output: Output, session: Session<'_>) -> Result<Option<PathBuf>, Refused> {
+    let info = session.log_of(name).await?;
+    let path = match output {
+        Output::Stdout => info.stdout_logfile,
+        Output::Stderr => info.stderr_logfile,
     };
     Ok(path.map(|path| path.to_path_buf()))
 }

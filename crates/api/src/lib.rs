@@ -10,7 +10,7 @@
 //! `serve/` owns the thread and the connections, `door.rs` turns a request (`body.rs`) into a response (`answer.rs`), `room.rs` limits what
 //! is held of either, `gate/` says who is there
 //! and what they may ask, `session.rs` is their way to the supervisor, `rpc/` is XML-RPC, `web/` the page,
-//! `origin.rs` sees to it that no other site's page uses it, `logs.rs` and `follow.rs` (with `watches.rs`) read logs. `tls.rs` encrypts a connection,
+//! `origin.rs` sees to it that no other site's page uses it, `logs.rs` and `follow.rs` (with `log_address.rs` and `watches.rs`) read logs. `tls.rs` encrypts a connection,
 //! `certificate.rs` finds the name in one that a client shows.
 
 mod answer;
@@ -20,6 +20,7 @@ mod door;
 mod follow;
 mod gate;
 mod inbox;
+mod log_address;
 mod logs;
 mod origin;
 mod peer;

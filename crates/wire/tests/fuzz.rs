@@ -4,8 +4,12 @@
 
 use std::path::Path;
 
+#[path = "../../../fuzz/mutations.rs"]
+mod mutations;
 #[path = "../../../fuzz/xml.rs"]
 mod xml;
+
+use mutations::mutate;
 
 /// As Python, PHP, Perl and JavaScript write them, and as they should not be written.
 const CALLS: [&str; 8] = [
@@ -59,15 +63,15 @@ const WORDS: [&str; 34] = [
 #[test]
 fn calls() {
     let seeds = CALLS.map(|seed| seed.as_bytes().to_owned());
-    mutate(&seeds, 20_000, xml::call);
+    mutate(&seeds, &WORDS, 20_000, xml::call);
     let wide =
         CALLS.map(|seed| format!("\u{feff}{seed}").encode_utf16().flat_map(u16::to_le_bytes).collect());
-    mutate(&wide, 5_000, xml::call);
+    mutate(&wide, &WORDS, 5_000, xml::call);
 }
 
 #[test]
 fn responses() {
-    mutate(&recorded(), 6_000, xml::response);
+    mutate(&recorded(), &WORDS, 6_000, xml::response);
 }
 
 #[test]
@@ -78,7 +82,7 @@ fn texts() {
         "\u{0}\u{b}\u{fffe}\u{ffff}\u{85}",
         "h\u{e4}ll\u{f6} \u{1f600}",
     ];
-    mutate(&seeds.map(|seed| seed.as_bytes().to_owned()), 20_000, xml::text);
+    mutate(&seeds.map(|seed| seed.as_bytes().to_owned()), &WORDS, 20_000, xml::text);
 }
 
 /// The answers that were recorded.
@@ -94,52 +98,4 @@ fn recorded() -> Vec<Vec<u8>> {
         files.iter().map(|path| std::fs::read(path).expect("a recorded answer can be read")).collect();
     assert!(seeds.len() > 40, "{} answers are recorded", seeds.len());
     seeds
-}
-
-fn mutate(seeds: &[Vec<u8>], rounds: usize, body: fn(&[u8])) {
-    seeds.iter().for_each(|seed| body(seed));
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    for round in 0..rounds {
-        let mut input = seeds[round % seeds.len()].clone();
-        for _ in 0..=dice.below(5) {
-            change(&mut input, seeds, &mut dice);
-        }
-        // A panic names no input by itself.
-        let shown = input.clone();
-        if std::panic::catch_unwind(|| body(&input)).is_err() {
-            panic!("in round {round}, on {:?}", String::from_utf8_lossy(&shown));
-        }
-    }
-}
-
-fn change(input: &mut Vec<u8>, seeds: &[Vec<u8>], dice: &mut Dice) {
-    let at = dice.below(input.len() + 1);
-    let end = (at + dice.below(40)).min(input.len());
-    match dice.below(6) {
-        0 if at < input.len() => input[at] ^= 1 << dice.below(8),
-        1 => drop(input.drain(at..end)),
-        2 => {
-            let again = input[at..end].to_vec();
-            input.splice(at..at, again);
-        }
-        3 => {
-            let other = &seeds[dice.below(seeds.len())];
-            let from = dice.below(other.len() + 1);
-            let to = (from + dice.below(80)).min(other.len());
-            input.splice(at..at, other[from..to].iter().copied());
-        }
-        _ => drop(input.splice(at..at, WORDS[dice.below(WORDS.len())].bytes())),
-    }
-}
-
-/// Xorshift: the same numbers everywhere, for ever.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).expect("31 bits fit") % bound
-    }
 }

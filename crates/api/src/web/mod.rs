@@ -10,6 +10,8 @@
 mod actions;
 mod events;
 mod form;
+#[cfg(test)]
+mod generated;
 mod html;
 mod page;
 mod status;

@@ -29,6 +29,7 @@ setup:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTFLAGS='--cfg fuzzing' cargo check --locked --bins --manifest-path fuzz/Cargo.toml
 
 # Advisories need their database from the network: `cargo deny check` where there is one.
 check-deps:

@@ -92,7 +92,7 @@ impl Capture {
         std::mem::take(&mut self.message).into()
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn held(&self) -> usize {
         self.message.len() + self.matched
     }

@@ -55,7 +55,7 @@ impl Lines {
     }
 
     /// Bytes held in memory now.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(in crate::logs) fn held(&self) -> usize {
         self.held.len()
     }

@@ -124,7 +124,7 @@ impl Filter {
     }
 
     /// Bytes held in memory now.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn held(&self) -> usize {
         self.strip.as_ref().map_or(0, Strip::held) + self.capture.as_ref().map_or(0, Capture::held)
     }

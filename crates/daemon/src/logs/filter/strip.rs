@@ -35,7 +35,7 @@ impl Strip {
         out.append(&mut std::mem::take(&mut self.held));
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn held(&self) -> usize {
         self.held.len()
     }

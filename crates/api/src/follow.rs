@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::answer::{Answer, error};
 use crate::gate::Refused;
-use crate::log_address::{self, Output, Wanted};
+use crate::log_address::{self, Wanted};
 use crate::session::Session;
 use crate::shared::OpenLog;
 use crate::watches::Watch;
@@ -35,7 +35,7 @@ pub(crate) async fn answer(address: &Uri, session: Session<'_>) -> Response<Answ
     let of_process = wanted != Some(Wanted::Main);
     let log = match wanted {
         Some(Wanted::Main) => session.main_log(),
-        Some(Wanted::Process { name, output }) => log_of(&name, output, session).await,
+        Some(Wanted::Process { name, output }) => session.log_path(&name, output).await,
         None => Ok(None),
     };
     let from = log_address::from(address.query());
@@ -51,15 +51,6 @@ pub(crate) async fn answer(address: &Uri, session: Session<'_>) -> Response<Answ
         }
         None => error(StatusCode::NOT_FOUND),
     }
-}
-
-async fn log_of(name: &str, output: Output, session: Session<'_>) -> Result<Option<PathBuf>, Refused> {
-    let info = session.log_of(name).await?;
-    let path = match output {
-        Output::Stdout => info.stdout_logfile,
-        Output::Stderr => info.stderr_logfile,
-    };
-    Ok(path.map(|path| path.to_path_buf()))
 }
 
 fn stream(log: Followed, watch: Watch, of_process: bool, session: Session<'_>) -> Response<Answer> {

@@ -15,6 +15,7 @@ pub(crate) enum Wanted {
     },
 }
 
+/// Which output of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
     Stdout,

@@ -7,6 +7,7 @@ use provost_core::{Command, Fault, ProcessInfo, Reply};
 
 use crate::gate::{self, Caller, Denied, Refused};
 use crate::inbox::{Asked, Report, ask};
+use crate::log_address::Output;
 use crate::shared::Shared;
 
 /// For one request, or for as long as a stream lasts.
@@ -32,8 +33,17 @@ impl Session<'_> {
         }
     }
 
-    /// The process whose log is to be read.
-    pub(crate) async fn log_of(&self, name: &str) -> Result<Box<ProcessInfo>, Refused> {
+    /// The log of a process that is to be read, if there is one.
+    pub(crate) async fn log_path(&self, name: &str, output: Output) -> Result<Option<PathBuf>, Refused> {
+        let info = self.logged(name).await?;
+        let path = match output {
+            Output::Stdout => info.stdout_logfile,
+            Output::Stderr => info.stderr_logfile,
+        };
+        Ok(path.map(|path| path.to_path_buf()))
+    }
+
+    async fn logged(&self, name: &str) -> Result<Box<ProcessInfo>, Refused> {
         let command = Command::ProcessInfo { name: name.to_owned() };
         gate::check_log(self.caller).map_err(|denied| self.refuse(denied, command.clone()))?;
         let reply = self.send(command).await?;

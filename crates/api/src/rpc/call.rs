@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use provost_core::{Command, LogDeed, ProcessInfo, Reply, StatusEntry, Target, Upgraded};
+use provost_core::{Command, LogDeed, Reply, StatusEntry, Target, Upgraded};
 use provost_wire::xmlrpc::Call;
 use provost_wire::{Fault, FaultCode, Value};
 
@@ -13,6 +13,7 @@ use super::describe;
 use super::faults::fault;
 use super::namespaces::Found;
 use super::{Rpc, int, refusal};
+use crate::log_address::Output;
 use crate::logs::{self, Allowance, LogError, no_room};
 
 /// The version of the interface, which clients compare (SPEC 6.4).
@@ -25,13 +26,6 @@ const MOST_PATIENCE: u64 = 3600;
 
 /// The results of one multicall, in memory; those that follow are refused.
 const MOST_RESULTS: usize = 64 << 20;
-
-/// Which output of a process.
-#[derive(Debug, Clone, Copy)]
-enum Output {
-    Stdout,
-    Stderr,
-}
 
 impl Rpc<'_> {
     /// Calls a method by name.
@@ -278,8 +272,7 @@ impl Rpc<'_> {
     }
 
     async fn log_path(&self, output: Output, name: String) -> Result<Option<PathBuf>, Fault> {
-        let info = self.session.log_of(&name).await.map_err(refusal)?;
-        Ok(pick(*info, output))
+        self.session.log_path(&name, output).await.map_err(refusal)
     }
 
     // --- several calls in one ---
@@ -364,14 +357,6 @@ fn status(entry: &StatusEntry) -> Value {
         ("status", code.into()),
         ("description", text.into()),
     ])
-}
-
-fn pick(info: ProcessInfo, output: Output) -> Option<PathBuf> {
-    let path = match output {
-        Output::Stdout => info.stdout_logfile,
-        Output::Stderr => info.stderr_logfile,
-    };
-    path.map(|path| path.to_path_buf())
 }
 
 /// Runs file work where a slow disk delays nobody else.

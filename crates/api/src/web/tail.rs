@@ -8,6 +8,7 @@ use super::form::{Form, encoded};
 use super::html::{Html, html};
 use super::page::{self, Site};
 use super::refused;
+use crate::log_address::Output;
 use crate::logs::{self, Allowance, LogError, no_room};
 use crate::room::Room;
 use crate::session::Session;
@@ -45,10 +46,13 @@ pub(super) async fn of_process(
     form: &Form,
 ) -> String {
     let (name, limit) = (form.get("processname"), limit(form));
-    let channel = if form.get("channel") == Some("stderr") { "stderr" } else { "stdout" };
+    let (output, channel) = match form.get("channel") {
+        Some("stderr") => (Output::Stderr, "stderr"),
+        _ => (Output::Stdout, "stdout"),
+    };
     let shown = match name {
         None => Shown::only("No process name found".to_owned()),
-        Some(name) => process_log((session, answers), name, channel, limit).await,
+        Some(name) => process_log((session, answers), name, (output, channel), limit).await,
     };
     let title = format!("Supervisor tail of process {}", name.unwrap_or("None"));
     page::page(site, &title, |out| {
@@ -76,23 +80,18 @@ pub(super) async fn of_process(
 async fn process_log(
     (session, answers): (&Session<'_>, &Room),
     name: &str,
-    channel: &str,
+    (output, channel): (Output, &str),
     limit: u64,
 ) -> Shown {
-    match session.log_of(name).await {
-        Ok(info) => {
-            let path = if channel == "stderr" { info.stderr_logfile } else { info.stdout_logfile };
-            let shown = match path {
-                Some(path) => {
-                    let stream = format!("logtail/{}/{channel}", encoded(name));
-                    read((session, answers), path.to_path_buf(), limit, stream).await
-                }
-                None => None,
-            };
-            shown.unwrap_or_else(|| Shown::only(format!("No file for {name}")))
+    let shown = match session.log_path(name, output).await {
+        Ok(Some(path)) => {
+            let stream = format!("logtail/{}/{channel}", encoded(name));
+            read((session, answers), path, limit, stream).await
         }
-        Err(why) => Shown::only(format!("ERROR: {}", refused(why))),
-    }
+        Ok(None) => None,
+        Err(why) => Some(Shown::only(format!("ERROR: {}", refused(why)))),
+    };
+    shown.unwrap_or_else(|| Shown::only(format!("No file for {name}")))
 }
 
 /// The end of the daemon's own log.

@@ -5,30 +5,28 @@
 //! A key is often readable by root alone, and `user=` makes us somebody else for ever: the keeper, too. So what was read
 //! is kept in a memfd of the keeper's, which a death of the brain, an upgrade and a reload of the whole daemon leave alone.
 //! While we run, files that have changed are read as whom we are by then; what cannot be read, or is no good, is told once,
-//! and the identity in use stays. What a certificate is good for is the api's affair (`tls.rs` there).
+//! and the identity in use stays (`watched.rs`). `papers.rs` is what was read. What a certificate is good for is the api's affair (`tls.rs` there).
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+mod papers;
+mod watched;
+
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
 
-use provost_api::{BadPem, ClientCertificate, Identity, Pem, Renew, Tls};
+use provost_api::{BadPem, ClientCertificate, Identity, Tls};
 use provost_config::{Config, LogLevel, Message, Server};
 use provost_keeper::{LASTING, Link, LinkError, ToKeeper};
-use rustix::fs::OFlags;
 
 use crate::kept::{self, StateError};
 use crate::logs::{MainLog, Notice};
 use crate::wake::Post;
 
-/// What the bytes are called that are kept, and the version of their layout.
-const KIND: &str = "certificate";
-const VERSION: u32 = 1;
-/// A bundle of every authority there is has a quarter of this.
-const LARGEST: u64 = 1 << 20;
+use papers::{KIND, Paper, Papers};
+use watched::Watched;
+
 /// Certificates are usually renewed a month before.
 const SOON_DAYS: i64 = 14;
 
@@ -90,9 +88,7 @@ impl Certificates {
     pub(crate) fn of(&mut self, server: &Server, notices: &Post<Notice>) -> Option<Tls> {
         let at = self.all.iter().position(|certificate| certificate.files.section == server.section)?;
         let Certificate { files, identity, papers } = self.all.swap_remove(at);
-        let seen = papers.as_ref().map(Papers::marks).unwrap_or_default();
-        let known = Mutex::new(Known { papers, seen });
-        Some(Tls { identity, renew: Arc::new(Watched { files, known, notices: notices.clone() }) })
+        Some(Tls { identity, renew: Arc::new(Watched::new(files, papers, notices.clone())) })
     }
 }
 
@@ -263,216 +259,4 @@ fn unreadable(path: &Path, e: &io::Error) -> String {
         _ => "",
     };
     format!("cannot read {}: {e}{hint}", path.display())
-}
-
-/// The files of a server while it runs.
-#[derive(Debug)]
-struct Watched {
-    files: Files,
-    known: Mutex<Known>,
-    notices: Post<Notice>,
-}
-
-#[derive(Debug)]
-struct Known {
-    /// What is in use.
-    papers: Option<Papers>,
-    /// How the files looked when they were read last; what came of it has been told.
-    seen: Vec<Option<Mark>>,
-}
-
-impl Renew for Watched {
-    fn look(&self) -> Option<Identity> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let now: Vec<_> =
-            self.files.paths().map(|(_, path)| std::fs::metadata(path).ok().map(|m| Mark::of(&m))).collect();
-        // A file that is not there, or that we may not look for, is no news.
-        let is_news = |(at, mark): (usize, &Option<Mark>)| mark.is_some() && known.seen.get(at) != Some(mark);
-        if !now.iter().enumerate().any(is_news) {
-            return None;
-        }
-        known.seen = now;
-        let (identity, papers) = match self.files.read() {
-            Ok(read) => read,
-            Err(why) => {
-                self.say(LogLevel::Warn, format!("{why}; the certificate in use stays"));
-                return None;
-            }
-        };
-        if known.papers.as_ref().is_some_and(|old| old.pem() == papers.pem()) {
-            return None;
-        }
-        let files = &self.files;
-        self.say(
-            LogLevel::Info,
-            format!("[{}] uses the new certificate in {}", files.section, files.tls.certfile.display()),
-        );
-        for text in files.advice(&identity) {
-            self.say(LogLevel::Warn, text);
-        }
-        match papers.share() {
-            Ok(fd) => self.send(Notice::Keep { name: files.held_as(), fd }),
-            Err(e) => self.say(LogLevel::Warn, format!("cannot keep it for a later brain: {e}")),
-        }
-        known.papers = Some(papers);
-        Some(identity)
-    }
-}
-
-impl Watched {
-    fn say(&self, level: LogLevel, text: String) {
-        self.send(Notice::Say { level, text });
-    }
-
-    fn send(&self, notice: Notice) {
-        // Nobody hears it when the brain is about to end.
-        let _ = self.notices.send(notice);
-    }
-}
-
-/// The contents of the files of one server, in the order of [`Files::paths`].
-#[derive(Debug)]
-struct Papers(Vec<Paper>);
-
-struct Paper {
-    path: PathBuf,
-    mark: Mark,
-    bytes: Vec<u8>,
-}
-
-impl std::fmt::Debug for Paper {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // It may be a key.
-        f.debug_struct("Paper").field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-/// By which a file is known to have changed: device, number, size, and when contents and attributes last changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark([u64; 7]);
-
-impl Mark {
-    fn of(meta: &Metadata) -> Mark {
-        let times =
-            [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()].map(i64::cast_unsigned);
-        let [written, written_ns, changed, changed_ns] = times;
-        Mark([meta.dev(), meta.ino(), meta.size(), written, written_ns, changed, changed_ns])
-    }
-}
-
-impl Paper {
-    fn read(path: &Path) -> io::Result<Paper> {
-        // Without the flag a pipe in its place would keep us here.
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let file = File::options().read(true).custom_flags(flags).open(path)?;
-        let meta = file.metadata()?;
-        if !meta.is_file() {
-            return Err(io::Error::other("it is no file"));
-        }
-        if meta.len() > LARGEST {
-            return Err(io::Error::other("it is too large to be one"));
-        }
-        let mut bytes = Vec::new();
-        file.take(LARGEST).read_to_end(&mut bytes)?;
-        Ok(Paper { path: path.to_owned(), mark: Mark::of(&meta), bytes })
-    }
-}
-
-impl Papers {
-    fn pem(&self) -> Pem {
-        let mut parts = self.0.iter().map(|paper| paper.bytes.clone());
-        let mut next = || parts.next();
-        Pem { certificate: next().unwrap_or_default(), key: next().unwrap_or_default(), client_ca: next() }
-    }
-
-    fn marks(&self) -> Vec<Option<Mark>> {
-        self.0.iter().map(|paper| Some(paper.mark)).collect()
-    }
-
-    fn share(&self) -> io::Result<OwnedFd> {
-        kept::write(KIND, &self.to_bytes())
-    }
-
-    /// How many there are; of each the path and the contents, both behind their lengths, and between them the mark.
-    fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = kept::header(KIND, VERSION);
-        let number = |bytes: &mut Vec<u8>, number: u64| bytes.extend(number.to_le_bytes());
-        number(&mut bytes, self.0.len() as u64);
-        for paper in &self.0 {
-            let path = paper.path.as_os_str().as_bytes();
-            number(&mut bytes, path.len() as u64);
-            bytes.extend(path);
-            for part in paper.mark.0 {
-                number(&mut bytes, part);
-            }
-            number(&mut bytes, paper.bytes.len() as u64);
-            bytes.extend(&paper.bytes);
-        }
-        bytes
-    }
-
-    fn from_bytes(what: &str, bytes: &[u8]) -> Result<Papers, StateError> {
-        let damaged = || StateError::damaged(what, "it is no such record");
-        let (version, mut rest) = kept::split_header(KIND, bytes).ok_or_else(damaged)?;
-        StateError::unless_understood(what, version, &(1..=VERSION))?;
-        Papers::parse(&mut rest).ok_or_else(damaged)
-    }
-
-    fn parse(rest: &mut &[u8]) -> Option<Papers> {
-        let count = number(rest)?;
-        let paper = |_| {
-            let path = PathBuf::from(std::ffi::OsString::from_vec(part(rest)?));
-            let mut mark = [0; 7];
-            for part in &mut mark {
-                *part = number(rest)?;
-            }
-            Some(Paper { path, mark: Mark(mark), bytes: part(rest)? })
-        };
-        (0..count.min(3)).map(paper).collect::<Option<_>>().map(Papers)
-    }
-}
-
-fn number(rest: &mut &[u8]) -> Option<u64> {
-    let (number, tail) = rest.split_first_chunk::<8>()?;
-    *rest = tail;
-    Some(u64::from_le_bytes(*number))
-}
-
-/// Bytes behind their length.
-fn part(rest: &mut &[u8]) -> Option<Vec<u8>> {
-    let length = usize::try_from(number(rest)?).ok()?;
-    let (part, tail) = rest.split_at_checked(length)?;
-    *rest = tail;
-    Some(part.to_vec())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_kept_is_what_was_read() {
-        let paper = |path: &str, bytes: &[u8]| Paper {
-            path: path.into(),
-            mark: Mark([1, 2, 3, 4, 5, 6, u64::MAX]),
-            bytes: bytes.to_vec(),
-        };
-        let papers = Papers(vec![paper("/a", b"cert"), paper("/b", b""), paper("/c", b"ca")]);
-        let bytes = papers.to_bytes();
-        let again = Papers::from_bytes("x", &[bytes.clone(), b"more".to_vec()].concat()).unwrap();
-        assert_eq!((again.pem(), again.marks()), (papers.pem(), papers.marks()));
-        assert_eq!(again.0[2].path, Path::new("/c"));
-        for cut in 0..bytes.len() {
-            assert!(Papers::from_bytes("x", &bytes[..cut]).is_err(), "{cut}");
-        }
-        let newer = [&kept::header(KIND, 2), &bytes[kept::header(KIND, 1).len()..]].concat();
-        let told = Papers::from_bytes("it", &newer).unwrap_err().to_string();
-        assert_eq!(told, "it has version 2, and this build understands 1 to 1");
-    }
-
-    #[test]
-    fn a_key_is_not_printed() {
-        let paper = Paper { path: "/k".into(), mark: Mark([0; 7]), bytes: b"secret".to_vec() };
-        assert_eq!(format!("{:?}", Papers(vec![paper])), "Papers([Paper { path: \"/k\", .. }])");
-    }
 }

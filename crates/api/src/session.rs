@@ -19,13 +19,14 @@ pub(crate) struct Session<'a> {
 
 impl Session<'_> {
     /// Gives a command, if the caller may.
-    pub(crate) async fn ask(&self, command: Command) -> Result<Reply, Refused> {
+    pub(crate) async fn ask(&self, mut command: Command) -> Result<Reply, Refused> {
         let given = match &command {
             Command::ProcessInfo { name } => Some(name.clone()),
             _ => None,
         };
-        let passed = gate::check(self.caller, command.clone());
-        let command = passed.map_err(|denied| self.refuse(denied, command))?;
+        if let Err(denied) = gate::check(self.caller, &mut command) {
+            return Err(self.refuse(denied, command));
+        }
         let reply = self.send(command).await?;
         match gate::seen(self.caller, reply, given) {
             Reply::Fault(fault) => Err(fault.into()),

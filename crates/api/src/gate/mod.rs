@@ -1,7 +1,7 @@
 //! The gate: who is asking (`users.rs`, and `guard.rs` whether that is true), and whether they may. The only place where rights are looked at.
 //!
 //! Every [`Command`] passes [`check`], which matches all of them: a new command does not compile until it is decided who may
-//! give it. What comes out reaches no further than the caller does.
+//! give it.
 
 mod guard;
 mod secrets;
@@ -82,87 +82,46 @@ impl Caller {
         if self.programs.covers_group(name) { Ok(()) } else { Err(Denied::BadName(name.to_owned())) }
     }
 
-    fn within(&self, target: Target) -> Target {
-        Target { programs: self.programs.clone(), ..target }
+    /// For what is done to the caller's own programs among those that are named.
+    fn need_within(&self, permission: Permission, target: &mut Target) -> Result<(), Denied> {
+        self.need(permission)?;
+        target.programs = self.programs.clone();
+        Ok(())
     }
 }
 
-/// The command as this caller may give it.
-pub(crate) fn check(caller: &Caller, command: Command) -> Result<Command, Denied> {
+/// Whether this caller may give the command, which then reaches no further than the caller does.
+pub(crate) fn check(caller: &Caller, command: &mut Command) -> Result<(), Denied> {
     use Permission as P;
-    Ok(match command {
+    match command {
         // Whoever is let in may see that there is a supervisor.
-        Command::Ping => command,
-        Command::ProcessInfo { .. } | Command::AllProcessInfo => {
-            caller.need(P::Status)?;
-            command
-        }
-        Command::Start { target, wait } => {
-            caller.need(P::Start)?;
-            Command::Start { target: caller.within(target), wait }
-        }
-        Command::Stop { target, wait } => {
-            caller.need(P::Stop)?;
-            Command::Stop { target: caller.within(target), wait }
-        }
-        Command::Restart { target, wait } => {
-            caller.need(P::Restart)?;
-            Command::Restart { target: caller.within(target), wait }
-        }
-        Command::Signal { target, signal } => {
-            caller.need(P::Signal)?;
-            Command::Signal { target: caller.within(target), signal }
-        }
-        Command::Logs { target, deed } => {
-            caller.need(P::Clear)?;
-            Command::Logs { target: caller.within(target), deed }
-        }
-        Command::SendStdin { ref name, .. } => {
+        Command::Ping => Ok(()),
+        Command::ProcessInfo { .. } | Command::AllProcessInfo | Command::GroupNames => caller.need(P::Status),
+        Command::Start { target, .. } => caller.need_within(P::Start, target),
+        Command::Stop { target, .. } => caller.need_within(P::Stop, target),
+        Command::Restart { target, .. } => caller.need_within(P::Restart, target),
+        Command::Signal { target, .. } => caller.need_within(P::Signal, target),
+        Command::Logs { target, .. } => caller.need_within(P::Clear, target),
+        Command::SendStdin { name, .. } => {
             caller.need(P::Stdin)?;
             let (group, process) = name.split_once(':').unwrap_or((name, name));
-            if !caller.programs.covers(group, process) {
-                return Err(Denied::BadName(name.clone()));
-            }
-            command
+            if caller.programs.covers(group, process) { Ok(()) } else { Err(Denied::BadName(name.clone())) }
         }
         // Every listener hears it.
-        Command::RemoteEvent { .. } => {
-            caller.need_all(P::Stdin)?;
-            command
-        }
-        Command::MainLog { .. } => {
-            caller.need_all(P::Clear)?;
-            command
-        }
+        Command::RemoteEvent { .. } => caller.need_all(P::Stdin),
+        Command::MainLog { .. } => caller.need_all(P::Clear),
         // A command line may hold what is not for everybody.
-        Command::AllConfigInfo | Command::Reread => {
+        Command::AllConfigInfo | Command::Reread => caller.need(P::Config),
+        Command::AddGroup { name: group }
+        | Command::RemoveGroup { name: group }
+        | Command::RemoveProcess { group, .. } => {
             caller.need(P::Config)?;
-            command
-        }
-        Command::GroupNames => {
-            caller.need(P::Status)?;
-            command
-        }
-        Command::RemoveProcess { ref group, .. } => {
-            caller.need(P::Config)?;
-            caller.need_group(group)?;
-            command
+            caller.need_group(group)
         }
         // Whoever may add programs may run anything, as anybody.
-        Command::AddProgram { .. } | Command::WriteLog { .. } => {
-            caller.need_all(P::Config)?;
-            command
-        }
-        Command::AddGroup { ref name } | Command::RemoveGroup { ref name } => {
-            caller.need(P::Config)?;
-            caller.need_group(name)?;
-            command
-        }
-        Command::Shutdown | Command::Reload | Command::Upgrade { .. } => {
-            caller.need_all(P::Shutdown)?;
-            command
-        }
-    })
+        Command::AddProgram { .. } | Command::WriteLog { .. } => caller.need_all(P::Config),
+        Command::Shutdown | Command::Reload | Command::Upgrade { .. } => caller.need_all(P::Shutdown),
+    }
 }
 
 /// Whether the caller may read logs of programs at all; of which ones, [`seen`] says.
@@ -276,21 +235,22 @@ mod tests {
                 None => Ok(()),
                 Some(right) => Err(Denied::Missing(right)),
             };
-            assert_eq!(check(&caller(&others, "*"), command.clone()).map(drop), expected, "{command:?}");
+            assert_eq!(check(&caller(&others, "*"), &mut command.clone()), expected, "{command:?}");
             let mine: Vec<_> = right.into_iter().collect();
-            assert!(check(&caller(&mine, "*"), command.clone()).is_ok(), "{command:?}");
-            assert_eq!(check(&caller(&mine, "web"), command.clone()).is_ok(), !whole, "{command:?}");
+            assert!(check(&caller(&mine, "*"), &mut command.clone()).is_ok(), "{command:?}");
+            assert_eq!(check(&caller(&mine, "web"), &mut command.clone()).is_ok(), !whole, "{command:?}");
         }
     }
 
     #[test]
     fn what_is_given_reaches_no_further_than_the_caller() {
         let caller = caller(Permission::ALL, "web:*");
-        let command = Command::Start { target: Target::all(), wait: true };
-        let Ok(Command::Start { target, .. }) = check(&caller, command) else { panic!("it may start") };
+        let mut command = Command::Start { target: Target::all(), wait: true };
+        assert_eq!(check(&caller, &mut command), Ok(()));
+        let Command::Start { target, .. } = command else { panic!("it is another command") };
         assert!(target.programs.covers("web", "x") && !target.programs.covers("db", "x"));
-        let command = Command::RemoveGroup { name: "db".into() };
-        assert_eq!(check(&caller, command), Err(Denied::BadName("db".into())));
+        let mut command = Command::RemoveGroup { name: "db".into() };
+        assert_eq!(check(&caller, &mut command), Err(Denied::BadName("db".into())));
     }
 
     #[test]

@@ -21,7 +21,7 @@ const SECOND: &str = "Basic c2Vjb25kOmNvcnJlY3QgaG9yc2U=";
 /// `admin:wrong` and `nobody:wrong`.
 const WRONG: [&str; 2] = ["Basic YWRtaW46d3Jvbmc=", "Basic bm9ib2R5Ondyb25n"];
 
-/// Of a guesser, before he hangs up: long enough for the first few.
+/// Of a guesser, before he hangs up.
 const IMPATIENCE: Duration = Duration::from_millis(500);
 
 /// One call on a connection of its own; the whole answer.
@@ -71,10 +71,6 @@ fn guess(port: u16, made: &AtomicUsize, looked_at: &AtomicUsize, enough: usize) 
             continue;
         };
         if answer.starts_with("HTTP/1.1 401 ") {
-            assert!(
-                answer.to_ascii_lowercase().contains("\r\nwww-authenticate: basic realm=\"default\"\r\n"),
-                "{answer}"
-            );
             looked_at.fetch_add(1, Ordering::Relaxed);
         } else {
             assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
@@ -94,6 +90,9 @@ fn ten_thousand_wrong_passwords_delay_nobody_who_is_right() {
     let mind = brain(&daemon);
     // From now on this is remembered.
     answered(port, ADMIN, "supervisor.getState", &[]);
+    let told = ask(port, WRONG[0], "supervisor.getState", &[]).unwrap().to_ascii_lowercase();
+    assert!(told.starts_with("http/1.1 401 "), "{told}");
+    assert!(told.contains("\r\nwww-authenticate: basic realm=\"default\"\r\n"), "{told}");
     let before = pid_of(&daemon, "p");
     let (made, looked_at) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -114,9 +113,9 @@ fn ten_thousand_wrong_passwords_delay_nobody_who_is_right() {
         }
     });
     assert_ne!(pid_of(&daemon, "p"), before);
-    // Those that were looked at waited for each other, whoever made them.
+    // Those that were looked at waited for each other, whoever made them. Of how many the guesser has heard depends on the machine.
     let looked_at = looked_at.into_inner();
-    assert!((1..1000).contains(&looked_at), "{looked_at} of 10,000 have been looked at");
+    assert!(looked_at < 1000, "{looked_at} of 10,000 have been looked at");
     let log = content(&daemon, "main.log");
     let lines = log.lines().filter(|line| line.contains("WARN wrong password for user ")).count();
     assert!((1..=20).contains(&lines), "{lines} lines:\n{log:.4000}");

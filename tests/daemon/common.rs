@@ -4,10 +4,11 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Output, Stdio};
 
 use provost_testkit::{
-    Daemon, HEAD, Implementation, Process, Sandbox, Signal, descendants, post, send_signal,
+    DEADLINE, Daemon, HEAD, Implementation, Process, Sandbox, Signal, descendants, post, send_signal,
 };
 
 /// Ours in the foreground, with the usual head before `config`.
@@ -127,6 +128,18 @@ pub(crate) fn activity(pid: i32) -> (u64, u64) {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
     });
     (ticks, switches.sum())
+}
+
+/// What asks for least.
+pub(crate) const CALL: &str = "<methodCall><methodName>supervisor.getState</methodName></methodCall>";
+
+/// A connection of which nothing takes for ever.
+#[track_caller]
+pub(crate) fn connect(daemon: &Daemon) -> UnixStream {
+    let stream = UnixStream::connect(daemon.socket()).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
 }
 
 /// One XML-RPC call with parameters that are already XML values; the body of the answer.

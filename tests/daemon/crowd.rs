@@ -6,17 +6,9 @@ use std::os::unix::net::UnixStream;
 
 use provost_testkit::{DEADLINE, Daemon, HEAD, Signal, send_signal};
 
-use crate::common::{body, brain, call, content, end_well, resident, start, started_by, wait_for_proc};
-
-const CALL: &str = "<methodCall><methodName>supervisor.getState</methodName></methodCall>";
-
-#[track_caller]
-fn connect(daemon: &Daemon) -> UnixStream {
-    let stream = UnixStream::connect(daemon.socket()).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    stream
-}
+use crate::common::{
+    CALL, body, brain, call, connect, content, end_well, resident, start, started_by, wait_for_proc,
+};
 
 /// A connection that says this and leaves it at that.
 #[track_caller]

@@ -3,17 +3,11 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use provost_testkit::{DEADLINE, Daemon, HEAD, Signal, send_signal};
+use provost_testkit::{Daemon, HEAD, Signal, send_signal};
 
-use crate::common::{brain, call, descriptors, end_well, resident, start, started_by, state_of};
-
-#[track_caller]
-fn connect(daemon: &Daemon) -> UnixStream {
-    let stream = UnixStream::connect(daemon.socket()).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    stream
-}
+use crate::common::{
+    CALL, brain, call, connect, descriptors, end_well, resident, start, started_by, state_of,
+};
 
 /// Sends bytes and gives what comes back until the server closes or `enough` has come.
 fn exchange(daemon: &Daemon, bytes: &[u8], enough: usize) -> String {
@@ -35,8 +29,6 @@ fn exchange(daemon: &Daemon, bytes: &[u8], enough: usize) -> String {
     }
     String::from_utf8_lossy(&answer).into_owned()
 }
-
-const CALL: &str = "<methodCall><methodName>supervisor.getState</methodName></methodCall>";
 
 /// The daemon is still itself: same brain, and it answers.
 #[track_caller]

@@ -14,10 +14,9 @@ use std::process::{Command, Output, Stdio};
 
 use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation, Sandbox, Signal, free_port, send_signal};
 
-use crate::common::{brain, content, end_well, kill_brain, run_to_end};
+use crate::common::{CALL, brain, content, end_well, kill_brain, run_to_end};
 use pki::{Authority, Pair};
 
-const CALL: &str = "<methodCall><methodName>supervisor.getState</methodName></methodCall>";
 const A: &str = "[program:a]\ncommand={child} on:USR1:say:again hello forever\nstdout_logfile={dir}/a.log\n";
 
 /// A daemon with a TLS door.

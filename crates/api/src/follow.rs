@@ -125,16 +125,25 @@ impl Followed {
             self.at = size;
             return Ok(TRUNCATED.to_vec());
         }
+        let mut piece = self.read()?;
+        if piece.is_empty() && self.replaced() {
+            // What was written between the two looks comes before all that is in the new file.
+            piece = self.read()?;
+            if piece.is_empty() {
+                self.file = (self.open_log)(&self.path)?;
+                self.at = 0;
+                return self.more();
+            }
+        }
+        Ok(piece)
+    }
+
+    fn read(&mut self) -> io::Result<Vec<u8>> {
         self.file.seek(SeekFrom::Start(self.at))?;
         let mut piece = vec![0; PIECE];
         let n = self.file.read(&mut piece)?;
         piece.truncate(n);
         self.at += n as u64;
-        if n == 0 && self.replaced() {
-            self.file = (self.open_log)(&self.path)?;
-            self.at = 0;
-            return self.more();
-        }
         Ok(piece)
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use provost_testkit::{Daemon, HEAD, Implementation, Lines};
 use serde_json::Value;
 
-use crate::client::{Call, Door};
+use crate::client::{Call, Door, outcomes};
 use crate::{PROGRAMS, start};
 
 #[test]
@@ -38,6 +38,27 @@ fn nobody_writes_lines_of_the_log_by_way_of_a_name() {
     dan.call(&Call::new("supervisor.stopProcess", &["x&#10;2026-11-23 00:00:00,000 CRIT audit: user=root"]));
     let line = daemon.wait_for_log_line("action=stop");
     assert!(line.contains("user=dan") && line.contains("\\n2026"), "{line}");
+}
+
+#[test]
+fn refusals_that_have_no_line_are_counted() {
+    const CALLS: usize = 900;
+    let (mut daemon, port) = start();
+    let ann = Door::inet(port).with_password("ann", "ann's");
+    let calls: Vec<Call> = (0..CALLS).map(|_| Call::new("supervisor.shutdown", &[])).collect();
+    outcomes(&ann, &calls);
+    let told = |log: &str| {
+        let missing =
+            log.lines().filter_map(|line| line.split_once(" WARN ")?.1.split_once(" lines are missing here"));
+        let missing: usize = missing.map(|(count, _)| count.parse::<usize>().unwrap()).sum();
+        (log.matches("action=shutdown").count(), missing)
+    };
+    let dan = Door::inet(port).with_password("dan", "dan's");
+    dan.call(&Call::new("supervisor.stopProcess", &["job"]));
+    // Behind all that came before it.
+    daemon.wait_for_log_line("user=dan");
+    let (lines, missing) = told(&fs::read_to_string(daemon.sandbox().file("main.log")).unwrap());
+    assert_eq!(lines + missing, CALLS, "{lines} lines, and {missing} are said to be missing");
 }
 
 #[test]

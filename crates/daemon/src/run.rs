@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
 use provost_api::{Asked, Asker, Busy, Inbox, Report};
@@ -35,20 +37,24 @@ const MOST_REPORTS: usize = 256;
 pub(crate) struct CommandPost {
     commands: LimitedPost<(Asked, Asker)>,
     reports: LimitedPost<Report>,
+    /// Reports that found no room, and have not been told of.
+    untold: Arc<AtomicU64>,
 }
 
 /// The loop's end of the doors.
 pub(crate) struct Doors {
     commands: Receiver<(Asked, Asker)>,
     reports: Receiver<Report>,
+    untold: Arc<AtomicU64>,
 }
 
 impl CommandPost {
     pub(crate) fn new(bell: &Bell) -> (CommandPost, Doors) {
         let (commands, heard_commands) = LimitedPost::new(bell, MOST_COMMANDS);
         let (reports, heard_reports) = LimitedPost::new(bell, MOST_REPORTS);
-        let doors = Doors { commands: heard_commands, reports: heard_reports };
-        (CommandPost { commands, reports }, doors)
+        let untold = Arc::<AtomicU64>::default();
+        let doors = Doors { commands: heard_commands, reports: heard_reports, untold: Arc::clone(&untold) };
+        (CommandPost { commands, reports, untold }, doors)
     }
 
     /// For other threads that have something to complain of.
@@ -64,8 +70,10 @@ impl Inbox for CommandPost {
     }
 
     fn report(&self, report: Report) {
-        // Who is denied a thousand times a second is told of often enough.
-        let _ = self.reports.try_send(report);
+        // Who is denied a thousand times a second is told of often enough; that others may have been, too, is said.
+        if self.reports.try_send(report).is_err() {
+            self.untold.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -291,6 +299,12 @@ impl Loop {
                 // Nobody keeps a record of who may not look.
                 (None, Report::Denied { .. }) => {}
             }
+        }
+        let untold = self.doors.untold.swap(0, Ordering::Relaxed);
+        if untold > 0 {
+            let text =
+                format!("{untold} lines are missing here, of refusals and complaints that came all at once");
+            self.hands.log.write(LogLevel::Warn, &text);
         }
     }
 }

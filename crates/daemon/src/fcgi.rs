@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::ToSocketAddrs;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use provost_config::{LogLevel, SocketConfig};
@@ -210,11 +209,7 @@ fn open_unix(path: &Path, socket: &SocketConfig) -> io::Result<OwnedFd> {
     let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     let address = SocketAddrUnix::new(path)?;
     unix_socket::for_us_alone(|| bind(&fd, &address))?;
-    let (uid, gid) = socket.owner.unwrap_or_default();
-    let complete = std::os::unix::fs::chown(path, uid, gid).and_then(|()| match socket.mode {
-        Some(mode) => std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)),
-        None => Ok(()),
-    });
+    let complete = unix_socket::give_away(path, socket.mode, socket.owner.unwrap_or_default());
     if let Err(e) = complete {
         // A half-made socket helps nobody.
         let _ = std::fs::remove_file(path);
@@ -235,6 +230,7 @@ fn open_tcp(address: &str) -> io::Result<OwnedFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_socket_is_found_again_under_the_name_it_is_held_by() {

@@ -5,7 +5,7 @@
 //! means another daemon, silence a stale file. What is no socket was not made by us, and is not removed.
 
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -74,8 +74,7 @@ fn publish(file: &Path, (chmod, uid, gid): Access) -> io::Result<UnixListener> {
     // Left over from a daemon of our number that was killed at this very point.
     let _ = std::fs::remove_file(&hidden);
     let listener = unix_socket::for_us_alone(|| UnixListener::bind(&hidden))?;
-    let complete = std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(chmod))
-        .and_then(|()| std::os::unix::fs::chown(&hidden, uid, gid))
+    let complete = unix_socket::give_away(&hidden, Some(chmod), (uid, gid))
         .and_then(|()| rustix::net::listen(&listener, BACKLOG).map_err(io::Error::from))
         .and_then(|()| std::fs::hard_link(&hidden, file));
     let _ = std::fs::remove_file(&hidden);

@@ -178,10 +178,18 @@ impl fmt::Display for Programs {
 /// In file order.
 pub(crate) fn users(reading: &Reading<'_>, env: &Scope<'_>) -> Vec<Account> {
     let names = reading.ini.sections().iter().map(|section| section.name.as_str());
-    names
-        .filter(|name| section_kind(name) == Some(SectionKind::User))
-        .filter_map(|name| user(&Section::new(reading, name, SectionKind::User), env))
-        .collect()
+    let mut accounts: Vec<Account> = Vec::new();
+    for name in names.filter(|name| section_kind(name) == Some(SectionKind::User)) {
+        let section = Section::new(reading, name, SectionKind::User);
+        let Some(account) = user(&section, env) else { continue };
+        // Blanks around a name are no part of it.
+        if accounts.iter().any(|other| other.name == account.name) {
+            section
+                .refuse_name(format!("there is another section of the user {:?}; make it one", account.name));
+        }
+        accounts.push(account);
+    }
+    accounts
 }
 
 fn user(section: &Section<'_>, env: &Scope<'_>) -> Option<Account> {
@@ -375,6 +383,7 @@ mod tests {
         assert!(told("[user:a]\npassword=").contains("not empty"));
         assert!(told("[user:]\n").contains("[user:NAME]"));
         assert!(told("[user:a:b]\n").contains("no colon"));
+        assert!(told("[user:a]\n[user: a ]\n").contains("another section of the user \"a\""));
         assert!(told("[user:a]\nunix_group=nobodys").contains("there is no group \"nobodys\""));
     }
 }

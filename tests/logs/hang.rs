@@ -2,9 +2,11 @@
 //! answered, and when it is back every byte is there.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use provost_testkit::{Daemon, Matter, Signal, Torrent, send_signal};
+use provost_testkit::{DEADLINE, Daemon, Matter, Signal, Torrent, send_signal};
 
 use crate::disk::start_with_stuck;
 use crate::stage::{end_well, is_whole, kill_brain, size_of, until};
@@ -98,6 +100,70 @@ fn a_program_whose_disk_hangs_is_whole_afterwards_and_no_other_notices() {
     daemon.wait_for_hello("a");
     until("a whole torrent", || found(&daemon).len() as u64 >= MUCH);
     is_whole(Torrent::new(Matter::Lines, 0), &found(&daemon), MUCH);
+    end_well(daemon);
+}
+
+/// A question that stays open.
+#[track_caller]
+fn asks(daemon: &Daemon, request: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+#[test]
+fn whoever_reads_or_follows_a_log_there_waits_alone() {
+    let mut daemon = start_with_stuck(PROGRAMS);
+    daemon.wait_for_hello("b");
+    daemon.ctl(&["start", "a"]);
+    daemon.wait_for_hello("a");
+    until("a whole torrent", || found(&daemon).len() as u64 >= MUCH);
+    let follow = "GET /logtail/a HTTP/1.1\r\nHost: x\r\n\r\n";
+    let call = "<methodCall><methodName>supervisor.tailProcessStdoutLog</methodName><params><param><value>a</value></param>\
+        <param><value><int>0</int></value></param><param><value><int>10</int></value></param></params></methodCall>";
+    let read = format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{call}", call.len());
+    let page = "GET /tail.html?processname=a HTTP/1.1\r\nHost: x\r\n\r\n";
+    // One who follows already.
+    let mut all = vec![asks(&daemon, follow)];
+    let mut head = [0; 12];
+    all[0].read_exact(&mut head).unwrap();
+    hang(&daemon);
+    for _ in 0..10 {
+        all.extend([follow, &read, page].map(|request| asks(&daemon, request)));
+    }
+    others_go_on(&mut daemon);
+    let asked = Instant::now();
+    assert!(daemon.ctl(&["tail", "b"]).stdout.contains("here"));
+    let mut beside = asks(&daemon, "GET /logtail/b HTTP/1.1\r\nHost: x\r\n\r\n");
+    beside.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    recover(&daemon);
+    for stream in &mut all[1..] {
+        stream.read_exact(&mut head).unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+    }
+    drop(all);
+    end_well(daemon);
+}
+
+#[test]
+fn the_end_waits_for_nobody_who_reads_there() {
+    let mut daemon = start_with_stuck(PROGRAMS);
+    daemon.wait_for_hello("b");
+    daemon.ctl(&["start", "a"]);
+    daemon.wait_for_hello("a");
+    until("a whole torrent", || found(&daemon).len() as u64 >= MUCH);
+    daemon.ctl(&["stop", "a"]);
+    hang(&daemon);
+    let all: Vec<UnixStream> =
+        (0..5).map(|_| asks(&daemon, "GET /logtail/a HTTP/1.1\r\nHost: x\r\n\r\n")).collect();
+    others_go_on(&mut daemon);
+    kill_brain(&mut daemon);
+    others_go_on(&mut daemon);
+    recover(&daemon);
+    drop(all);
     end_well(daemon);
 }
 

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::answer::{Answer, error};
+use crate::disks::Disks;
 use crate::gate::Refused;
 use crate::log_address::{self, Wanted};
 use crate::session::Session;
@@ -40,30 +41,36 @@ pub(crate) async fn answer(address: &Uri, session: Session<'_>) -> Response<Answ
     };
     let from = log_address::from(address.query());
     let log = match log {
-        Ok(log) => log.and_then(|log| Followed::open(log, from, session.shared.facts.open_log)),
+        Ok(Some(log)) => log,
         Err(Refused::NotAllowed { .. }) => return error(StatusCode::FORBIDDEN),
-        Err(Refused::Fault(_)) => None,
+        Ok(None) | Err(Refused::Fault(_)) => return error(StatusCode::NOT_FOUND),
     };
-    match log {
-        Some(log) => {
-            let watch = session.shared.watches.watch(&log.path);
-            stream(log, watch, of_process, session)
+    let (open_log, watches) = (session.shared.facts.open_log, session.shared.watches.clone());
+    let path = log.clone();
+    let open = move || {
+        let log = Followed::open(path, from, open_log)?;
+        let (modified, watch) = (log.modified(), watches.watch(&log.path));
+        Some((log, watch, modified))
+    };
+    match session.shared.disks.ask(&log, open).await {
+        Ok(Some((log, watch, modified))) => {
+            let (sender, receiver) = mpsc::channel(1);
+            let (shared, caller) = (Arc::clone(session.shared), session.caller.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = follow(log, watch, Arc::clone(&shared.disks), sender) => {}
+                    () = shared.loses(&caller) => {}
+                }
+            });
+            stream(receiver, modified, of_process)
         }
-        None => error(StatusCode::NOT_FOUND),
+        Ok(None) => error(StatusCode::NOT_FOUND),
+        Err(_) => error(StatusCode::GATEWAY_TIMEOUT),
     }
 }
 
-fn stream(log: Followed, watch: Watch, of_process: bool, session: Session<'_>) -> Response<Answer> {
-    let modified = log.file.metadata().ok().map(|meta| http_date(meta.mtime()));
-    let (sender, receiver) = mpsc::channel(1);
-    let (shared, caller) = (Arc::clone(session.shared), session.caller.clone());
-    tokio::spawn(async move {
-        tokio::select! {
-            () = follow(log, watch, sender) => {}
-            () = shared.loses(&caller) => {}
-        }
-    });
-    let mut response = Response::new(Answer::Growing(receiver));
+fn stream(pieces: mpsc::Receiver<Bytes>, modified: Option<String>, of_process: bool) -> Response<Answer> {
+    let mut response = Response::new(Answer::Growing(pieces));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=utf-8"));
     if let Some(modified) = modified.and_then(|date| HeaderValue::from_str(&date).ok()) {
@@ -81,10 +88,20 @@ fn http_date(seconds: i64) -> String {
 }
 
 /// Sends the log until the client goes away.
-async fn follow(mut log: Followed, mut watch: Watch, client: mpsc::Sender<Bytes>) {
+async fn follow(mut log: Followed, mut watch: Watch, disks: Arc<Disks>, client: mpsc::Sender<Bytes>) {
+    let path = log.path.clone();
     loop {
         loop {
-            match log.more() {
+            let more = move || (log.more(), log);
+            let (piece, read) = tokio::select! {
+                () = client.closed() => return,
+                read = disks.work(&path, more) => match read {
+                    Ok(read) => read,
+                    Err(_) => return,
+                },
+            };
+            log = read;
+            match piece {
                 Ok(piece) if piece.is_empty() => break,
                 Ok(piece) => {
                     if client.send(piece.into()).await.is_err() {
@@ -116,6 +133,10 @@ impl Followed {
         let size = file.metadata().ok()?.len();
         let at = from.filter(|from| *from <= size).unwrap_or(size.saturating_sub(FIRST));
         Some(Followed { path, open_log, file, at })
+    }
+
+    fn modified(&self) -> Option<String> {
+        self.file.metadata().ok().map(|meta| http_date(meta.mtime()))
     }
 
     /// The next piece; empty where there is nothing new.

@@ -10,12 +10,14 @@
 //! `serve/` owns the thread and the connections, `door.rs` turns a request (`body.rs`) into a response (`answer.rs`), `room.rs` limits what
 //! is held of either, `gate/` says who is there
 //! and what they may ask, `session.rs` is their way to the supervisor, `rpc/` is XML-RPC, `web/` the page,
-//! `origin.rs` sees to it that no other site's page uses it, `logs.rs` and `follow.rs` (with `log_address.rs` and `watches.rs`) read logs. `tls.rs` encrypts a connection,
+//! `origin.rs` sees to it that no other site's page uses it, `logs.rs` and `follow.rs` (with `log_address.rs` and `watches.rs`) read logs, by way of
+//! `disks.rs`. `tls.rs` encrypts a connection,
 //! `certificate.rs` finds the name in one that a client shows.
 
 mod answer;
 mod body;
 mod certificate;
+mod disks;
 mod door;
 mod follow;
 mod gate;
@@ -33,6 +35,7 @@ mod tls;
 mod watches;
 mod web;
 
+pub use disks::MountOf;
 pub use gate::{Access, Credentials, DoorRules};
 pub use inbox::{Asked, Asker, Busy, By, Inbox, Report};
 pub use rpc::{Interface, Namespaces, fault_text};

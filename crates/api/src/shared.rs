@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Semaphore, watch};
 
+use crate::disks::{Disks, MountOf};
 use crate::gate::{Access, Caller, Guard, lost};
 use crate::inbox::Inbox;
 use crate::origin::Tokens;
@@ -42,6 +43,8 @@ pub struct Facts {
     pub namespaces: Namespaces,
     /// Opens a log for reading: a regular file, and by no link that somebody may have placed for us.
     pub open_log: OpenLog,
+    /// On which mount a log lies.
+    pub mount_of: MountOf,
     pub peer_groups: PeerGroups,
     /// Gives memory that is no longer used back to the system; called behind large answers, which few ask for.
     pub tidy: fn(),
@@ -60,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) listeners: Listeners,
     /// Whose turn it is to be told of all processes.
     pub(crate) listings: Semaphore,
+    pub(crate) disks: Arc<Disks>,
     /// Logs that clients follow.
     pub(crate) watches: Watches,
     /// The loop has said so, and has not taken it back.
@@ -76,6 +80,7 @@ impl Shared {
     pub(crate) fn new(facts: Facts, access: Access, inbox: Box<dyn Inbox>) -> io::Result<Shared> {
         let access = watch::Sender::new(Arc::new(access));
         let guard = Guard::new(facts.tidy)?;
+        let disks = Arc::new(Disks::new(facts.mount_of));
         Ok(Shared {
             facts,
             inbox,
@@ -85,6 +90,7 @@ impl Shared {
             tokens: Tokens::default(),
             listeners: Listeners::default(),
             listings: Semaphore::new(MOST_LISTINGS),
+            disks,
             watches: Watches::default(),
             runs: AtomicBool::new(false),
             bloated: AtomicBool::new(false),

@@ -21,11 +21,16 @@ use tokio::task::AbortHandle;
 
 /// Where the kernel has no watches left to give, a file is looked at this often instead.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const FLAGS: WatchFlags = WatchFlags::MODIFY
+    .union(WatchFlags::CREATE)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::ONLYDIR);
 /// Events that are dealt with in one go.
 const AT_ONCE: usize = 256;
 
 /// All that is watched.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Watches(Arc<Mutex<Option<Instance>>>);
 
 impl Watches {
@@ -69,14 +74,25 @@ impl Follower {
         let file = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let directory =
             path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut guard = all.lock().unwrap_or_else(PoisonError::into_inner);
-        let instance = match guard.as_mut() {
-            Some(instance) => instance,
-            None => guard.insert(Instance::new(all)?),
-        };
-        // If this fails and nobody else follows, an instance that watches nothing stays for the next.
-        let (name, changes) = instance.add(directory, file)?;
-        Ok(Follower { name, changes, all: Arc::clone(all) })
+        loop {
+            let (fd, removals) = {
+                let mut guard = all.lock().unwrap_or_else(PoisonError::into_inner);
+                let instance = match guard.as_mut() {
+                    Some(instance) => instance,
+                    None => guard.insert(Instance::new(all)?),
+                };
+                (Arc::clone(&instance.fd), instance.removals)
+            };
+            // With nothing locked: the disk may hang. If it fails and nobody else follows, an instance that watches nothing stays for the next.
+            let number = inotify::add_watch(&*fd, directory, FLAGS)?;
+            let mut guard = all.lock().unwrap_or_else(PoisonError::into_inner);
+            let instance = guard.as_mut().filter(|instance| Arc::ptr_eq(&instance.fd, &fd));
+            if let Some((name, changes)) = instance.and_then(|instance| instance.add(number, file, removals))
+            {
+                return Ok(Follower { name, changes, all: Arc::clone(all) });
+            }
+            // Somebody else has just left that directory, and our watch went with his.
+        }
     }
 }
 
@@ -98,6 +114,8 @@ struct Instance {
     fd: Arc<AsyncFd<OwnedFd>>,
     names: HashMap<Name, (watch::Sender<()>, usize)>,
     reader: AbortHandle,
+    /// How many watches have been taken back.
+    removals: u64,
 }
 
 impl Instance {
@@ -109,22 +127,24 @@ impl Instance {
         )]
         let fd = Arc::new(AsyncFd::new(fd)?);
         let reader = tokio::spawn(read(Arc::clone(&fd), Arc::clone(all))).abort_handle();
-        Ok(Instance { fd, names: HashMap::new(), reader })
+        Ok(Instance { fd, names: HashMap::new(), reader, removals: 0 })
     }
 
-    fn add(&mut self, directory: &Path, file: &OsStr) -> io::Result<(Name, watch::Receiver<()>)> {
-        let flags = WatchFlags::MODIFY
-            | WatchFlags::CREATE
-            | WatchFlags::MOVED_TO
-            | WatchFlags::ATTRIB
-            | WatchFlags::ONLYDIR;
-        let number = inotify::add_watch(&*self.fd, directory, flags)?;
+    /// One more follower of a watch that was there, or was made when so many had been taken back. Nobody, if it may be among those.
+    fn add(&mut self, number: i32, file: &OsStr, removals: u64) -> Option<(Name, watch::Receiver<()>)> {
+        if self.removals != removals && !self.watches(number) {
+            return None;
+        }
         let name = (number, file.to_owned());
         let (sender, followers) =
             self.names.entry(name.clone()).or_insert_with(|| (watch::Sender::new(()), 0));
         *followers += 1;
         let changes = sender.subscribe();
-        Ok((name, changes))
+        Some((name, changes))
+    }
+
+    fn watches(&self, number: i32) -> bool {
+        self.names.keys().any(|(known, _)| *known == number)
     }
 
     fn remove(&mut self, name: &Name) {
@@ -134,7 +154,8 @@ impl Instance {
             return;
         }
         self.names.remove(name);
-        if !self.names.keys().any(|(number, _)| *number == name.0) {
+        if !self.watches(name.0) {
+            self.removals += 1;
             // The directory may have gone before.
             let _ = inotify::remove_watch(&*self.fd, name.0);
         }
@@ -168,6 +189,8 @@ async fn read(fd: Arc<AsyncFd<OwnedFd>>, all: Arc<Mutex<Option<Instance>>>) {
     let mut events = inotify::Reader::new(&*fd, &mut buffer);
     loop {
         let Ok(mut ready) = fd.readable().await else { return };
+        // Whoever makes events as fast as they are read has no more than his share of this thread.
+        tokio::task::yield_now().await;
         let mut guard = all.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(instance) = guard.as_mut() else { return };
         for _ in 0..AT_ONCE {

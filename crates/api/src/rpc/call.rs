@@ -1,6 +1,6 @@
 //! Each method: the command it stands for, and the value its reply becomes (SPEC 6.4, 6.8).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -206,7 +206,8 @@ impl Rpc<'_> {
         self.alive().await?;
         let no_file = || Fault::new(FaultCode::NoFile, None);
         let path = self.session.shared.facts.logfile.clone().ok_or_else(no_file)?;
-        if !blocking(move || path.exists()).await? {
+        let file = path.clone();
+        if !self.at(&path, move || file.exists()).await? {
             return Err(no_file());
         }
         self.done(Command::MainLog { deed: LogDeed::Clear }).await
@@ -230,7 +231,9 @@ impl Rpc<'_> {
             None => (nothing, self.room_for_log()),
             Some(path) => {
                 let (open_log, mut room) = (self.session.shared.facts.open_log, self.room_for_log());
-                blocking(move || (logs::tail(&path, open_log, offset, length, &mut room), room)).await?
+                let log = path.clone();
+                let read = move || (logs::tail(&log, open_log, offset, length, &mut room), room);
+                self.at(&path, read).await?
             }
         };
         self.spend(&tail.text);
@@ -241,9 +244,10 @@ impl Rpc<'_> {
         let Some(path) = path else { return Err(Fault::new(FaultCode::NoFile, None)) };
         let shown = path.to_string_lossy().into_owned();
         let (open_log, mut room) = (self.session.shared.facts.open_log, self.room_for_log());
-        let read = move || (logs::read(&path, open_log, offset, length, &mut room), room);
+        let log = path.clone();
+        let read = move || (logs::read(&log, open_log, offset, length, &mut room), room);
         // The room is given back when the text is the answer, or among several that have taken room for it.
-        let (read, _room) = blocking(read).await?;
+        let (read, _room) = self.at(&path, read).await?;
         match read {
             Ok(text) => {
                 self.spend(&text);
@@ -258,6 +262,16 @@ impl Rpc<'_> {
             }
             Err(LogError::NoRoom) => Err(Fault::new(FaultCode::Failed, Some(&no_room(&shown)))),
         }
+    }
+
+    /// Does something with a file, where a slow disk delays nobody else.
+    async fn at<T: Send + 'static>(
+        &self,
+        path: &Path,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        let failed = |e: std::io::Error| Fault::new(FaultCode::Failed, Some(&e.to_string()));
+        self.session.shared.disks.ask(path, work).await.map_err(failed)
     }
 
     fn room_for_log(&self) -> Allowance {
@@ -357,12 +371,6 @@ fn status(entry: &StatusEntry) -> Value {
         ("status", code.into()),
         ("description", text.into()),
     ])
-}
-
-/// Runs file work where a slow disk delays nobody else.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-    let failed = |e: tokio::task::JoinError| Fault::new(FaultCode::Failed, Some(&e.to_string()));
-    tokio::task::spawn_blocking(work).await.map_err(failed)
 }
 
 pub(super) fn unknown_method() -> Fault {

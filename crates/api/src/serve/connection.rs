@@ -196,6 +196,7 @@ mod tests {
             most_connections: 1,
             namespaces: crate::rpc::Namespaces::new([]),
             open_log: |path| File::open(path),
+            mount_of: |_| 0,
             peer_groups: |_| Vec::new(),
             tidy: || {},
         };

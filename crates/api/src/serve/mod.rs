@@ -17,6 +17,7 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::disks;
 use crate::gate::Access;
 use crate::inbox::Inbox;
 use crate::peer::Peer;
@@ -64,7 +65,7 @@ impl Api {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .max_blocking_threads(2)
+            .max_blocking_threads(disks::MOST_THREADS)
             .build()?;
         let shared = Arc::new(Shared::new(facts, access, inbox)?);
         let herald = Herald(Arc::clone(&shared));

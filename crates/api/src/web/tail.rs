@@ -123,8 +123,9 @@ async fn read(
 ) -> Option<Shown> {
     let open_log = session.shared.facts.open_log;
     let (name, mut allowance) = (path.display().to_string(), Allowance::new(limit, answers));
-    let read =
-        tokio::task::spawn_blocking(move || (logs::end(&path, open_log, &mut allowance), allowance)).await;
+    let log = path.clone();
+    let read = move || (logs::end(&log, open_log, &mut allowance), allowance);
+    let read = session.shared.disks.ask(&path, read).await;
     let (read, _room) = match read {
         Ok((read, room)) => (read, Some(room)),
         Err(e) => (Err(LogError::Failed(e.to_string())), None),

@@ -258,6 +258,7 @@ fn open_doors(
         most_connections: limits::connections(doors.len()),
         namespaces: namespaces(config),
         open_log: logs::for_reading,
+        mount_of: logs::mount_of,
         peer_groups: provost_keeper::peer_groups,
         tidy: provost_keeper::release_free_memory,
     };

@@ -40,6 +40,7 @@ pub(crate) use compress::{Compression, Compressor};
 pub(crate) use journal::Journal;
 pub(crate) use lane::MainSource;
 pub(crate) use main_log::MainLog;
+pub(crate) use mounts::mount_of;
 pub(crate) use open::{OpenHow, append_to, for_reading};
 pub(crate) use outlet::{Outlet, OutletPlan};
 pub(crate) use pump::{Heir, Journals, Notice, Order, Patience, Pump};

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -35,6 +36,13 @@ const MOST_LINKS: u32 = 40;
 /// A mount, by the number that the kernel gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct MountId(pub(super) u64);
+
+/// The same for threads that have no list of their own; 0 where no disk is behind it.
+pub(crate) fn mount_of(path: &Path) -> u64 {
+    static MOUNTS: LazyLock<Mutex<Mounts>> = LazyLock::new(Mutex::default);
+    let mut mounts = MOUNTS.lock().unwrap_or_else(PoisonError::into_inner);
+    mounts.of(path).map_or(0, |MountId(number)| number)
+}
 
 /// The mounts there are.
 #[derive(Debug, Default)]

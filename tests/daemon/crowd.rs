@@ -1,5 +1,6 @@
 //! Thousands of clients who are silent, stop halfway, or do not read: neither programs nor other clients notice.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -264,6 +265,36 @@ fn a_unix_door_has_room_when_another_is_full() {
     outside.set_read_timeout(Some(DEADLINE)).unwrap();
     drop(streams);
     assert!(ask(&mut outside, &request(CALL)).contains("RUNNING"));
+}
+
+#[test]
+fn those_who_follow_logs_leave_descriptors_for_programs() {
+    let limited = started_by(&["prlimit", "--nofile=512:512"]);
+    let head = HEAD.replace("[supervisord]\n", "[supervisord]\nminfds=512\n");
+    let doors: String = (0..4).map(|n| format!("[unix_http_server:{n}]\nfile={{dir}}/{n}.sock\n")).collect();
+    let daemon = Daemon::start(
+        &limited,
+        &format!(
+            "{head}{doors}[program:a]\ncommand={{child}} forever\nstartsecs=0\nnumprocs=60\nautostart=false\nprocess_name=a_%(process_num)d\n"
+        ),
+    );
+    let mut answers = BTreeMap::<[u8; 12], usize>::new();
+    let streams: Vec<UnixStream> = (0..4 * 51)
+        .map(|n| {
+            let mut stream = UnixStream::connect(daemon.sandbox().file(&format!("{}.sock", n % 4))).unwrap();
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
+            stream.write_all(b"GET /mainlogtail HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            let mut head = [0; 12];
+            stream.read_exact(&mut head).unwrap();
+            *answers.entry(head).or_default() += 1;
+            stream
+        })
+        .collect();
+    let started = daemon.ctl(&["start", "all"]).stdout;
+    assert_eq!(started.matches("started").count(), 60, "{started}\n{}", content(&daemon, "main.log"));
+    assert_eq!(answers, [(*b"HTTP/1.1 200", 4 * 25), (*b"HTTP/1.1 503", 4 * 26)].into());
+    drop(streams);
+    end_well(daemon);
 }
 
 #[test]

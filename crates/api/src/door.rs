@@ -47,7 +47,7 @@ pub(crate) async fn answer(
         if request.method() != Method::GET {
             return error(StatusCode::BAD_REQUEST);
         }
-        return follow::answer(request.uri(), session).await;
+        return follow::answer(request.uri(), session, &client.rooms).await;
     }
     web::answer(request, shared, &caller, client).await
 }

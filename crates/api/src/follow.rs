@@ -19,6 +19,7 @@ use crate::answer::{Answer, error};
 use crate::disks::Disks;
 use crate::gate::Refused;
 use crate::log_address::{self, Wanted};
+use crate::room::Rooms;
 use crate::session::Session;
 use crate::shared::OpenLog;
 use crate::watches::Watch;
@@ -31,7 +32,7 @@ const PIECE: usize = 64 * 1024;
 /// What Supervisor means to say when a log shrinks in place.
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
-pub(crate) async fn answer(address: &Uri, session: Session<'_>) -> Response<Answer> {
+pub(crate) async fn answer(address: &Uri, session: Session<'_>, rooms: &Rooms) -> Response<Answer> {
     let wanted = log_address::wanted(address.path());
     let of_process = wanted != Some(Wanted::Main);
     let log = match wanted {
@@ -44,6 +45,9 @@ pub(crate) async fn answer(address: &Uri, session: Session<'_>) -> Response<Answ
         Ok(Some(log)) => log,
         Err(Refused::NotAllowed { .. }) => return error(StatusCode::FORBIDDEN),
         Ok(None) | Err(Refused::Fault(_)) => return error(StatusCode::NOT_FOUND),
+    };
+    let Ok(place) = Arc::clone(&rooms.followers).try_acquire_owned() else {
+        return error(StatusCode::SERVICE_UNAVAILABLE);
     };
     let (open_log, watches) = (session.shared.facts.open_log, session.shared.watches.clone());
     let path = log.clone();
@@ -61,6 +65,7 @@ pub(crate) async fn answer(address: &Uri, session: Session<'_>) -> Response<Answ
                     () = follow(log, watch, Arc::clone(&shared.disks), sender) => {}
                     () = shared.loses(&caller) => {}
                 }
+                drop(place);
             });
             stream(receiver, modified, of_process)
         }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
+use tokio::sync::Semaphore;
 
 use crate::answer::{Answer, error};
 
@@ -28,15 +29,19 @@ pub(crate) struct Rooms {
     pub(crate) bodies: Room,
     /// Of answers that are being made or sent.
     pub(crate) answers: Room,
-}
-
-impl Default for Rooms {
-    fn default() -> Rooms {
-        Rooms { bodies: Room::new(MOST_BODIES, SMALL_BODY), answers: Room::new(MOST_ANSWERS, SMALL_ANSWER) }
-    }
+    /// Places for those who follow a log: each has a file open beside the connection.
+    pub(crate) followers: Arc<Semaphore>,
 }
 
 impl Rooms {
+    pub(crate) fn new(most_followers: usize) -> Rooms {
+        Rooms {
+            bodies: Room::new(MOST_BODIES, SMALL_BODY),
+            answers: Room::new(MOST_ANSWERS, SMALL_ANSWER),
+            followers: Arc::new(Semaphore::new(most_followers)),
+        }
+    }
+
     /// The answer, if there is room for it beside what others have not read yet.
     pub(crate) fn keep(&self, response: Response<Answer>) -> Response<Answer> {
         let (head, answer) = response.into_parts();

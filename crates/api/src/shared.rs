@@ -39,6 +39,8 @@ pub struct Facts {
     pub logfile: Option<PathBuf>,
     /// How many connections each door may have open; further ones wait to be accepted.
     pub most_connections: usize,
+    /// How many logs may be followed at each door; further ones are refused.
+    pub most_followers: usize,
     /// What `[rpcinterface:x]` publishes; without any only `system.*` exists (SPEC 2.7).
     pub namespaces: Namespaces,
     /// Opens a log for reading: a regular file, and by no link that somebody may have placed for us.

@@ -69,7 +69,8 @@ struct Callers {
 
 impl Callers {
     fn new(shared: Arc<Shared>, section: Arc<str>, tls: Option<Arc<TlsDoor>>) -> Callers {
-        let (rooms, queue, tasks, inside) = Default::default();
+        let rooms = Arc::new(Rooms::new(shared.facts.most_followers));
+        let (queue, tasks, inside) = Default::default();
         Callers { shared, section, rooms, tls, queue, tasks, inside }
     }
 

@@ -169,6 +169,7 @@ mod tests {
     use crate::gate::{Access, DoorRules};
     use crate::inbox::{Asked as Question, Asker, Busy, Inbox, Report};
     use crate::peer::{End, Peer};
+    use crate::room::Rooms;
     use crate::shared::Facts;
 
     /// Nobody is asked anything here.
@@ -194,6 +195,7 @@ mod tests {
             version: "0",
             host_names: Vec::new(),
             most_connections: 1,
+            most_followers: 1,
             namespaces: crate::rpc::Namespaces::new([]),
             open_log: |path| File::open(path),
             mount_of: |_| 0,
@@ -204,7 +206,7 @@ mod tests {
         let access = Access::new(Vec::new(), [door].into(), 0);
         let shared = Arc::new(Shared::new(facts, access, Box::new(Nobody)).unwrap());
         let peer = Peer::new(End::Unix { uid: 0, groups: Vec::new(), pid: 1 });
-        let by = Client { peer, section: "unix_http_server".into(), rooms: Arc::default() };
+        let by = Client { peer, section: "unix_http_server".into(), rooms: Arc::new(Rooms::new(1)) };
         let (client, stream) = tokio::io::duplex(16);
         let (phase, watched) = watch::channel(Phase::Serve);
         let pace = Arc::new(Pace::new(Arc::default()));

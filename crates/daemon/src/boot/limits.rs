@@ -40,9 +40,18 @@ pub(super) fn raise(settings: &Supervisord, keeper: i32, link: &mut Link) -> Res
 /// Connections that each of so many doors may have open: so many that no client notices, so few that programs always find
 /// descriptors.
 pub(super) fn connections(doors: usize) -> usize {
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(65_536);
-    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    let descriptors = descriptors();
     (descriptors / 8).min(descriptors / 2 / doors.max(1)).clamp(16, 4096)
+}
+
+/// Logs that may be followed at each of them: besides the connection that is a descriptor for the file. A quarter stays for programs.
+pub(super) fn followers(doors: usize) -> usize {
+    (descriptors() / 4 / doors.max(1)).clamp(8, 4096)
+}
+
+fn descriptors() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(65_536);
+    usize::try_from(descriptors).unwrap_or(usize::MAX)
 }
 
 fn too_few(name: &str, least: u64, hard: Option<u64>) -> String {

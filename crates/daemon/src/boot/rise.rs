@@ -256,6 +256,7 @@ fn open_doors(
             LogTarget::Syslog => None,
         },
         most_connections: limits::connections(doors.len()),
+        most_followers: limits::followers(doors.len()),
         namespaces: namespaces(config),
         open_log: logs::for_reading,
         mount_of: logs::mount_of,

@@ -27,8 +27,15 @@ fn what_changes_something_leaves_a_line_and_looking_leaves_none() {
     Door::unix(&wide).of_uid(2004).call(&Call::new("supervisor.startAllProcesses", &[]));
     let line = daemon.wait_for_log_line("user=dan");
     assert!(line.contains("from=unix:uid=2004,pid=") && line.contains("target=all"), "{line}");
+    // Whose name is refused by the gate itself has tried it all the same.
+    let fay = Door::inet(port).with_password("fay", "fay's");
+    fay.call(&Call::new("supervisor.sendProcessStdin", &["db", "x"]));
+    fay.call(&Call::new("supervisor.removeProcessGroup", &["job"]));
+    let line = daemon.wait_for_log_line("action=remove");
+    assert!(line.contains("user=fay") && line.contains("target=job result=\"BAD_NAME: job\""), "{line}");
     let log = fs::read_to_string(daemon.sandbox().file("main.log")).unwrap();
-    assert_eq!(log.matches("audit: ").count(), 4, "{log}");
+    assert!(log.contains("action=send target=db result=\"BAD_NAME: db\""), "{log}");
+    assert_eq!(log.matches("audit: ").count(), 6, "{log}");
 }
 
 #[test]

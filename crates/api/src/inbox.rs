@@ -37,6 +37,8 @@ pub struct By {
 pub enum Report {
     /// Somebody may not do what was asked.
     Denied { by: Arc<By>, command: Command, missing: Permission },
+    /// There is no such thing, as far as this one may know.
+    Hidden { by: Arc<By>, command: Command, name: String },
     /// Anything else that an administrator should read.
     Warning(String),
 }

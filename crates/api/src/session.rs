@@ -74,9 +74,11 @@ impl Session<'_> {
     }
 
     fn refuse(&self, denied: Denied, command: Command) -> Refused {
-        if let Denied::Missing(missing) = denied {
-            self.shared.inbox.report(Report::Denied { by: self.caller.by.clone(), command, missing });
-        }
+        let by = self.caller.by.clone();
+        self.shared.inbox.report(match denied.clone() {
+            Denied::Missing(missing) => Report::Denied { by, command, missing },
+            Denied::BadName(name) => Report::Hidden { by, command, name },
+        });
         self.not_allowed(denied)
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use provost_api::{Asked, By, Report, fault_text};
-use provost_core::{Command, LogDeed, MAIN_LOG, Reply, StatusEntry, Target, Wall, Which};
+use provost_core::{Command, Fault, LogDeed, MAIN_LOG, Reply, StatusEntry, Target, Wall, Which};
 use serde_json::json;
 
 use crate::logs::{OpenHow, append_to};
@@ -67,9 +67,16 @@ pub(crate) struct Entry {
 impl Entry {
     /// A command that went no further than the gate. `None` for what changes nothing, and for what is no command.
     pub(crate) fn denied(report: &Report) -> Option<Entry> {
-        let Report::Denied { by, command, missing } = report else { return None };
+        let (by, command, result) = match report {
+            Report::Denied { by, command, missing } => {
+                (by, command, format!("denied, may not {}", missing.word()))
+            }
+            Report::Hidden { by, command, name } => {
+                (by, command, short(fault_text(Fault::BadName { name: name.clone() })))
+            }
+            Report::Warning(_) => return None,
+        };
         let (action, target) = words(command)?;
-        let result = format!("denied, may not {}", missing.word());
         Some(Entry { by: Arc::clone(by), action: short(action), target: short(target), ok: false, result })
     }
 
@@ -252,7 +259,7 @@ fn write_all(path: &Path, lines: &Receiver<String>, complain: impl Fn(String)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provost_core::{Fault, Permission};
+    use provost_core::Permission;
 
     fn by(user: Option<&str>) -> Arc<By> {
         let (from, door) = ("127.0.0.1:5".to_owned(), "inet_http_server".to_owned());

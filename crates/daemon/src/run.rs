@@ -297,7 +297,7 @@ impl Loop {
                 (Some(entry), _) => self.hands.audit(&entry),
                 (None, Report::Warning(text)) => self.hands.log.write(LogLevel::Warn, &text),
                 // Nobody keeps a record of who may not look.
-                (None, Report::Denied { .. }) => {}
+                (None, Report::Denied { .. } | Report::Hidden { .. }) => {}
             }
         }
         let untold = self.doors.untold.swap(0, Ordering::Relaxed);

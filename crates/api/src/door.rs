@@ -10,7 +10,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use crate::answer::{Answer, error, whole};
 use crate::body;
 use crate::follow;
-use crate::gate::{Refusal, admit};
+use crate::gate::{Access, Refusal, admit};
 use crate::log_address;
 use crate::origin::{self, Reach};
 use crate::peer::End;
@@ -25,12 +25,14 @@ pub(crate) async fn answer(
     shared: &Arc<Shared>,
     client: &Client,
 ) -> Response<Answer> {
+    // One configuration for the whole request, whatever is read meanwhile.
+    let access = shared.access();
     // Before anybody is asked for a password: a page of another site is not to learn whether one is needed.
-    if let Err(refusal) = is_from_here(&request, shared, client) {
+    if let Err(refusal) = is_from_here(&request, shared, &access, client) {
         return web::turned_away(shared, &refusal);
     }
     let header = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    let (access, door) = (shared.access(), (&*client.section, &client.peer));
+    let door = (&*client.section, &client.peer);
     let caller = match admit(&access, &shared.guard, &*shared.inbox, door, header).await {
         Ok(caller) => caller,
         Err(Refusal::Later(wait)) => return later(wait),
@@ -56,9 +58,9 @@ pub(crate) async fn answer(
 fn is_from_here(
     request: &Request<Incoming>,
     shared: &Shared,
+    access: &Access,
     client: &Client,
 ) -> Result<(), origin::Refusal> {
-    let access = shared.access();
     let allowed = access.doors.get(&*client.section).map_or(&[][..], |rules| &rules.allowed_hosts);
     let own = match &client.peer.end {
         End::Unix { .. } => None,

@@ -208,7 +208,7 @@ fn credentials(section: &Section<'_>, env: &Scope<'_>) -> Option<Credentials> {
     }
     let username = username?;
     if username.is_empty() {
-        let text = "an empty user name turns authentication off: anybody may control this server";
+        let text = "an empty user name is as good as none: this server has no user of its own, and without a [user:NAME] section it asks nobody who he is";
         section.advise("username", text.to_owned());
     } else if let Some(password) = &password {
         advise_on_clear_text(section, "password", password, "supervisorctl hash-password");

@@ -58,6 +58,36 @@ fn goes_on_and_is_whole(mut daemon: Daemon, disk: &Disk) {
 }
 
 #[test]
+fn a_line_of_the_audit_that_is_cut_short_spoils_no_other() {
+    let (mut daemon, disk) = start_with(1, &format!("audit_logfile={{dir}}/small/audit.json\n{NEIGHBOUR}"));
+    daemon.wait_for_hello("b");
+    let deed = |daemon: &Daemon| assert_eq!(daemon.ctl(&["signal", "CONT", "b"]).stdout, "b: signalled\n");
+    let audit = disk.file("audit.json");
+    deed(&daemon);
+    until("a line", || size_of(&audit) > 0);
+    disk.leave(0);
+    let mut whole = 1;
+    // What it has of the disk is a page, and a line begins in it that ends nowhere.
+    while size_of(&audit) < 4096 {
+        let before = size_of(&audit);
+        deed(&daemon);
+        until("a line", || size_of(&audit) > before);
+        whole += usize::from(size_of(&audit) < 4096);
+    }
+    daemon.wait_for_log_line("audit.json: No space left on device");
+    disk.relieve();
+    deed(&daemon);
+    deed(&daemon);
+    let lines = || fs::read_to_string(&audit).unwrap();
+    let is_whole = |line: &&str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+    until("the last two lines", || lines().lines().rev().take(2).filter(is_whole).count() == 2);
+    assert_eq!(lines().lines().filter(is_whole).count(), whole + 2, "{}", lines());
+    assert_eq!(lines().lines().filter(|line| !is_whole(line)).count(), 1, "{}", lines());
+    daemon.wait_for_log_line("1 lines are missing in the audit file");
+    end_well(daemon);
+}
+
+#[test]
 fn a_program_waits_for_room_and_nothing_is_missing() {
     let (mut daemon, disk) = start_with(8, &(writer("") + NEIGHBOUR));
     daemon.wait_for_hello("b");

@@ -242,18 +242,42 @@ impl AuditFile {
 /// Opened for each line: whoever moves the file away, to rotate it, need not tell anybody.
 fn write_all(path: &Path, lines: &Receiver<String>, complain: impl Fn(String)) {
     let how = OpenHow { mode: Some(0o600), ..OpenHow::default() };
-    let mut failing = false;
+    let (mut lost, mut is_torn) = (0_u64, false);
     for line in lines {
-        let written = append_to(path, &how).and_then(|mut file| file.write_all(line.as_bytes()));
+        // What a full disk has cut short ends there, and takes no other line with it.
+        let line = if is_torn { format!("\n{line}") } else { line };
+        let written = append_to(path, &how).and_then(|file| append(file, line.as_bytes(), &mut is_torn));
         match written {
-            Ok(()) => failing = false,
-            Err(e) if !failing => {
-                failing = true;
-                complain(format!("cannot write the audit file {}: {e}", path.display()));
+            Ok(()) if lost > 0 => {
+                complain(format!("{lost} lines are missing in the audit file {}", path.display()));
+                lost = 0;
             }
-            Err(_) => {}
+            Ok(()) => {}
+            Err(e) => {
+                if lost == 0 {
+                    complain(format!("cannot write the audit file {}: {e}", path.display()));
+                }
+                lost += 1;
+            }
         }
     }
+}
+
+/// Writes a line, and takes note where it leaves the file in the middle of one.
+fn append(mut file: impl Write, line: &[u8], is_torn: &mut bool) -> io::Result<()> {
+    let mut rest = line;
+    while !rest.is_empty() {
+        match file.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                rest = &rest[n..];
+                *is_torn = !rest.is_empty();
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,11 +4,23 @@
 //! each other, while `config` itself may not touch the system.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{AccessFlags, Gid, Group, Uid, User as Account, access, gethostname};
 use provost_config::{Files, User, component_fits, has_wildcard};
+
+/// How long somebody may think before he writes the next of a configuration into a pipe.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What is larger is no configuration, but perhaps a device that never ends.
+const LARGEST: u64 = 64 << 20;
 
 /// The real machine. The environment is read once; it never changes while we run.
 #[derive(Debug)]
@@ -40,7 +52,7 @@ impl Default for Host {
 
 impl Files for Host {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(self.at(path))
+        read_all(&self.at(path), PATIENCE)
     }
 
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
@@ -115,6 +127,41 @@ impl Files for Host {
     }
 }
 
+/// A regular file as it is. What comes through a pipe or from a terminal may be made while we read, but not for ever: the daemon does nothing else
+/// meanwhile, so where nothing comes for long that is an error.
+fn read_all(path: &Path, patience: Duration) -> io::Result<Vec<u8>> {
+    let mut file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    let is_waited_for = !file.metadata()?.is_file();
+    let mut bytes = Vec::new();
+    loop {
+        if is_waited_for && !has_something(&file, patience)? {
+            let text = format!(
+                "it is no regular file, and nothing has come from it for {} seconds",
+                patience.as_secs()
+            );
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        }
+        match file.by_ref().take(LARGEST + 1).read_to_end(&mut bytes) {
+            Err(e) if is_waited_for && e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) => return Err(e),
+            Ok(_) if bytes.len() as u64 <= LARGEST => return Ok(bytes),
+            Ok(_) => {}
+        }
+        if bytes.len() as u64 > LARGEST {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than any configuration"));
+        }
+    }
+}
+
+/// Something to read, or the end.
+fn has_something(pipe: &File, patience: Duration) -> io::Result<bool> {
+    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout) {
+        Err(Errno::EINTR) => has_something(pipe, patience),
+        ready => Ok(ready? > 0),
+    }
+}
+
 fn user(account: Account) -> User {
     User { name: account.name, uid: account.uid.as_raw(), gid: account.gid.as_raw() }
 }
@@ -135,6 +182,8 @@ fn children(dir: &Path, component: &str) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -149,6 +198,30 @@ mod tests {
         assert_eq!(found, [dir.join("a/y.conf"), dir.join("b/x.conf")]);
         assert_eq!(Host::new().glob(&format!("{}/a/z.ini", dir.display())), [dir.join("a/z.ini")]);
         std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn what_comes_through_a_pipe_is_waited_for_but_not_for_ever() {
+        let path = std::env::temp_dir().join(format!("provost-host-pipe-{}", std::process::id()));
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let pipe = path.clone();
+        let writer = std::thread::spawn(move || {
+            let mut pipe = File::options().write(true).open(pipe).unwrap();
+            pipe.write_all(b"[super").unwrap();
+            // More than a pipe holds, so this goes on while it is read.
+            pipe.write_all(&vec![b'x'; 100_000]).unwrap();
+        });
+        assert_eq!(Host::new().read(&path).unwrap().len(), 100_006);
+        writer.join().unwrap();
+        let _silent = File::options().read(true).write(true).open(&path).unwrap();
+        let refused = read_all(&path, Duration::from_secs(1)).unwrap_err();
+        assert_eq!(refused.to_string(), "it is no regular file, and nothing has come from it for 1 seconds");
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn what_never_ends_is_no_configuration() {
+        assert_eq!(Host::new().read(Path::new("/dev/zero")).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]

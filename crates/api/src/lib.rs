@@ -24,6 +24,9 @@ mod gate;
 mod inbox;
 mod log_address;
 mod logs;
+#[cfg(test)]
+#[path = "../../../fuzz/mutations.rs"]
+mod mutations;
 mod origin;
 mod peer;
 mod room;

@@ -1,8 +1,11 @@
-//! The gate: who is asking (`users.rs`, and `guard.rs` whether that is true), and whether they may. The only place where rights are looked at.
+//! The gate: who is asking (`claim.rs` and `users.rs`, and `guard.rs` whether that is true), and whether they may. The only place where rights are looked at.
 //!
 //! Every [`Command`] passes [`check`], which matches all of them: a new command does not compile until it is decided who may
 //! give it.
 
+mod claim;
+#[cfg(test)]
+mod generated;
 mod guard;
 mod secrets;
 mod standing;

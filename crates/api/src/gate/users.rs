@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use provost_core::{Account, Programs, Rights};
 
 use super::Caller;
+use super::claim::{Claim, Unread, claim};
 use super::guard::{Guard, Guesses, Place, Verdict};
 use super::secrets::{Secrets, Whose};
 use crate::inbox::{By, Inbox, Report};
@@ -79,11 +78,13 @@ pub(crate) enum Refusal {
     Later(Duration),
 }
 
-/// What an `Authorization` header claims.
-#[derive(Debug, PartialEq, Eq)]
-enum Claim {
-    Password { user: Vec<u8>, password: Vec<u8> },
-    Token(Vec<u8>),
+impl From<Unread> for Refusal {
+    fn from(unread: Unread) -> Refusal {
+        match unread {
+            Unread::Nobody => Refusal::Unauthorized,
+            Unread::Malformed => Refusal::Malformed,
+        }
+    }
 }
 
 /// Lets somebody in by this door, or not. May take its time, if that is a wrong password.
@@ -101,7 +102,7 @@ pub(crate) async fn admit(
     }
     let claimed = match header.map(claim) {
         Some(Ok(claim)) => entrance.claimed(guard, inbox, &claim).await,
-        Some(Err(refusal)) => Err(refusal),
+        Some(Err(unread)) => Err(unread.into()),
         None => Err(Refusal::Unauthorized),
     };
     claimed.or_else(|refusal| entrance.recognised().ok_or(refusal))
@@ -206,25 +207,11 @@ impl<'a> Entrance<'a> {
     }
 }
 
-fn claim(header: &[u8]) -> Result<Claim, Refusal> {
-    let header = std::str::from_utf8(header).map_err(|_| Refusal::Unauthorized)?;
-    let (scheme, rest) = header.split_once(' ').ok_or(Refusal::Unauthorized)?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Ok(Claim::Token(rest.trim().as_bytes().to_vec()));
-    }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(Refusal::Unauthorized);
-    }
-    let mut user = STANDARD.decode(rest.trim()).map_err(|_| Refusal::Malformed)?;
-    let colon = user.iter().position(|b| *b == b':').ok_or(Refusal::Unauthorized)?;
-    let password = user.split_off(colon + 1);
-    user.truncate(colon);
-    Ok(Claim::Password { user, password })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use provost_core::Permission;
 
     const DOOR: &str = "inet_http_server";

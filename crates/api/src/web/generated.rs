@@ -2,10 +2,8 @@
 
 #[path = "../../../../fuzz/addresses.rs"]
 mod bodies;
-#[path = "../../../../fuzz/mutations.rs"]
-mod mutations;
 
-use mutations::mutate;
+use crate::mutations::mutate;
 
 const WORDS: [&str; 20] = [
     "%", "%2", "%2F", "%00", "%ff", "%C3%A9", "%25", "+", "&", "=", "==", "&&", "/", "//", "?", "?from=",

@@ -1,12 +1,13 @@
 //! The answers that crates/wire keeps as files: one to each method, and one fault of each kind that can be brought about.
 //!
-//! In: a daemon, brought through all of them in one order. Out: that both 4.3.0 and ours give the recorded bytes today.
-//! With `PROVOST_RECORD` set, what 4.3.0 answers becomes the record.
+//! In: a daemon, brought through all of them in one order. Out: that both 4.3.0 and ours give the recorded bytes today, and ours
+//! those of the methods that only it has. With `PROVOST_RECORD` set, what 4.3.0 answers becomes the record, and for these
+//! methods what we answer.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use provost_testkit::{Daemon, HEAD, Implementation, Signal, send_signal};
+use provost_testkit::{Daemon, Deadline, HEAD, Implementation, Signal, send_signal};
 
 use super::line::{ask, text, while_awake};
 
@@ -145,6 +146,81 @@ const LAST: &[(&str, &str, &[&str])] = &[
     ("supervisor.stopAllProcesses", "supervisor.stopAllProcesses", &["<boolean>0</boolean>"]),
 ];
 
+/// For a start that somebody else ends, and for a log whose name is in the way of it.
+const RARE: &str = "
+[program:slow]
+command={child} forever
+autostart=false
+startsecs=3600
+
+[program:bent]
+command={child} hello forever
+startsecs=0
+stdout_logfile={dir}/bent.log
+";
+
+/// What only we have; its programs are those of [`RARE`].
+const OURS: &[(&str, &str, &[&str])] = &[
+    ("provost.restartProcess", "provost.restartProcess", &["bent"]),
+    ("provost.restartProcess-group", "provost.restartProcess", &["bent:*", "<boolean>1</boolean>"]),
+    ("provost.restartAllProcesses", "provost.restartAllProcesses", &["<boolean>0</boolean>"]),
+    ("provost.rotateProcessLogs", "provost.rotateProcessLogs", &["bent"]),
+    ("provost.rotateProcessLogs-group", "provost.rotateProcessLogs", &["bent:*"]),
+    ("provost.rotateAllLogs", "provost.rotateAllLogs", &[]),
+    ("provost.reopenLogs", "provost.reopenLogs", &[]),
+    ("provost.reopenLogs-process", "provost.reopenLogs", &["bent"]),
+    ("provost.reopenLogs-group", "provost.reopenLogs", &["bent:*"]),
+    ("provost.upgrade", "provost.upgrade", &[]),
+];
+
+fn play_ours() -> Vec<(&'static str, String)> {
+    let mut daemon = Daemon::start(&Implementation::ours(), &format!("{HEAD}{RARE}"));
+    daemon.wait_for_hello("bent");
+    let version = format!("<string>{}</string>", env!("CARGO_PKG_VERSION"));
+    let answer = |call| {
+        let (file, answer) = one(&daemon, call);
+        (file, answer.replace(&version, "<string>1.2.3</string>"))
+    };
+    let mut answers: Vec<_> = OURS.iter().map(answer).collect();
+    bend(&daemon);
+    answers.push(answer(&("fault-failed-ours", "provost.reopenLogs", &["bent"])));
+    answers
+}
+
+/// Puts a directory in the place of a log.
+fn bend(daemon: &Daemon) {
+    let log = daemon.sandbox().file("bent.log");
+    fs::rename(&log, log.with_extension("old")).expect("a log can be put aside");
+    fs::create_dir(&log).expect("a directory can be in the way");
+}
+
+fn end_a_start(daemon: &Daemon) -> (&'static str, String) {
+    let start = ("fault-abnormal-termination", "supervisor.startProcess", ["slow"].as_slice());
+    while_awake(daemon, || {
+        std::thread::scope(|scope| {
+            let started = scope.spawn(|| one(daemon, &start));
+            let deadline = Deadline::default();
+            while !ask(daemon, "supervisor.getProcessInfo", &[&text("slow")]).contains("STARTING") {
+                assert!(deadline.remaining().is_some(), "slow is not STARTING");
+            }
+            ask(daemon, "supervisor.stopProcess", &[&text("slow")]);
+            started.join().expect("the call is answered (its panic is above)")
+        })
+    })
+}
+
+/// What both answer, and what only 4.3.0 does: it clears a log by its name, we the file that is open.
+fn play_rare(implementation: &Implementation, fails: bool) -> Vec<(&'static str, String)> {
+    let mut daemon = Daemon::start(implementation, &format!("{HEAD}{RARE}"));
+    daemon.wait_for_hello("bent");
+    let mut answers = vec![end_a_start(&daemon)];
+    if fails {
+        bend(&daemon);
+        answers.push(one(&daemon, &("fault-failed", "supervisor.clearProcessLogs", &["bent"])));
+    }
+    answers
+}
+
 fn play(implementation: &Implementation) -> Vec<(&'static str, String)> {
     let mut daemon = Daemon::start(implementation, &format!("{HEAD}{CONFIG}"));
     let [_, stubborn] = ["one", "stubborn"].map(|name| daemon.wait_for_hello(name));
@@ -190,32 +266,35 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("crates/wire/tests/recorded/{name}.xml"))
 }
 
+fn recorded(name: &str) -> String {
+    fs::read_to_string(file(name)).unwrap_or_else(|e| panic!("{name} is not recorded: {e}"))
+}
+
 #[test]
 fn the_recorded_answers_are_those_of_both() {
     let (theirs, ours) = std::thread::scope(|scope| {
-        let theirs = scope.spawn(|| play(&Implementation::supervisor_4_3()));
-        let ours = play(&Implementation::ours());
+        let all = |implementation: &Implementation, fails| {
+            [play(implementation), play_rare(implementation, fails)].concat()
+        };
+        let theirs = scope.spawn(move || all(&Implementation::supervisor_4_3(), true));
+        let ours = all(&Implementation::ours(), false);
         (theirs.join().expect("the calls can be made to 4.3.0 (its panic is above)"), ours)
     });
+    let only_ours = play_ours();
     if std::env::var_os("PROVOST_RECORD").is_some() {
-        for (name, answer) in &theirs {
+        for (name, answer) in theirs.iter().chain(&only_ours) {
             assert!(answer.starts_with("<?xml"), "{name} is answered by {answer}");
             fs::write(file(name), answer).unwrap_or_else(|e| panic!("cannot record {name}: {e}"));
         }
     }
-    for ((name, theirs), (_, ours)) in theirs.iter().zip(&ours) {
-        let recorded =
-            fs::read_to_string(file(name)).unwrap_or_else(|e| panic!("{name} is not recorded: {e}"));
-        assert_eq!(theirs, &recorded, "4.3.0 answers {name}");
-        assert!(
-            ours == &recorded,
-            "{name}: we answer
-{ours}
-where 4.3.0 answers
-{recorded}"
-        );
+    for (name, answer) in &theirs {
+        assert_eq!(answer, &recorded(name), "4.3.0 answers {name}");
+    }
+    for (name, answer) in ours.iter().chain(&only_ours) {
+        let recorded = recorded(name);
+        assert!(answer == &recorded, "{name}: we answer\n{answer}\nwhere there belongs\n{recorded}");
     }
     let files =
         fs::read_dir(file("x").parent().expect("a file has a directory")).expect("they can be listed");
-    assert_eq!(files.count(), theirs.len(), "files that nobody compares");
+    assert_eq!(files.count(), theirs.len() + only_ours.len(), "files that nobody compares");
 }

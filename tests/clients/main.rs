@@ -109,23 +109,68 @@ fn memmon_restarts_what_is_too_large() {
     for implementation in [Implementation::supervisor_4_3(), Implementation::ours()] {
         let mut stage = Stage::new(&implementation);
         let before = ask_pid(&stage);
-        let mut memmon = stage.client(&installed("memmon"));
-        let mut memmon = memmon.args(["-p", "one=1KB"]).stdin(Stdio::piped()).spawn().unwrap();
-        expect(&mut memmon, "READY\n");
-        let event = "when:1795344360";
-        let header = format!(
-            "ver:3.0 server:supervisor serial:1 pool:memmon poolserial:1 eventname:TICK_60 len:{}\n{event}",
-            event.len()
-        );
-        memmon.stdin.as_mut().unwrap().write_all(header.as_bytes()).unwrap();
-        expect(&mut memmon, "RESULT 2\nOK");
+        let memmon = Listener::start(&stage, "memmon", &["-p", "one=1KB"]);
+        memmon.tick("TICK_60");
         wait_until_gone(before);
         let after = stage.daemon.wait_for_hello("one");
         assert!(after.pid != before, "{}: it was restarted", implementation.name);
-        drop(memmon.stdin.take());
+    }
+}
+
+/// superlance's httpok: it restarts a program whose address is not answered as it should be, and leaves it alone where it is.
+#[test]
+fn httpok_restarts_what_does_not_answer() {
+    for implementation in [Implementation::supervisor_4_3(), Implementation::ours()] {
+        let mut stage = Stage::new(&implementation);
+        let before = ask_pid(&stage);
+        // Somebody answers, and it is the daemon itself: its page with 200, what it has not with 404.
+        let page = format!("{}/", stage.url);
+        Listener::start(&stage, "httpok", &["-p", "one", &page]).tick("TICK_5");
+        assert_eq!(ask_pid(&stage), before, "{}: what answers is left alone", implementation.name);
+        let missing = format!("{}/nothing/here", stage.url);
+        // It has a second of patience, and would otherwise try again ten seconds later.
+        let silent = format!("http://127.0.0.1:{}/", free_port());
+        let mut before = before;
+        for url in [missing, silent] {
+            Listener::start(&stage, "httpok", &["-p", "one", "-t", "1", &url]).tick("TICK_5");
+            wait_until_gone(before);
+            let after = stage.daemon.wait_for_hello("one").pid;
+            assert_ne!(after, before, "{}: {url}", implementation.name);
+            assert_eq!(ask_pid(&stage), after, "{}: {url}", implementation.name);
+            before = after;
+        }
+    }
+}
+
+/// An event listener of superlance's, whose supervisor we are.
+struct Listener(Child);
+
+impl Listener {
+    #[track_caller]
+    fn start(stage: &Stage, program: &str, arguments: &[&str]) -> Listener {
+        let mut command = stage.client(&installed(program));
+        let mut child = command.args(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        expect(&mut child, "READY\n");
+        Listener(child)
+    }
+
+    /// Says that time has passed, once; it says when it has done what it does then.
+    #[track_caller]
+    fn tick(mut self, event: &str) {
+        let told = "when:1795344360";
+        let length = told.len();
+        let header =
+            format!("ver:3.0 server:supervisor serial:1 pool:x poolserial:1 eventname:{event} len:{length}");
+        self.0.stdin.as_mut().unwrap().write_all(format!("{header}\n{told}").as_bytes()).unwrap();
+        expect(&mut self.0, "RESULT 2\nOK");
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
         // Without input it has nothing to live for; how it says so is its own affair.
-        let _ = memmon.kill();
-        memmon.wait().unwrap();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

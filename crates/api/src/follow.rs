@@ -151,10 +151,10 @@ impl Followed {
             self.at = size;
             return Ok(TRUNCATED.to_vec());
         }
-        let mut piece = self.read()?;
+        let mut piece = self.read(size)?;
         if piece.is_empty() && self.replaced() {
             // What was written between the two looks comes before all that is in the new file.
-            piece = self.read()?;
+            piece = self.read(self.file.metadata()?.len())?;
             if piece.is_empty() {
                 self.file = (self.open_log)(&self.path)?;
                 self.at = 0;
@@ -164,9 +164,15 @@ impl Followed {
         Ok(piece)
     }
 
-    fn read(&mut self) -> io::Result<Vec<u8>> {
+    /// What is there, if the file is as large as this. No more room is taken than that: most pieces are a line, and each is held
+    /// until its client has read it.
+    fn read(&mut self, size: u64) -> io::Result<Vec<u8>> {
+        let room = usize::try_from(size.saturating_sub(self.at)).unwrap_or(PIECE).min(PIECE);
+        if room == 0 {
+            return Ok(Vec::new());
+        }
         self.file.seek(SeekFrom::Start(self.at))?;
-        let mut piece = vec![0; PIECE];
+        let mut piece = vec![0; room];
         let n = self.file.read(&mut piece)?;
         piece.truncate(n);
         self.at += n as u64;
@@ -212,6 +218,20 @@ mod tests {
         for file in [&path, &backup] {
             std::fs::remove_file(file).unwrap();
         }
+    }
+
+    #[test]
+    fn a_line_is_held_in_no_more_room_than_it_takes() {
+        let path = sample("room", b"");
+        let mut log = Followed::open(path.clone(), None, |path| File::open(path)).unwrap();
+        assert_eq!(log.more().unwrap().capacity(), 0);
+        let mut file = File::options().append(true).open(&path).unwrap();
+        file.write_all(b"a line\n").unwrap();
+        assert_eq!(log.more().unwrap().capacity(), 7);
+        file.write_all(&[b'x'; PIECE + 1]).unwrap();
+        let pieces = [(); 3].map(|()| log.more().unwrap().len());
+        assert_eq!(pieces, [PIECE, 1, 0]);
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

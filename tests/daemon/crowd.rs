@@ -166,6 +166,44 @@ fn bodies_that_never_end_lock_nobody_out() {
 }
 
 #[test]
+fn long_calls_that_wait_are_not_held_for_as_many_as_come() {
+    let mut daemon = start(
+        "[program:a]\ncommand={child} on:TERM:say:asked on:USR1:exit:0 hello forever\nstartsecs=0\nstopwaitsecs=3600\n\
+         stdout_logfile={dir}/a.log\n",
+    );
+    let a = daemon.wait_for_hello("a").pid;
+    daemon.wait_for_log_line("success: a");
+    let one = |method: &str, params: &str| {
+        format!(
+            "<value><struct><member><name>methodName</name><value>{method}</value></member><member><name>params</name>\
+             <value><array><data>{params}</data></array></value></member></struct></value>"
+        )
+    };
+    let long = "x".repeat(3_900_000);
+    let calls = one("provost.restartProcess", "<value>a</value>")
+        + &one("supervisor.sendProcessStdin", &format!("<value>none</value><value>{long}</value>"));
+    let request = request(&body("system.multicall", &[&format!("<array><data>{calls}</data></array>")]));
+    let mut waiting: Vec<UnixStream> = (0..60).map(|_| says(&daemon, &request)).collect();
+    assert!(call(&daemon, "supervisor.getState", &[]).contains("RUNNING"));
+    let peak = peak(brain(&daemon));
+    assert!(peak < 200_000, "{peak} kB");
+    send_signal(a, Signal::USR1);
+    let mut answers = BTreeMap::<[u8; 12], usize>::new();
+    for stream in &mut waiting {
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        *answers.entry(head).or_default() += 1;
+    }
+    assert!(answers[b"HTTP/1.1 200"] >= 4 && answers[b"HTTP/1.1 503"] >= 4, "{answers:?}");
+    // It does not end for being asked, whoever asks.
+    let a = daemon.wait_for_hello("a").pid;
+    send_signal(daemon.pid(), Signal::TERM);
+    daemon.wait_for_log_line("waiting for a to die");
+    send_signal(a, Signal::USR1);
+    assert_eq!(daemon.wait_for_end().and_then(|status| status.code()), Some(0));
+}
+
+#[test]
 fn answers_that_nobody_reads_lock_nobody_out_at_another_door() {
     let daemon = start(
         "[unix_http_server:other]\nfile={dir}/other.sock\n\

@@ -13,7 +13,7 @@ use hyper::{Request, Response, StatusCode};
 use tokio::time::timeout;
 
 use crate::answer::{Answer, error};
-use crate::room::Room;
+use crate::room::{Room, Share};
 use crate::serve::Pace;
 
 /// The longest call; the longest that a real client sends is a few kilobytes of standard input.
@@ -24,8 +24,14 @@ const PAUSE: Duration = Duration::from_secs(30);
 const REST: usize = 64 << 20;
 const REST_TIME: Duration = Duration::from_secs(5);
 
+/// A body, and the room that it takes.
+pub(crate) struct Received {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) room: Share,
+}
+
 /// Receives the body of an XML-RPC call, which must have one.
-pub(crate) async fn of_call(request: Request<Incoming>, bodies: &Room) -> Result<Vec<u8>, Response<Answer>> {
+pub(crate) async fn of_call(request: Request<Incoming>, bodies: &Room) -> Result<Received, Response<Answer>> {
     let chunked = request.body().size_hint().exact().is_none();
     if !request.headers().contains_key(CONTENT_LENGTH) && !chunked {
         return Err(error(StatusCode::LENGTH_REQUIRED));
@@ -40,7 +46,7 @@ pub(crate) async fn receive(
     most: usize,
     head: &Parts,
     bodies: &Room,
-) -> Result<Vec<u8>, Response<Answer>> {
+) -> Result<Received, Response<Answer>> {
     let pace = head.extensions.get::<Arc<Pace>>();
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > most {
@@ -58,7 +64,7 @@ pub(crate) async fn receive(
         }
         let data = match frame {
             Err(_) => return Err(last(StatusCode::REQUEST_TIMEOUT)),
-            Ok(None) => return Ok(bytes),
+            Ok(None) => return Ok(Received { bytes, room }),
             // Chunks that are none, or a client that has left.
             Ok(Some(Err(_))) => return Err(last(StatusCode::BAD_REQUEST)),
             Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),

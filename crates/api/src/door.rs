@@ -6,9 +6,10 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
+use provost_wire::xmlrpc::parse_call;
 
 use crate::answer::{Answer, error, whole};
-use crate::body;
+use crate::body::{self, Received};
 use crate::follow;
 use crate::gate::{Access, Refusal, admit};
 use crate::log_address;
@@ -86,14 +87,17 @@ async fn xml_rpc(request: Request<Incoming>, session: Session<'_>, client: &Clie
     if request.method() != Method::POST {
         return error(StatusCode::BAD_REQUEST);
     }
-    let body = match body::of_call(request, &client.rooms.bodies).await {
-        Ok(body) => body,
+    let (call, mut room) = match body::of_call(request, &client.rooms.bodies).await {
+        Ok(Received { bytes, room }) => (parse_call(&bytes), room),
         Err(refused) => return refused,
     };
-    match Rpc::new(session, &client.rooms.answers).answer(&body).await {
-        Ok(xml) => whole(StatusCode::OK, "text/xml", xml),
-        Err(_) => error(StatusCode::BAD_REQUEST),
+    let Ok(call) = call else { return error(StatusCode::BAD_REQUEST) };
+    // Held until it is answered, which for one that waits may be long.
+    if !room.grow(call.footprint().saturating_sub(room.size())) {
+        return error(StatusCode::SERVICE_UNAVAILABLE);
     }
+    let xml = Rpc::new(session, &client.rooms.answers).answer(call).await;
+    whole(StatusCode::OK, "text/xml", xml)
 }
 
 /// Not looked at: too many wrong passwords from the same place wait for their answers.

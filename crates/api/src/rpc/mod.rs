@@ -1,4 +1,4 @@
-//! XML-RPC: the body of a request in, the body of a response out (SPEC 6.2 to 6.8).
+//! XML-RPC: a call in, the body of a response out (SPEC 6.2 to 6.8).
 //!
 //! `call.rs` maps each method to a command and its reply to a value, `arguments.rs` reads what clients
 //! send, `namespaces.rs` knows which there are, `twiddler.rs` those of a plug-in, `describe.rs` shows processes as clients know them. What a command means is not here.
@@ -37,12 +37,11 @@ impl<'a> Rpc<'a> {
         Rpc { session, log_bytes: AtomicU64::new(logs::MOST), answers }
     }
 
-    /// The answer to a request, which may be a fault; an error if it is no request at all.
-    pub(crate) async fn answer(&self, body: &[u8]) -> Result<Vec<u8>, xmlrpc::BadRequest> {
-        let call = xmlrpc::parse_call(body)?;
+    /// The answer to a call, which may be a fault.
+    pub(crate) async fn answer(&self, call: xmlrpc::Call) -> Vec<u8> {
         let answer = self.result(call).await.unwrap_or_else(|fault| xmlrpc::write_fault(&fault));
         self.session.shared.note_answer(answer.len());
-        Ok(answer)
+        answer
     }
 
     async fn result(&self, call: xmlrpc::Call) -> Result<Vec<u8>, Fault> {

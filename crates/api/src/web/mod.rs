@@ -84,7 +84,7 @@ pub(crate) async fn answer(
     let body = match (path, &parts.method) {
         ("index.html" | "tail.html" | "mainlog.html" | "ok.html", &Method::POST) => {
             match body::receive(body, MAX_FORM, &parts, &client.rooms.bodies).await {
-                Ok(body) => body,
+                Ok(body) => body.bytes,
                 Err(refused) => return refused,
             }
         }

@@ -19,6 +19,13 @@ pub struct Call {
     pub params: Vec<Value>,
 }
 
+impl Call {
+    /// About how many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        self.method.capacity() + self.params.iter().map(Value::footprint).sum::<usize>()
+    }
+}
+
 /// Why a body is no call; the server answers 400.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRequest(pub String);

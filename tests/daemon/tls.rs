@@ -11,6 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation, Sandbox, Signal, free_port, send_signal};
 
@@ -255,13 +256,16 @@ fn plain_http_is_told_to_speak_https_and_silence_keeps_nobody_out() {
     let mut said = String::new();
     plain.read_to_string(&mut said).unwrap();
     assert!(said.starts_with("HTTP/1.1 400 This port speaks HTTPS\r\n"), "{said}");
-    let silent: Vec<TcpStream> = (0..100).map(|_| connect()).collect();
+    let asked = Instant::now();
+    let silent: Vec<TcpStream> = (0..400).map(|_| connect()).collect();
     let mut nonsense = connect();
     nonsense.write_all(&[0x16, 3, 1, 0xff, 0xff, 1, 0, 0]).unwrap();
     let mut garbage = connect();
     garbage.write_all(&[0; 100]).unwrap();
     let _ = garbage.read_to_end(&mut Vec::new());
     served.is_served();
+    // A handshake that comes to nothing is given up after ten.
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     let mind = brain(&served.daemon);
     drop((silent, nonsense));
     served.is_served();

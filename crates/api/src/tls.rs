@@ -3,7 +3,8 @@
 //! In: what is in the PEM files ([`Pem`]; who reads them, and when they are looked at again, is [`Renew`]'s affair), and
 //! connections just accepted. Out: a stream, whether HTTP/2 was agreed upon, and the name in the client's certificate.
 //!
-//! A handshake has a time-out, and so many at a time have a place. Its arithmetic takes the better part of a millisecond, and
+//! A handshake has a time-out. Nobody waits for the end of another's: who is silent in the middle of one is a connection
+//! that makes us wait, and gives way like all of these when the door is full (`serve/callers.rs`). Its arithmetic takes the better part of a millisecond, and
 //! this thread serves plain doors too: so one handshake does it in one turn of the runtime, and the others wait for the
 //! next. Nothing of all this exists in a daemon that has no certificate.
 
@@ -26,8 +27,6 @@ use crate::certificate;
 
 /// How long a client may take from connecting to the end of the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// So many handshakes of a door are under way at a time; the next ones wait.
-const MOST_HANDSHAKES: usize = 128;
 /// The files are looked at this often at most, and only when somebody connects.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long a newcomer waits for that look. A disk that hangs keeps nobody out.
@@ -183,7 +182,6 @@ pub(crate) struct TlsDoor {
     identity: Mutex<Option<Identity>>,
     renew: Arc<dyn Renew>,
     looked: Mutex<Instant>,
-    places: Semaphore,
     turn: Semaphore,
 }
 
@@ -201,7 +199,6 @@ impl TlsDoor {
             identity: Mutex::new(tls.identity),
             renew: tls.renew,
             looked: Mutex::new(Instant::now()),
-            places: Semaphore::new(MOST_HANDSHAKES),
             turn: Semaphore::new(1),
         }
     }
@@ -212,7 +209,6 @@ impl TlsDoor {
     }
 
     async fn shake_hands(self: &Arc<Self>, stream: TcpStream) -> Option<Secured> {
-        let _place = self.places.acquire().await.ok()?;
         let mut first = [0];
         if stream.peek(&mut first).await.ok()? == 1 && first[0].is_ascii_uppercase() {
             refuse_plain_http(stream).await;

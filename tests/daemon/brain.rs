@@ -161,7 +161,8 @@ fn a_brain_short_of_descriptors_does_not_die_of_it() {
     let first = brain(&daemon);
     daemon.ctl(&["start", "p:*"]);
     daemon.wait_for_log_line("spawnerr: ");
-    assert_eq!(daemon.ctl(&["pid"]).status, 0);
+    let said = daemon.ctl(&["pid"]);
+    assert_eq!(said.status, 0, "{said:?}\n{}", content(&daemon, "main.log"));
     assert_eq!(brain(&daemon), first, "the brain died of EMFILE:\n{}", content(&daemon, "main.log"));
 }
 

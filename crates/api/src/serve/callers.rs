@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::time::Instant;
 
 use super::connection::Visit;
 use super::pace::{Pace, Queue};
@@ -26,6 +27,10 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// How long to let be when the system refuses connections (out of descriptors, for example).
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a connection may be silent when the system refuses the next one. It does so whether or not there is a next one, so the
+/// last that came in is not to go before it has had time to say something.
+const SILENT: Duration = Duration::from_secs(1);
+
 /// Serves a door until the daemon says stop.
 pub(super) async fn serve(door: Door, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
     let Ok(listeners) = Listeners::new(door.listeners) else { return };
@@ -38,7 +43,7 @@ pub(super) async fn serve(door: Door, shared: Arc<Shared>, mut phase: watch::Rec
             accepted = listeners.accept(shared.facts.peer_groups), if has_room => match accepted {
                 Ok((stream, peer)) => callers.admit(stream, peer, &phase),
                 Err(_) => {
-                    callers.close_one();
+                    callers.make_room();
                     tokio::time::sleep(REFUSED_PAUSE).await;
                 }
             },
@@ -65,13 +70,15 @@ struct Callers {
     queue: Arc<Queue>,
     tasks: JoinSet<()>,
     inside: HashMap<Id, (Arc<Pace>, AbortHandle)>,
+    /// Who was silent the longest when the system refused another, and since when we know.
+    silent: Option<((u64, Id), Instant)>,
 }
 
 impl Callers {
     fn new(shared: Arc<Shared>, section: Arc<str>, tls: Option<Arc<TlsDoor>>) -> Callers {
         let rooms = Arc::new(Rooms::new(shared.facts.most_followers));
         let (queue, tasks, inside) = Default::default();
-        Callers { shared, section, rooms, tls, queue, tasks, inside }
+        Callers { shared, section, rooms, tls, queue, tasks, inside, silent: None }
     }
 
     /// Whether one more may come in, be it in the place of another. If not, the queue says when that changes.
@@ -100,16 +107,29 @@ impl Callers {
 
     /// Closes the connection that has made us wait the longest.
     fn close_one(&mut self) {
-        if let Some(id) = self.slowest()
+        if let Some((_, id)) = self.slowest()
             && let Some((_, task)) = self.inside.remove(&id)
         {
             task.abort();
         }
     }
 
-    fn slowest(&self) -> Option<Id> {
+    /// The system has no room for one more: who is silent long enough makes some.
+    fn make_room(&mut self) {
+        let slowest = self.slowest();
+        match self.silent {
+            Some((same, since)) if slowest == Some(same) => {
+                if since.elapsed() >= SILENT {
+                    self.close_one();
+                }
+            }
+            _ => self.silent = slowest.map(|slowest| (slowest, Instant::now())),
+        }
+    }
+
+    fn slowest(&self) -> Option<(u64, Id)> {
         let waiting = self.inside.iter().filter_map(|(id, (pace, _))| Some((pace.waits_since()?, *id)));
-        waiting.min_by_key(|(since, _)| *since).map(|(_, id)| id)
+        waiting.min_by_key(|(since, _)| *since)
     }
 
     /// Waits for the end of a connection; without any, for ever.

@@ -5,6 +5,8 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use provost_testkit::{
     DEADLINE, Daemon, Deadline, HEAD, Implementation, Lines, Process, Sandbox, Signal, send_signal,
@@ -254,6 +256,16 @@ impl Booting {
         first.wait_until_gone();
     }
 
+    /// Somebody who never comes to the end of it, as long as there is anybody to read.
+    fn go_on_giving(&self) -> JoinHandle<()> {
+        let mut pipe = self.open_pipe();
+        std::thread::spawn(move || {
+            while pipe.write_all(b";\n").is_ok() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        })
+    }
+
     fn text(&self) -> String {
         HEAD.replace("{dir}", self.sandbox.path().to_str().unwrap())
     }
@@ -328,9 +340,11 @@ fn a_start_that_hangs_ends_on_term_all_the_same() {
     let booting = Booting::new(&["-n"]);
     let keeper = booting.first_process();
     let brain = wait_for_reader(keeper.pid());
+    let giver = booting.go_on_giving();
     keeper.signal(Signal::TERM);
     booting.end(1);
     brain.wait_until_gone();
+    giver.join().unwrap();
 }
 
 #[test]

@@ -7,11 +7,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use provost_testkit::{DEADLINE, Daemon, Deadline, Implementation, free_port};
+use provost_testkit::{DEADLINE, Daemon, Deadline, HEAD, Implementation, free_port};
 
-use crate::common::{brain, content, end_well, pid_of, start};
+use crate::common::{brain, call, content, end_well, pid_of, start, started_by};
 
 /// Of "correct horse", by argon2's own program.
 const HASH: &str =
@@ -125,6 +125,47 @@ fn ten_thousand_wrong_passwords_delay_nobody_who_is_right() {
         assert!(deadline.remaining().is_some(), "nobody else comes in any more");
     }
     assert_eq!(brain(&daemon), mind);
+    end_well(daemon);
+}
+
+/// A request by somebody who waits for its answer.
+fn asks(port: u16, authorization: &str, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {authorization}\r\n\r\n")
+        .unwrap();
+    stream
+}
+
+#[test]
+fn those_who_wait_for_the_answer_to_a_guess_take_no_place_from_anybody() {
+    let port = free_port();
+    // Sixteen connections for each door.
+    let limited = started_by(&["prlimit", "--nofile=128:128"]);
+    let head = HEAD.replace("[supervisord]\n", "[supervisord]\nminfds=128\n");
+    let door = format!("[inet_http_server]\nport=127.0.0.1:{port}\nusername=admin\npassword=correct horse\n");
+    let daemon = Daemon::start(&limited, &format!("{head}{door}"));
+    // From here on each guess costs seconds.
+    for _ in 0..6 {
+        assert!(ask(port, WRONG[0], "supervisor.getState", &[]).unwrap().starts_with("HTTP/1.1 401 "));
+    }
+    let mut followers: Vec<TcpStream> = (0..10).map(|_| asks(port, ADMIN, "/mainlogtail")).collect();
+    for follower in &mut followers {
+        let mut head = [0; 12];
+        follower.read_exact(&mut head).unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+    }
+    let guessers: Vec<TcpStream> = (0..8).map(|_| asks(port, WRONG[0], "/")).collect();
+    // The thread that serves all doors has understood them by then.
+    for _ in 0..3 {
+        assert!(call(&daemon, "supervisor.getState", &[]).contains("RUNNING"));
+    }
+    let asked = Instant::now();
+    for _ in 0..3 {
+        assert!(answered(port, ADMIN, "supervisor.getState", &[]).contains("RUNNING"));
+    }
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    drop((followers, guessers));
     end_well(daemon);
 }
 

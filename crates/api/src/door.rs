@@ -16,7 +16,7 @@ use crate::log_address;
 use crate::origin::{self, Reach};
 use crate::peer::End;
 use crate::rpc::Rpc;
-use crate::serve::Client;
+use crate::serve::{Client, Pace};
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::web;
@@ -34,7 +34,16 @@ pub(crate) async fn answer(
     }
     let header = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let door = (&*client.section, &client.peer);
-    let caller = match admit(&access, &shared.guard, &*shared.inbox, door, header).await {
+    // Until it is known who is there, the next ones have as much right to the place.
+    let pace = request.extensions().get::<Arc<Pace>>();
+    if let Some(pace) = pace.filter(|_| header.is_some()) {
+        pace.waits();
+    }
+    let admitted = admit(&access, &shared.guard, &*shared.inbox, door, header).await;
+    if let Some(pace) = pace {
+        pace.goes_on();
+    }
+    let caller = match admitted {
         Ok(caller) => caller,
         Err(Refusal::Later(wait)) => return later(wait),
         Err(Refusal::Malformed) => return error(StatusCode::BAD_REQUEST),

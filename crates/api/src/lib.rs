@@ -39,7 +39,7 @@ mod watches;
 mod web;
 
 pub use disks::MountOf;
-pub use gate::{Access, Credentials, DoorRules};
+pub use gate::{Access, DoorRules};
 pub use inbox::{Asked, Asker, Busy, By, Inbox, Report};
 pub use rpc::{Interface, Namespaces, fault_text};
 pub use serve::{Api, Door, Listener};

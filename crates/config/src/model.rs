@@ -164,7 +164,7 @@ pub enum Address {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     pub username: String,
-    /// Clear text, or `{SHA}` and forty hex digits.
+    /// Clear text, or a hash.
     pub password: String,
 }
 

@@ -54,11 +54,17 @@ impl Config {
     }
 }
 
+impl Server {
+    /// Who comes from outside shows a certificate, and is the user whom it names.
+    pub fn wants_certificate(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())
+    }
+}
+
 fn is_unguarded(server: &Server, users: &[Account]) -> bool {
     let asks_for_more = matches!(&server.address, Address::Inet { host, .. } if !is_loopback(host));
-    let wants_certificate = server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     asks_for_more
-        && !wants_certificate
+        && !server.wants_certificate()
         && server.credentials.is_none()
         && users.is_empty()
         && !server.allow_unauthenticated

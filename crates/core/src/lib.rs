@@ -43,4 +43,4 @@ pub use time::{Mono, Now, Wall};
 // What a reply or an action hands out of the configuration; whoever gets it need not read configurations.
 pub use provost_config::{Channel, LogFile, LogLevel, ProcessConfig};
 // Who asks is no affair of the core; how far it reaches is.
-pub use provost_config::{Account, Permission, Programs, Rights};
+pub use provost_config::{Account, Credentials, Permission, Programs, Rights};

@@ -1,6 +1,6 @@
 //! Who may come in by which door: the configuration's word, as the doors understand it.
 
-use provost_api::{Access, Credentials, DoorRules};
+use provost_api::{Access, DoorRules};
 use provost_config::{Config, Server};
 use rustix::process::geteuid;
 
@@ -12,11 +12,10 @@ pub(crate) fn of(config: &Config) -> Access {
 }
 
 fn rules(server: &Server) -> DoorRules {
-    let own = server.credentials.as_ref();
     DoorRules {
-        own: own.map(|c| Credentials { username: c.username.clone(), password: c.password.clone() }),
+        own: server.credentials.clone(),
         open: server.allow_unauthenticated,
-        certificates: server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+        certificates: server.wants_certificate(),
         get_actions: server.get_actions,
         allowed_hosts: server.allowed_hosts.clone(),
     }

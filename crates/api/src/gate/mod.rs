@@ -20,7 +20,7 @@ use crate::inbox::By;
 
 pub(crate) use guard::Guard;
 pub(crate) use standing::lost;
-pub use users::{Access, Credentials, DoorRules};
+pub use users::{Access, DoorRules};
 pub(crate) use users::{Refusal, admit};
 
 /// Who asks, and how far that reaches.

@@ -90,7 +90,7 @@ impl Secrets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::Credentials;
+    use provost_core::Credentials;
     use provost_core::{Programs, Rights};
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_core::{Account, Programs, Rights};
+use provost_core::{Account, Credentials, Programs, Rights};
 
 use super::Caller;
 use super::claim::{Claim, Unread, claim};
@@ -51,20 +51,6 @@ pub struct DoorRules {
     pub certificates: bool,
     pub get_actions: bool,
     pub allowed_hosts: Vec<String>,
-}
-
-/// The one user of a door, as configured.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    pub username: String,
-    /// Clear text, or a hash.
-    pub password: String,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
-    }
 }
 
 /// Why nobody was let in.

@@ -72,8 +72,7 @@ impl Sockets {
             for interface in &config.rpcinterfaces {
                 log.write(LogLevel::Info, &format!("RPC interface '{}' initialized", interface.name));
             }
-            let wants_certificate = server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-            if server.credentials.is_none() && config.users.is_empty() && !wants_certificate {
+            if server.credentials.is_none() && config.users.is_empty() && !server.wants_certificate() {
                 let section = &server.section;
                 let text = format!("Server '{section}' running without any HTTP authentication checking");
                 log.write(LogLevel::Critical, &text);

@@ -53,7 +53,8 @@ impl Life {
     }
 
     /// What may be said of the exit status at the end of a stop: that of the last run, -1 for a signal. As with Supervisor,
-    /// 0 before the first, and of an attempt to start that came to nothing; nobody else knows whether there was one.
+    /// 0 before the first, of an attempt to start that came to nothing (nobody else knows whether there was one), and of one
+    /// that ended too quickly by itself: with a stop under way nobody else knows which of the two was seen first.
     pub(crate) fn exitstatuses(&self, stop: &Wish) -> Vec<i32> {
         let Some(last) = self.runs.iter().rfind(|run| run.began_ns <= stop.done_ns) else { return vec![0] };
         let by_this_or_earlier_stop = self
@@ -63,11 +64,14 @@ impl Life {
         let started_since = self.wishes.iter().any(|wish| {
             wish.want == Want::Start && wish.done_ns >= last.at_ns && wish.sent_ns <= stop.done_ns
         });
-        let real = match self.cause(last) {
+        let cause = self.cause(last);
+        let real = match cause {
             Some(Cause::Own(status) | Cause::Asked(status)) => i32::from(status),
             Some(Cause::Killed | Cause::Escalated) | None => -1,
         };
-        if by_this_or_earlier_stop && !started_since { vec![real] } else { vec![real, 0] }
+        let too_quick_perhaps = self.part.role == Role::Early && matches!(cause, Some(Cause::Own(_)));
+        let is_certain = by_this_or_earlier_stop && !started_since && !too_quick_perhaps;
+        if is_certain { vec![real] } else { vec![real, 0] }
     }
 
     /// Everything that cannot be explained.
@@ -273,6 +277,11 @@ mod tests {
         let crashed = life(Role::Crashing).run(5, 8, OWN).wish(Want::Stop, 1, 2).wish(Want::Stop, 10, 11);
         assert_eq!(crashed.exitstatuses(&crashed.wishes[0]), [0]);
         assert_eq!(crashed.exitstatuses(&crashed.wishes[1]), [45, 0]);
+        // The brain was dead when it was asked; the next one saw the end first, and then the wish.
+        let overtaken = life(Role::Early).run(1, 2, OWN).wish(Want::Stop, 1, 3);
+        assert_eq!(overtaken.exitstatuses(&overtaken.wishes[0]), [45, 0]);
+        let asked = life(Role::Early).run(1, 2, ASKED).wish(Want::Stop, 1, 3);
+        assert_eq!(asked.exitstatuses(&asked.wishes[0]), [3]);
     }
 
     #[test]

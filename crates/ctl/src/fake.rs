@@ -9,9 +9,11 @@ use std::rc::Rc;
 use provost_wire::{Fault, FaultCode, Value};
 
 use crate::call::{CallError, Server};
+use crate::dispatch;
 use crate::http::LogStream;
 use crate::interrupt::{self, Interrupt};
 use crate::keyboard::Keyboard;
+use crate::report::Report;
 use crate::session::Session;
 use crate::shell;
 
@@ -111,7 +113,7 @@ impl Script {
 
     pub(crate) fn run(self, line: &str) -> Ran {
         self.play(|session| {
-            session.command(line);
+            dispatch::command(session, line);
             session.status
         })
     }
@@ -140,11 +142,11 @@ impl Script {
         let seen = Rc::clone(&self.daemon.seen);
         let mut session = Session {
             server: Box::new(self.daemon),
-            output: &mut output,
-            errors: &mut errors,
+            report: Report::new(&mut output, &mut errors),
             keyboard: Keyboard::new(reader.into()),
             interrupt: Rc::<Interrupt>::new(interrupt),
             interactive: self.interactive,
+            wants_json: false,
             status: 0,
             plugins: self.plugins,
             leaving: false,
@@ -169,6 +171,13 @@ impl Ran {
 
     pub(crate) fn says_first(self, text: &str) -> Ran {
         assert!(self.output.starts_with(text), "{:?} does not begin with {text:?}", self.output);
+        self
+    }
+
+    /// The document, of what was said with `--json`.
+    pub(crate) fn documents(self, wanted: serde_json::Value) -> Ran {
+        let document: serde_json::Value = serde_json::from_str(&self.output).unwrap();
+        assert_eq!(document, wanted);
         self
     }
 

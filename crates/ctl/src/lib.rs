@@ -6,16 +6,21 @@
 //! The daemon may be ours or Python's: only the wire is known here.
 
 mod call;
+mod dispatch;
 mod http;
+mod info;
 mod interrupt;
 mod keyboard;
+mod manual;
 mod namespec;
 mod options;
+mod report;
 mod results;
 mod self_signed;
 mod session;
 mod shell;
 mod verbs;
+mod words;
 
 #[cfg(test)]
 mod fake;

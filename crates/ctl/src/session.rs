@@ -1,26 +1,29 @@
 //! What a verb works with: the daemon, the streams, and the exit status so far.
 //!
-//! A verb says lines, makes calls, and returns an error for what it cannot put
-//! into Supervisor's words; [`Session::command`] finds the verb for a line and tells such errors.
+//! A verb tells results and complaints, makes calls, and returns an error for what it cannot put into Supervisor's words.
+//! No verb is known here: `dispatch.rs` finds the one for a line and tells such errors.
 
-use std::io::Write;
 use std::rc::Rc;
 
 use provost_wire::{FaultCode, Value};
+use serde_json::json;
 
 use crate::call::{CallError, Server};
 use crate::interrupt::Interrupt;
 use crate::keyboard::{Keyboard, Typed};
-use crate::verbs;
+use crate::manual::Page;
+use crate::report::{Problem, Report};
+use crate::results::{Outcome, error_line};
 
 pub(crate) struct Session<'a> {
     pub(crate) server: Box<dyn Server + 'a>,
-    pub(crate) output: &'a mut dyn Write,
-    pub(crate) errors: &'a mut dyn Write,
+    pub(crate) report: Report<'a>,
     pub(crate) keyboard: Keyboard,
     pub(crate) interrupt: Rc<Interrupt>,
     /// Somebody is there to be asked.
     pub(crate) interactive: bool,
+    /// Every verb answers with a document.
+    pub(crate) wants_json: bool,
     /// The last verb that set it wins.
     pub(crate) status: u8,
     /// Plugins that the configuration names and that we cannot load.
@@ -47,67 +50,62 @@ pub(crate) mod exit {
 const API_VERSION: &str = "3.0";
 
 impl Session<'_> {
-    /// Runs one line as typed, whatever it is, and tells what went wrong.
-    pub(crate) fn command(&mut self, line: &str) {
-        let line = line.trim();
-        if line.is_empty() {
-            return;
-        }
-        let line = match line.strip_prefix('?') {
-            Some(topic) => format!("help {topic}"),
-            None => line.to_owned(),
-        };
-        let (word, argument) = split(&line);
-        let Some(verb) = verbs::find(word) else {
-            self.say(&format!("*** Unknown syntax: {line}"));
-            self.mention_plugins();
-            self.status = exit::GENERIC;
-            return;
-        };
-        match (verb.run)(self, argument) {
-            Ok(()) => {}
-            Err(CallError::Interrupted) => {
-                self.say("");
-                self.status = exit::GENERIC;
-                self.leaving = true;
-            }
-            Err(CallError::Status { code: 401, .. }) => {
-                self.say("Server requires authentication");
-                if self.interactive && self.ask_who() {
-                    return self.command(&line);
-                }
-                self.status = exit::GENERIC;
-            }
-            Err(error) => {
-                self.say(&format!("error: {error}"));
-                self.status = exit::GENERIC;
-            }
-        }
-    }
-
     /// Somebody whose action is unknown may have got it from a plugin.
-    fn mention_plugins(&mut self) {
+    pub(crate) fn mention_plugins(&mut self) {
         if !self.plugins.is_empty() {
             let names = self.plugins.join(", ");
-            let _ = writeln!(self.errors, "[ctlplugin:x] sections are Python and are not loaded: {names}");
+            let line = format!("[ctlplugin:x] sections are Python and are not loaded: {names}");
+            self.report.complain_aside(&line, &Problem::new(line.as_str()));
         }
     }
 
-    pub(crate) fn say(&mut self, line: &str) {
-        // Who no longer listens (`supervisorctl status | head -1`) need not be told so.
-        let _ = writeln!(self.output, "{line}");
+    /// Tells what went wrong, and lets the exit status say so.
+    pub(crate) fn fail(&mut self, line: &str, problem: &Problem, status: u8) {
+        self.report.complain(line, problem);
+        self.status = status;
+    }
+
+    /// The same where line and problem have the same words.
+    pub(crate) fn refuse(&mut self, line: &str, status: u8) {
+        self.fail(line, &Problem::new(bare(line)), status);
+    }
+
+    /// `NAME: started` and the like.
+    pub(crate) fn done(&mut self, name: &str, word: &str) {
+        self.report.tell(&format!("{name}: {word}"), || json!({"name": name, "result": word}));
+    }
+
+    /// A refusal about one process, told as `line`. What is `harmless` is a result like others, and leaves the status.
+    pub(crate) fn refused(
+        &mut self,
+        outcome: &Outcome,
+        line: &str,
+        reason: &str,
+        harmless: Option<FaultCode>,
+    ) {
+        let (name, kind) = (&outcome.namespec, outcome.kind());
+        if kind.is_some() && kind == harmless {
+            return self.report.tell(line, || json!({"name": name, "result": reason}));
+        }
+        self.report.complain(line, &Problem::of(name, reason).fault(kind));
+        self.note(outcome.code);
+    }
+
+    pub(crate) fn no_such_group(&mut self, group: &str, status: u8) {
+        let reason = "no such group";
+        let problem = Problem::of(group, reason).fault(Some(FaultCode::BadName));
+        self.fail(&error_line(group, reason), &problem, status);
     }
 
     /// A usage failure: what is wrong, then how it is done.
-    pub(crate) fn misused(&mut self, verb: &verbs::Verb, complaint: &str, status: u8) {
-        self.say(complaint);
-        self.say(verb.usage);
-        self.status = status;
+    pub(crate) fn misused(&mut self, page: &Page, complaint: &str, status: u8) {
+        self.refuse(complaint, status);
+        self.report.say(&page.usage());
     }
 
     pub(crate) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
         // Calls may take long; what has been said must be readable meanwhile.
-        let _ = self.output.flush();
+        let _ = self.report.flush();
         self.server.call(method, params)
     }
 
@@ -135,21 +133,18 @@ impl Session<'_> {
                 (format!("{} {}", self.server.url(), error.nobody_there().unwrap_or_default()), status)
             }
         };
-        self.say(&complaint);
-        self.status = status;
+        self.refuse(&complaint, status);
         Ok(false)
     }
 
-    /// The rule by which a refusal becomes an exit status. `harmless` leaves it as it is.
-    pub(crate) fn note(&mut self, code: i64, harmless: Option<FaultCode>) {
-        match FaultCode::from_code(code) {
-            Some(FaultCode::Success) => {}
-            kind if kind.is_some() && kind == harmless => {}
+    /// The rule by which a refusal becomes an exit status.
+    fn note(&mut self, code: i64) {
+        self.status = match FaultCode::from_code(code) {
             Some(FaultCode::SpawnError | FaultCode::AbnormalTermination | FaultCode::NotRunning) => {
-                self.status = exit::NOT_RUNNING;
+                exit::NOT_RUNNING
             }
-            _ => self.status = exit::GENERIC,
-        }
+            _ => exit::GENERIC,
+        };
     }
 
     /// A question that only a clear yes answers with yes. Scripts are not asked.
@@ -162,19 +157,17 @@ impl Session<'_> {
 
     /// Asks for a line; `None` when there are no more.
     pub(crate) fn ask(&mut self, prompt: &str) -> Result<Option<String>, CallError> {
-        let _ = write!(self.output, "{prompt}").and_then(|()| self.output.flush());
+        self.report.ask(prompt);
         heard(self.keyboard.line(&self.interrupt))
     }
 
     /// False when nobody answers.
-    fn ask_who(&mut self) -> bool {
+    pub(crate) fn ask_who(&mut self) -> bool {
         let Ok(Some(username)) = self.ask("Username:") else { return false };
-        let prompt = || {
-            let _ = write!(self.output, "Password:").and_then(|()| self.output.flush());
-        };
+        let prompt = || self.report.ask("Password:");
         let Ok(Some(password)) = heard(self.keyboard.secret(&self.interrupt, prompt)) else { return false };
         // The line end was not shown either.
-        self.say("");
+        self.report.say("");
         self.server.log_in(username, password);
         true
     }
@@ -183,16 +176,6 @@ impl Session<'_> {
 const NO_NAMESPACE: &str = "Sorry, supervisord responded but did not recognize the supervisor namespace commands that \
     supervisorctl uses to control it.  Please check that the [rpcinterface:supervisor] section is enabled in the \
     configuration file (see sample.conf).";
-
-/// The verb and the rest.
-fn split(line: &str) -> (&str, &str) {
-    let blank = line.find(char::is_whitespace).unwrap_or(line.len());
-    // The verb ends where its letters end, so `start-x` is `start` with an argument; but `hash-password` is one word.
-    let letters =
-        || line.find(|char: char| !char.is_ascii_alphanumeric() && char != '_').unwrap_or(line.len());
-    let end = if verbs::find(&line[..blank]).is_some() { blank } else { letters() };
-    (&line[..end], line[end..].trim())
-}
 
 fn heard(typed: std::io::Result<Typed>) -> Result<Option<String>, CallError> {
     match typed {
@@ -203,91 +186,7 @@ fn heard(typed: std::io::Result<Typed>) -> Result<Option<String>, CallError> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::fake::{Script, refused};
-    use provost_wire::FaultCode;
-
-    #[test]
-    fn a_verb_ends_where_its_letters_end() {
-        Script::default().run("frobnicate now").says("*** Unknown syntax: frobnicate now\n").exits(1);
-        Script::default().run("!ls").says("*** Unknown syntax: !ls\n").exits(1);
-        Script::default().run("-x").says("*** Unknown syntax: -x\n").exits(1);
-        Script::default().run("  ").says("").exits(0);
-        Script::default().run("?nosuch").says("*** No help on nosuch\n").exits(0);
-        Script::default()
-            .up()
-            .faults("supervisor.startProcess", FaultCode::BadName, None)
-            .run("start,")
-            .says(",: ERROR (no such process)\n")
-            .exits(1);
-    }
-
-    #[test]
-    fn a_plugin_may_be_what_is_missing() {
-        Script::default()
-            .knows_plugin("cache")
-            .run("cache_clear")
-            .says("*** Unknown syntax: cache_clear\n")
-            .complains("[ctlplugin:x] sections are Python and are not loaded: cache\n")
-            .exits(1);
-    }
-
-    #[test]
-    fn an_absent_daemon_is_no_error_to_most_verbs() {
-        Script::default().refuses_connection().run("pid").says("unix:///s refused connection\n").exits(4);
-        Script::default().has_no_socket().run("start a").says("unix:///s no such file\n").exits(7);
-        Script::default().refuses_connection().run("status").says("unix:///s refused connection\n").exits(4);
-        Script::default().has_no_socket().run("status").says("unix:///s no such file\n").exits(4);
-        Script::default()
-            .refuses_connection()
-            .run("avail")
-            .says_first("error: cannot talk to unix:///s: ")
-            .exits(1);
-    }
-
-    #[test]
-    fn strangers_are_told_what_is_wrong() {
-        let text = Script::default().answers("supervisor.getVersion", "2.0".into()).run("pid").exits(5);
-        text.says_first("Sorry, this version of supervisorctl expects");
-        let text = Script::default()
-            .faults("supervisor.getVersion", FaultCode::UnknownMethod, None)
-            .run("pid")
-            .exits(3);
-        text.says_first("Sorry, supervisord responded but");
-        Script::default()
-            .fails("supervisor.getVersion", refused(500, "Internal Server Error"))
-            .run("pid")
-            .says("error: unix:///s answered 500 Internal Server Error\n")
-            .exits(1);
-    }
-
-    #[test]
-    fn a_daemon_on_its_way_out_is_a_generic_error() {
-        for verb in ["status", "start all", "tail x"] {
-            Script::default()
-                .faults("supervisor.getVersion", FaultCode::ShutdownState, None)
-                .run(verb)
-                .says("error: <Fault 6: 'SHUTDOWN_STATE'>\n")
-                .exits(1);
-        }
-    }
-
-    #[test]
-    fn credentials_are_asked_for_once_and_by_shells_only() {
-        Script::default()
-            .fails("supervisor.getVersion", refused(401, "Unauthorized"))
-            .run("status")
-            .says("Server requires authentication\n")
-            .exits(1);
-        Script::default()
-            .fails("supervisor.getVersion", refused(401, "Unauthorized"))
-            .up()
-            .answers("supervisor.getPID", 7.into())
-            .types("jo\npw\n")
-            .interactive()
-            .run("pid")
-            .says("Server requires authentication\nUsername:Password:\n7\n")
-            .logged_in("jo", "pw");
-    }
+/// A complaint without the word that says that it is one.
+fn bare(line: &str) -> &str {
+    ["Error: ", "ERROR: "].iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line)
 }

@@ -8,10 +8,12 @@ use std::rc::Rc;
 
 use crate::Streams;
 use crate::call::{CallError, Server};
+use crate::dispatch;
 use crate::http::{Client, Trust};
 use crate::interrupt::Interrupt;
 use crate::keyboard::Keyboard;
 use crate::options::Options;
+use crate::report::Report;
 use crate::session::Session;
 
 /// Does what was asked for and returns the exit status, which for a shell is always 0.
@@ -23,17 +25,17 @@ pub(crate) fn run(options: Options, streams: Streams<'_>) -> u8 {
     }
     let mut session = Session {
         server: Box::new(client),
-        output: streams.output,
-        errors: streams.errors,
+        report: Report::new(streams.output, streams.errors),
         keyboard: Keyboard::new(streams.input),
         interrupt,
         interactive: options.interactive,
+        wants_json: false,
         status: 0,
         plugins: options.plugins,
         leaving: false,
     };
     if let Some(line) = &options.line {
-        session.command(line);
+        dispatch::command(&mut session, line);
     }
     let status = match options.interactive {
         false => session.status,
@@ -47,7 +49,7 @@ pub(crate) fn run(options: Options, streams: Streams<'_>) -> u8 {
         }
     };
     // Who no longer listens need not be told so.
-    let _ = session.output.flush();
+    let _ = session.report.flush();
     status
 }
 
@@ -55,24 +57,24 @@ pub(crate) fn run(options: Options, streams: Streams<'_>) -> u8 {
 pub(crate) fn prompt(session: &mut Session<'_>, prompt: &str) -> Vec<String> {
     let mut typed = Vec::new();
     if let Err(error) = session.interrupt.catch() {
-        session.say(&format!("error: cannot catch Ctrl-C: {error}"));
+        session.report.say(&format!("error: cannot catch Ctrl-C: {error}"));
     }
     if !session.leaving {
-        session.command("status");
+        dispatch::command(session, "status");
     }
     while !session.leaving {
         match session.ask(&format!("{prompt}> ")) {
             Ok(Some(line)) => {
-                session.command(&line);
+                dispatch::command(session, &line);
                 typed.push(line);
             }
-            Ok(None) => session.command("EOF"),
+            Ok(None) => dispatch::command(session, "EOF"),
             Err(CallError::Interrupted) => {
-                session.say("");
+                session.report.say("");
                 break;
             }
             Err(error) => {
-                session.say(&format!("error: {error}"));
+                session.report.say(&format!("error: {error}"));
                 break;
             }
         }

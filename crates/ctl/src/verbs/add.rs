@@ -1,34 +1,48 @@
 //! `add`: make groups of the configuration as last read active.
 
 use provost_wire::FaultCode;
+use serde_json::json;
 
 use super::Verb;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
+use crate::report::Problem;
 use crate::session::{Session, exit};
+use crate::words::Words;
 
-pub(super) const VERB: Verb =
-    Verb { name: "add", usage: "add <group> ...\t\tMake groups active that reread has found.", run };
+pub(super) const VERB: Verb = Verb {
+    page: Page::new(
+        "add",
+        Takes::Groups,
+        &[("add <group> ...", "Make groups active that reread has found.")],
+    ),
+    run,
+};
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
-    for group in argument.split_whitespace() {
-        let line = match session.call("supervisor.addProcessGroup", &[group.into()]) {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    for group in words.names() {
+        let reason = match session.call("supervisor.addProcessGroup", &[group.into()]) {
             Ok(_) => {
-                session.say(&format!("{group}: added process group"));
+                session.done(group, "added process group");
                 continue;
             }
             Err(error) => match error.kind() {
-                Some(FaultCode::ShutdownState) => "ERROR: shutting down".to_owned(),
+                Some(FaultCode::ShutdownState) => "shutting down",
                 // Scripts add a group without asking whether it is there: no failure, as ever (SPEC 7.4).
                 Some(FaultCode::AlreadyAdded) => {
-                    session.say("ERROR: process group already active");
+                    let line = "ERROR: process group already active";
+                    session.report.tell(line, || json!({"name": group, "result": "already active"}));
                     continue;
                 }
-                Some(FaultCode::BadName) => format!("ERROR: no such process/group: {group}"),
+                Some(FaultCode::BadName) => "no such process/group",
                 _ => return Err(error),
             },
         };
-        session.say(&line);
-        session.status = exit::GENERIC;
+        let problem = Problem::of(group, reason);
+        match reason {
+            "shutting down" => session.fail("ERROR: shutting down", &problem, exit::GENERIC),
+            _ => session.fail(&format!("ERROR: {reason}: {group}"), &problem, exit::GENERIC),
+        }
     }
     Ok(())
 }

@@ -1,36 +1,55 @@
 //! `avail`: what the configuration offers, active or not.
 
 use provost_wire::{FaultCode, Value};
+use serde_json::json;
 
 use super::Verb;
 use crate::call::CallError;
-use crate::results::{full_name, int, items, truth};
+use crate::manual::{Page, Takes};
+use crate::results::{full_name, int, items, text, truth};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "avail",
-    usage: "avail\t\t\tShow every process of the configuration, and whether it is in use.",
+    page: Page::new(
+        "avail",
+        Takes::Nothing,
+        &[("avail", "Show every process of the configuration, and whether it is in use.")],
+    ),
     run,
 };
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
-    if !argument.is_empty() {
-        session.misused(&VERB, "Error: avail accepts no arguments", exit::GENERIC);
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    if !words.rest().is_empty() {
+        session.misused(&VERB.page, "Error: avail accepts no arguments", exit::GENERIC);
         return Ok(());
     }
     match session.call("supervisor.getAllConfigInfo", &[]) {
         Ok(all) => {
             for config in items(&all)? {
-                session.say(&line(config)?);
+                let line = line(config)?;
+                let object = object(config)?;
+                session.report.tell(&line, || object);
             }
         }
         Err(error) if error.kind() == Some(FaultCode::ShutdownState) => {
-            session.say("ERROR: supervisor shutting down");
-            session.status = exit::GENERIC;
+            session.refuse("ERROR: supervisor shutting down", exit::GENERIC);
         }
         Err(error) => return Err(error),
     }
     Ok(())
+}
+
+fn object(config: &Value) -> Result<serde_json::Value, CallError> {
+    Ok(json!({
+        "name": full_name(config)?,
+        "group": text(config, "group")?,
+        "process": text(config, "name")?,
+        "in_use": truth(config, "inuse")?,
+        "autostart": truth(config, "autostart")?,
+        "group_priority": int(config, "group_prio")?,
+        "priority": int(config, "process_prio")?,
+    }))
 }
 
 fn line(config: &Value) -> Result<String, CallError> {

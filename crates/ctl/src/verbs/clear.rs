@@ -5,24 +5,30 @@ use provost_wire::Value;
 use super::Verb;
 use super::logs::tell;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
 use crate::results::{outcomes, single};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "clear",
-    usage: "\
-clear <name> ...\tEmpty the logs of processes.
-clear all\t\tEmpty the logs of every process.",
+    page: Page::new(
+        "clear",
+        Takes::Processes,
+        &[
+            ("clear <name> ...", "Empty the logs of processes."),
+            ("clear all", "Empty the logs of every process."),
+        ],
+    ),
     run,
 };
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
     }
-    let names: Vec<&str> = argument.split_whitespace().collect();
+    let names = words.names();
     if names.is_empty() {
-        session.misused(&VERB, "Error: clear requires a process name", exit::GENERIC);
+        session.misused(&VERB.page, "Error: clear requires a process name", exit::GENERIC);
         return Ok(());
     }
     if names.contains(&"all") {

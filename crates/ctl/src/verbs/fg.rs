@@ -6,31 +6,37 @@
 use std::os::fd::AsFd;
 
 use provost_wire::{FaultCode, Value};
+use serde_json::json;
 
 use super::{Verb, tail};
 use crate::call::CallError;
 use crate::http::LogStream;
 use crate::interrupt::Woken;
 use crate::keyboard::Typed;
+use crate::manual::{Page, Takes};
 use crate::results::int;
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "fg",
-    usage: "fg <name>\t\tShow what a process writes and send it what you type, until Ctrl-C.",
+    page: Page::new(
+        "fg",
+        Takes::Process,
+        &[("fg <name>", "Show what a process writes and send it what you type, until Ctrl-C.")],
+    ),
     run,
 };
 
 const RUNNING: i64 = 20;
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
     }
-    let names: Vec<&str> = argument.split_whitespace().collect();
+    let names = words.names();
     let complaint = match *names {
         [] => {
-            session.misused(&VERB, "ERROR: no process name supplied", exit::GENERIC);
+            session.misused(&VERB.page, "ERROR: no process name supplied", exit::GENERIC);
             return Ok(());
         }
         [name] => match state(session, name) {
@@ -44,17 +50,16 @@ fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
         },
         _ => "ERROR: too many process names supplied".to_owned(),
     };
-    session.say(&complaint);
-    session.status = exit::GENERIC;
+    session.refuse(&complaint, exit::GENERIC);
     Ok(())
 }
 
 fn attach(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
-    session.say("==> Press Ctrl-C to exit <==");
+    session.report.say("==> Press Ctrl-C to exit <==");
     session.interrupt.catch().map_err(|error| CallError::Other(format!("cannot catch Ctrl-C: {error}")))?;
     match converse(session, name) {
         Ok(()) | Err(CallError::Interrupted) => {
-            session.say("Exiting foreground");
+            session.report.say("Exiting foreground");
             Ok(())
         }
         Err(error) => Err(error),
@@ -65,19 +70,21 @@ fn attach(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
 fn converse(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
     let mut logs = open_logs(session, name)?;
     loop {
-        for log in &mut logs {
-            let _ = session.output.write_all(&log.take());
+        for (channel, log) in &mut logs {
+            let object = |text: &str| json!({"name": name, "channel": channel, "text": text});
+            // Who cannot be shown anything can still type.
+            let _ = session.report.pass_on(&log.take(), object);
         }
-        let _ = session.output.flush();
-        logs.retain(|log| !log.has_ended());
+        logs.retain(|(_, log)| !log.has_ended());
         while let Some(typed) = session.keyboard.take() {
             match typed {
                 Typed::Line(line) if is_heard(session, name, &line)? => {}
                 Typed::Line(_) | Typed::End | Typed::Interrupted => return Ok(()),
             }
         }
-        let descriptors: Vec<_> =
-            std::iter::once(session.keyboard.as_fd()).chain(logs.iter().map(AsFd::as_fd)).collect();
+        let descriptors: Vec<_> = std::iter::once(session.keyboard.as_fd())
+            .chain(logs.iter().map(|(_, log)| log.as_fd()))
+            .collect();
         let ready = match session.interrupt.wait(&descriptors).map_err(broken)? {
             Woken::Interrupted => return Err(CallError::Interrupted),
             Woken::Ready(ready) => ready,
@@ -86,19 +93,19 @@ fn converse(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
         if ready[0] {
             session.keyboard.fill().map_err(broken)?;
         }
-        for (log, _) in logs.iter_mut().zip(&ready[1..]).filter(|(_, ready)| **ready) {
+        for ((_, log), _) in logs.iter_mut().zip(&ready[1..]).filter(|(_, ready)| **ready) {
             log.fill().map_err(broken)?;
         }
     }
 }
 
 /// One of the two may be missing, a redirected stderr for one.
-fn open_logs(session: &mut Session<'_>, name: &str) -> Result<Vec<LogStream>, CallError> {
+fn open_logs(session: &mut Session<'_>, name: &str) -> Result<Vec<(&'static str, LogStream)>, CallError> {
     let mut logs = Vec::new();
     for channel in ["stdout", "stderr"] {
         let path = tail::path(name, channel);
         match session.server.stream(&path) {
-            Ok(log) => logs.push(log),
+            Ok(log) => logs.push((channel, log)),
             Err(CallError::Interrupted) => return Err(CallError::Interrupted),
             Err(error) => tail::complain(session, &path, &error),
         }
@@ -110,9 +117,9 @@ fn open_logs(session: &mut Session<'_>, name: &str) -> Result<Vec<LogStream>, Ca
 fn is_heard(session: &mut Session<'_>, name: &str, line: &str) -> Result<bool, CallError> {
     match session.call("supervisor.sendProcessStdin", &[name.into(), Value::from(format!("{line}\n"))]) {
         Ok(_) if state(session, name)? == RUNNING => return Ok(true),
-        Ok(_) => session.say("Process got killed"),
-        Err(error) if error.kind() == Some(FaultCode::NotRunning) => session.say("Process got killed"),
-        Err(error @ CallError::Fault(_)) => session.say(&format!("ERROR: {error}")),
+        Ok(_) => session.report.say("Process got killed"),
+        Err(error) if error.kind() == Some(FaultCode::NotRunning) => session.report.say("Process got killed"),
+        Err(error @ CallError::Fault(_)) => session.report.say(&format!("ERROR: {error}")),
         Err(error) => return Err(error),
     }
     Ok(false)

@@ -3,30 +3,41 @@
 //! Asks no daemon and reads no configuration. Questions go to stderr, so that stdout is the hash alone. The password is
 //! never a word of the command line, where everybody on the machine could read it.
 
+use serde_json::json;
+
 use super::Verb;
 use crate::call::CallError;
 use crate::keyboard::Typed;
+use crate::manual::{Flag, Page, Takes};
+use crate::report::Problem;
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "hash-password",
-    usage: "\
-hash-password\t\tAsk for a password, twice, and show the line for the configuration;
-\t\t\tif it comes through a pipe, its first line is the password.
-hash-password --token\tMake a token for a machine, and show it once with its line.",
+    page: Page::new(
+        "hash-password",
+        Takes::Words,
+        &[("hash-password", "Ask for a password, twice, and show the hash for its [user:NAME] section.")],
+    )
+    .flags(&[Flag {
+        name: "--token",
+        value: None,
+        does: "Make a token for a machine instead, and show it once with its line.",
+    }])
+    .about("Through a pipe, its first line is the password."),
     run,
 };
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
-    match argument {
-        "" => match password(session)? {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    match (words.rest(), words.has("--token")) {
+        ("", false) => match password(session)? {
             Some(password) => hash(session, &password)?,
             None => session.status = exit::GENERIC,
         },
-        "--token" => token(session)?,
+        ("", true) => token(session)?,
         _ => {
             let complaint = "Error: hash-password accepts no password here, because others could read it";
-            session.misused(&VERB, complaint, exit::BAD_ARGUMENTS);
+            session.misused(&VERB.page, complaint, exit::BAD_ARGUMENTS);
         }
     }
     Ok(())
@@ -34,16 +45,16 @@ fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
 
 fn hash(session: &mut Session<'_>, password: &str) -> Result<(), CallError> {
     let hash = provost_secret::hash(password).map_err(|error| CallError::Other(error.to_string()))?;
-    session.say(&hash);
+    session.report.tell(&hash, || json!({"hash": hash}));
     Ok(())
 }
 
 fn token(session: &mut Session<'_>) -> Result<(), CallError> {
     let (token, stored) = provost_secret::new_token().map_err(|error| CallError::Other(error.to_string()))?;
-    session.say("The token, which cannot be shown again:");
-    session.say(&token);
-    session.say("The line for its [user:NAME] section:");
-    session.say(&format!("token={stored}"));
+    session.report.say("The token, which cannot be shown again:");
+    session.report.tell(&token, || json!({"token": token, "hash": stored}));
+    session.report.say("The line for its [user:NAME] section:");
+    session.report.say(&format!("token={stored}"));
     Ok(())
 }
 
@@ -65,20 +76,20 @@ fn password(session: &mut Session<'_>) -> Result<Option<String>, CallError> {
         }
         Some(_) => return Ok(password),
     };
-    let _ = writeln!(session.errors, "error: {complaint}");
+    session.report.complain_aside(&format!("error: {complaint}"), &Problem::new(complaint));
     Ok(None)
 }
 
 fn secret(session: &mut Session<'_>, prompt: Option<&str>) -> Result<Option<String>, CallError> {
     let ask = || {
         if let Some(prompt) = prompt {
-            let _ = write!(session.errors, "{prompt}").and_then(|()| session.errors.flush());
+            session.report.ask_aside(prompt);
         }
     };
     let typed = session.keyboard.secret(&session.interrupt, ask);
     if prompt.is_some() {
         // The line end was not shown either.
-        let _ = writeln!(session.errors);
+        session.report.ask_aside("\n");
     }
     match typed {
         Ok(Typed::Line(line)) => Ok(Some(line)),

@@ -1,14 +1,19 @@
 //! `help`: which verbs there are, and how each is used.
 
+use serde_json::json;
+
 use super::{Verb, find, listed};
 use crate::call::CallError;
+use crate::manual::{Flag, Page, Takes};
 use crate::session::Session;
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "help",
-    usage: "\
-help\t\t\tList the actions.
-help <action>\t\tShow how an action is used.",
+    page: Page::new(
+        "help",
+        Takes::Topic,
+        &[("help", "List the actions."), ("help <action>", "Show how an action is used.")],
+    ),
     run,
 };
 
@@ -16,21 +21,37 @@ const HEADER: &str = "default commands (type help <topic>):";
 /// The last column of a terminal stays empty.
 const WIDTH: usize = 79;
 
-fn run(session: &mut Session<'_>, topic: &str) -> Result<(), CallError> {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    let topic = words.rest();
     if topic.is_empty() {
-        let names: Vec<&str> = listed().map(|verb| verb.name).collect();
-        session.say(&format!("\n{HEADER}\n{}", "=".repeat(HEADER.len())));
-        for row in columns(&names) {
-            session.say(&row);
+        let names: Vec<&str> = listed().map(|verb| verb.page.name).collect();
+        session.report.say(&format!("\n{HEADER}\n{}", "=".repeat(HEADER.len())));
+        if session.report.is_json() {
+            listed().for_each(|verb| session.report.tell("", || describe(&verb.page)));
         }
-        session.say("");
+        for row in columns(&names) {
+            session.report.say(&row);
+        }
+        session.report.say("");
         return Ok(());
     }
     match find(topic) {
-        Some(verb) => session.say(verb.usage),
-        None => session.say(&format!("*** No help on {topic}")),
+        Some(verb) => session.report.tell(&verb.page.usage(), || describe(&verb.page)),
+        None => session.report.say(&format!("*** No help on {topic}")),
     }
     Ok(())
+}
+
+fn describe(page: &Page) -> serde_json::Value {
+    let pair = |(synopsis, does): &(&str, &str)| json!({"synopsis": synopsis, "does": does});
+    let flag = |flag: &Flag| json!({"name": flag.name, "value": flag.value, "does": flag.does});
+    json!({
+        "name": page.name,
+        "also": page.also,
+        "forms": page.forms.iter().map(pair).collect::<Vec<_>>(),
+        "flags": page.flags.iter().map(flag).collect::<Vec<_>>(),
+        "about": page.about,
+    })
 }
 
 /// As few rows as fit, filled downwards; every column as wide as its widest name.
@@ -74,10 +95,13 @@ mod tests {
     #[test]
     fn every_verb_has_a_usage_that_begins_with_its_name() {
         for verb in super::listed() {
-            assert!(verb.usage.starts_with(verb.name), "{}", verb.name);
-            Script::default().run(&format!("help {}", verb.name)).says(&format!("{}\n", verb.usage)).exits(0);
+            assert!(verb.page.usage().starts_with(verb.page.name), "{}", verb.page.name);
+            Script::default()
+                .run(&format!("help {}", verb.page.name))
+                .says(&format!("{}\n", verb.page.usage()))
+                .exits(0);
         }
-        Script::default().run("help help").says_first("help\t");
+        Script::default().run("help help").says_first("help ");
         Script::default().run("help start stop").says("*** No help on start stop\n").exits(0);
     }
 }

@@ -6,25 +6,42 @@ use provost_wire::{FaultCode, Value};
 
 use super::Verb;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
+use crate::report::Problem;
 use crate::results::{Outcome, error_line, outcomes, single};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const REOPEN: Verb = Verb {
-    name: "reopen",
-    usage: "\
-reopen <name> ...\tOpen the logs of processes anew by their names, after they have been moved away.
-reopen all\t\tOpen all logs anew, the main log among them.
-reopen\t\t\tThe same.",
-    run: |session, argument| run(session, argument, &WAYS[0]),
+    page: Page::new(
+        "reopen",
+        Takes::Processes,
+        &[
+            (
+                "reopen <name> ...",
+                "Open the logs of processes anew by their names, after they have been moved away.",
+            ),
+            ("reopen all", "Open all logs anew, the main log among them."),
+            ("reopen", "The same."),
+        ],
+    ),
+    run: |session, words| run(session, words, &WAYS[0]),
 };
 
 pub(super) const ROTATE: Verb = Verb {
-    name: "rotate",
-    usage: "\
-rotate <name> ...\tPut the logs of processes aside as their first backups, and begin new ones.
-rotate all\t\tRotate all logs, the main log among them.
-rotate\t\t\tThe same.",
-    run: |session, argument| run(session, argument, &WAYS[1]),
+    page: Page::new(
+        "rotate",
+        Takes::Processes,
+        &[
+            (
+                "rotate <name> ...",
+                "Put the logs of processes aside as their first backups, and begin new ones.",
+            ),
+            ("rotate all", "Rotate all logs, the main log among them."),
+            ("rotate", "The same."),
+        ],
+    ),
+    run: |session, words| run(session, words, &WAYS[1]),
 };
 
 struct Way {
@@ -44,11 +61,11 @@ const WAYS: [Way; 2] = [
     },
 ];
 
-fn run(session: &mut Session<'_>, argument: &str, way: &Way) -> Result<(), CallError> {
+fn run(session: &mut Session<'_>, words: &Words, way: &Way) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
     }
-    let names: Vec<&str> = argument.split_whitespace().collect();
+    let names = words.names();
     if names.is_empty() || names.contains(&"all") {
         return match session.call(way.of_all, &[]) {
             Ok(results) => tell(session, way.done, true, &outcomes(&results)?),
@@ -73,8 +90,8 @@ fn refused(session: &mut Session<'_>, way: &Way, error: CallError) -> Result<(),
     if error.kind() != Some(FaultCode::UnknownMethod) {
         return Err(error);
     }
-    session.say(&error_line(way.verb, "this supervisord cannot do that"));
-    session.status = exit::GENERIC;
+    let reason = "this supervisord cannot do that";
+    session.fail(&error_line(way.verb, reason), &Problem::new(reason), exit::GENERIC);
     Ok(())
 }
 
@@ -88,14 +105,16 @@ pub(super) fn tell(
     for outcome in outcomes {
         let reason =
             outcome.description.split_once(": ").filter(|_| explains).map_or("failed", |(_, reason)| reason);
-        let line = match outcome.kind() {
-            Some(FaultCode::Success) => format!("{}: {done}", outcome.namespec),
-            Some(FaultCode::BadName) => error_line(&outcome.namespec, "no such process"),
-            Some(FaultCode::Failed) => error_line(&outcome.namespec, reason),
+        let reason = match outcome.kind() {
+            Some(FaultCode::Success) => {
+                session.done(&outcome.namespec, done);
+                continue;
+            }
+            Some(FaultCode::BadName) => "no such process",
+            Some(FaultCode::Failed) => reason,
             _ => return Err(outcome.unexpected()),
         };
-        session.say(&line);
-        session.note(outcome.code, None);
+        session.refused(outcome, &error_line(&outcome.namespec, reason), reason, None);
     }
     Ok(())
 }

@@ -2,33 +2,39 @@
 
 use super::{Verb, tail};
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
 use crate::session::{Session, exit};
+use crate::words::Words;
 use tail::Extent;
 
 pub(super) const VERB: Verb = Verb {
-    name: "maintail",
-    usage: "\
-maintail\t\tShow the last 1600 bytes of supervisord's own log.
-maintail -100\t\tShow its last 100 bytes; -0 shows everything.
-maintail -f\t\tShow what is written to it, until Ctrl-C.",
+    page: Page::new(
+        "maintail",
+        Takes::Words,
+        &[
+            ("maintail", "Show the last 1600 bytes of supervisord's own log."),
+            ("maintail -100", "Show its last 100 bytes; -0 shows everything."),
+            ("maintail -f", "Show what is written to it, until Ctrl-C."),
+        ],
+    ),
     run,
 };
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
     }
-    let words: Vec<&str> = argument.split_whitespace().collect();
-    let extent = match *words {
+    let words = words.names();
+    let extent = match words[..] {
         [] => Some(Extent::DEFAULT),
         [modifier] => Extent::read(modifier),
         _ => {
-            session.misused(&VERB, "Error: too many arguments", exit::GENERIC);
+            session.misused(&VERB.page, "Error: too many arguments", exit::GENERIC);
             return Ok(());
         }
     };
     match extent {
-        Some(Extent::Follow) => tail::follow(session, "/mainlogtail"),
+        Some(Extent::Follow) => tail::follow(session, "/mainlogtail", "supervisord", "main"),
         Some(Extent::Last(bytes)) => tail::show(
             session,
             "supervisord",
@@ -36,8 +42,7 @@ fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
             &[bytes.saturating_neg().into(), 0.into()],
         ),
         None => {
-            session.say(&format!("Error: bad argument {}", words[0]));
-            session.status = exit::GENERIC;
+            session.refuse(&format!("Error: bad argument {}", words[0]), exit::GENERIC);
             Ok(())
         }
     }

@@ -29,14 +29,14 @@ mod upgrade;
 mod version;
 
 use crate::call::CallError;
+use crate::manual::Page;
 use crate::session::Session;
+use crate::words::Words;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Verb {
-    pub(crate) name: &'static str,
-    /// What `help NAME` shows: one line per form, without the last line end.
-    pub(crate) usage: &'static str,
-    pub(crate) run: fn(&mut Session<'_>, &str) -> Result<(), CallError>,
+    pub(crate) page: Page,
+    pub(crate) run: fn(&mut Session<'_>, &Words) -> Result<(), CallError>,
 }
 
 /// Sorted, as `help` lists them; those that it does not list come last.
@@ -71,9 +71,9 @@ const VERBS: &[Verb] = &[
 ];
 
 pub(crate) fn find(word: &str) -> Option<&'static Verb> {
-    VERBS.iter().find(|verb| verb.name == word)
+    VERBS.iter().find(|verb| verb.page.name == word || verb.page.also.contains(&word))
 }
 
 fn listed() -> impl Iterator<Item = &'static Verb> {
-    VERBS.iter().filter(|verb| !["help", "EOF"].contains(&verb.name))
+    VERBS.iter().filter(|verb| !["help", "EOF"].contains(&verb.page.name))
 }

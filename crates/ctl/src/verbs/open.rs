@@ -2,27 +2,33 @@
 
 use super::{Verb, status};
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "open",
-    usage: "\
-open <url>\t\tGo on with the supervisord at this address, http://host:port
-\t\t\tor unix:///path, and show its status.",
+    page: Page::new(
+        "open",
+        Takes::Words,
+        &[(
+            "open <url>",
+            "Go on with the supervisord at this address, http://host:port or unix:///path, and show its status.",
+        )],
+    ),
     run,
 };
 
-fn run(session: &mut Session<'_>, url: &str) -> Result<(), CallError> {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    let url = words.rest();
     let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     if !matches!(scheme.as_deref(), Some("http" | "unix")) {
-        session.say("ERROR: url must be http:// or unix://");
-        session.status = exit::GENERIC;
+        session.refuse("ERROR: url must be http:// or unix://", exit::GENERIC);
         return Ok(());
     }
     session.server.set_url(url);
     // Looking is no judgement.
     let before = session.status;
-    status::run(session, "")?;
+    status::run(session, &Words::default())?;
     session.status = before;
     Ok(())
 }

@@ -1,36 +1,44 @@
 //! `pid`: the daemon's, or those of its processes.
 
 use provost_wire::{FaultCode, Value};
+use serde_json::json;
 
 use super::Verb;
 use crate::call::CallError;
-use crate::results::{int, items};
+use crate::manual::{Page, Takes};
+use crate::report::Problem;
+use crate::results::{full_name, int, items};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "pid",
-    usage: "\
-pid\t\t\tShow the process id of supervisord.
-pid <name> ...\t\tShow those of processes; 0 means that it does not run.
-pid all\t\t\tShow those of all processes, one on a line.",
+    page: Page::new(
+        "pid",
+        Takes::Processes,
+        &[
+            ("pid", "Show the process id of supervisord."),
+            ("pid <name> ...", "Show those of processes; 0 means that it does not run."),
+            ("pid all", "Show those of all processes, one on a line."),
+        ],
+    ),
     run,
 };
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
     }
-    let names: Vec<&str> = argument.split_whitespace().collect();
+    let names = words.names();
     if names.is_empty() {
         let pid = session.call("supervisor.getPID", &[])?;
         let pid = pid.as_int().ok_or_else(|| CallError::Other("the answer is no process id".to_owned()))?;
-        session.say(&pid.to_string());
+        session.report.tell(&pid.to_string(), || json!({"name": "supervisord", "pid": pid}));
         return Ok(());
     }
     if names.contains(&"all") {
         let all = session.call("supervisor.getAllProcessInfo", &[])?;
         for info in items(&all)? {
-            session.say(&int(info, "pid")?.to_string());
+            tell(session, &full_name(info)?, int(info, "pid")?);
         }
         return Ok(());
     }
@@ -38,19 +46,23 @@ fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
         match session.call("supervisor.getProcessInfo", &[Value::from(name)]) {
             Ok(info) => {
                 let pid = int(&info, "pid")?;
-                session.say(&pid.to_string());
+                tell(session, name, pid);
                 if pid == 0 {
                     session.status = exit::NOT_RUNNING;
                 }
             }
             Err(error) if error.kind() == Some(FaultCode::BadName) => {
-                session.say(&format!("No such process {name}"));
-                session.status = exit::GENERIC;
+                let problem = Problem::of(name, "no such process").fault(error.kind());
+                session.fail(&format!("No such process {name}"), &problem, exit::GENERIC);
             }
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+fn tell(session: &mut Session<'_>, name: &str, pid: i64) {
+    session.report.tell(&pid.to_string(), || json!({"name": name, "pid": pid}));
 }
 
 #[cfg(test)]

@@ -2,15 +2,20 @@
 
 use super::Verb;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
 use crate::session::Session;
+use crate::words::Words;
 
-pub(super) const VERB: Verb = Verb { name: "quit", usage: "quit\t\t\tLeave the shell.", run };
-pub(super) const EXIT: Verb = Verb { name: "exit", usage: "exit\t\t\tLeave the shell.", run };
+pub(super) const VERB: Verb =
+    Verb { page: Page::new("quit", Takes::Nothing, &[("quit", "Leave the shell.")]), run };
+pub(super) const EXIT: Verb =
+    Verb { page: Page::new("exit", Takes::Nothing, &[("exit", "Leave the shell.")]), run };
 /// What Ctrl-D is taken for; may be typed, too.
-pub(super) const EOF: Verb = Verb { name: "EOF", usage: "Ctrl-D\t\t\tLeave the shell.", run };
+pub(super) const EOF: Verb =
+    Verb { page: Page::new("EOF", Takes::Nothing, &[("EOF", "Leave the shell; Ctrl-D is the same.")]), run };
 
-fn run(session: &mut Session<'_>, _: &str) -> Result<(), CallError> {
-    session.say("");
+fn run(session: &mut Session<'_>, _: &Words) -> Result<(), CallError> {
+    session.report.say("");
     session.leaving = true;
     Ok(())
 }

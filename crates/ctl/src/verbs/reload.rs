@@ -1,30 +1,37 @@
 //! `reload`: the daemon stops everything and starts afresh.
 
 use provost_wire::FaultCode;
+use serde_json::json;
 
 use super::Verb;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "reload",
-    usage: "reload\t\t\tStop every process and have supervisord start afresh with its configuration.",
+    page: Page::new(
+        "reload",
+        Takes::Nothing,
+        &[("reload", "Stop every process and have supervisord start afresh with its configuration.")],
+    ),
     run,
 };
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
-    if !argument.is_empty() {
-        session.misused(&VERB, "Error: reload accepts no arguments", exit::GENERIC);
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    if !words.rest().is_empty() {
+        session.misused(&VERB.page, "Error: reload accepts no arguments", exit::GENERIC);
         return Ok(());
     }
     if !session.confirms("Really restart the remote supervisord process y/N? ")? {
         return Ok(());
     }
     match session.call("supervisor.restart", &[]) {
-        Ok(_) => session.say("Restarted supervisord"),
+        Ok(_) => session
+            .report
+            .tell("Restarted supervisord", || json!({"name": "supervisord", "result": "restarted"})),
         Err(error) if error.kind() == Some(FaultCode::ShutdownState) => {
-            session.say("ERROR: already shutting down");
-            session.status = exit::GENERIC;
+            session.refuse("ERROR: already shutting down", exit::GENERIC);
         }
         Err(error) => return Err(error),
     }

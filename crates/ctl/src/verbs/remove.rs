@@ -4,29 +4,34 @@ use provost_wire::FaultCode;
 
 use super::Verb;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
+use crate::report::Problem;
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "remove",
-    usage: "remove <group> ...\tTake groups out of service whose processes have stopped.",
+    page: Page::new(
+        "remove",
+        Takes::Groups,
+        &[("remove <group> ...", "Take groups out of service whose processes have stopped.")],
+    ),
     run,
 };
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
-    for group in argument.split_whitespace() {
-        let line = match session.call("supervisor.removeProcessGroup", &[group.into()]) {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    for group in words.names() {
+        let reason = match session.call("supervisor.removeProcessGroup", &[group.into()]) {
             Ok(_) => {
-                session.say(&format!("{group}: removed process group"));
+                session.done(group, "removed process group");
                 continue;
             }
             Err(error) => match error.kind() {
-                Some(FaultCode::StillRunning) => format!("ERROR: process/group still running: {group}"),
-                Some(FaultCode::BadName) => format!("ERROR: no such process/group: {group}"),
+                Some(FaultCode::StillRunning) => "process/group still running",
+                Some(FaultCode::BadName) => "no such process/group",
                 _ => return Err(error),
             },
         };
-        session.say(&line);
-        session.status = exit::GENERIC;
+        session.fail(&format!("ERROR: {reason}: {group}"), &Problem::of(group, reason), exit::GENERIC);
     }
     Ok(())
 }

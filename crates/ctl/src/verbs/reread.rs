@@ -6,12 +6,18 @@ use provost_wire::{FaultCode, Value};
 
 use super::Verb;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
+use crate::report::Problem;
 use crate::results::items;
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "reread",
-    usage: "reread\t\t\tRead the configuration again and show what changed. Nothing is started or stopped.",
+    page: Page::new(
+        "reread",
+        Takes::Nothing,
+        &[("reread", "Read the configuration again and show what changed. Nothing is started or stopped.")],
+    ),
     run,
 };
 
@@ -23,9 +29,9 @@ pub(super) struct Changes {
     pub(super) removed: Vec<String>,
 }
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
-    if !argument.is_empty() {
-        session.misused(&VERB, "Error: reread accepts no arguments", exit::GENERIC);
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    if !words.rest().is_empty() {
+        session.misused(&VERB.page, "Error: reread accepts no arguments", exit::GENERIC);
         return Ok(());
     }
     let Some(changes) = changes(session, "ERROR: supervisor shutting down")? else { return Ok(()) };
@@ -36,28 +42,28 @@ fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
         .chain(named(changes.removed, "disappeared"))
         .collect();
     if lines.is_empty() {
-        session.say("No config updates to processes");
+        session.report.say("No config updates to processes");
     }
     for (name, what) in lines {
-        session.say(&format!("{name}: {what}"));
+        session.done(&name, what);
     }
     Ok(())
 }
 
 /// Has the configuration read. `None`: it could not be, and everything has been said.
 pub(super) fn changes(session: &mut Session<'_>, shutting_down: &str) -> Result<Option<Changes>, CallError> {
-    let complaint = match session.call("supervisor.reloadConfig", &[]) {
+    let (complaint, fault) = match session.call("supervisor.reloadConfig", &[]) {
         Ok(answer) => return sorted_out(&answer).map(Some),
         Err(CallError::Fault(fault)) if fault.kind() == Some(FaultCode::ShutdownState) => {
-            shutting_down.to_owned()
+            (shutting_down.to_owned(), fault.kind())
         }
         Err(CallError::Fault(fault)) if fault.kind() == Some(FaultCode::CantReread) => {
-            format!("ERROR: {}", fault.text)
+            (format!("ERROR: {}", fault.text), fault.kind())
         }
         Err(error) => return Err(error),
     };
-    session.say(&complaint);
-    session.status = exit::GENERIC;
+    let problem = Problem::new(complaint.trim_start_matches("ERROR: ")).fault(fault);
+    session.fail(&complaint, &problem, exit::GENERIC);
     Ok(None)
 }
 

@@ -2,28 +2,34 @@
 
 use super::{Verb, start, stop};
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "restart",
-    usage: "\
-restart <name> ...\tStop processes and start them again.
-restart <group>:*\tStop and start a whole group.
-restart all\t\tStop and start everything.
-A changed configuration is not looked at: see reread and update.",
+    page: Page::new(
+        "restart",
+        Takes::Processes,
+        &[
+            ("restart <name> ...", "Stop processes and start them again."),
+            ("restart <group>:*", "Stop and start a whole group."),
+            ("restart all", "Stop and start everything."),
+        ],
+    )
+    .about("A changed configuration is not looked at: see reread and update."),
     run,
 };
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
     }
-    if argument.is_empty() {
-        session.misused(&VERB, "Error: restart requires a process name", exit::GENERIC);
+    if words.rest().is_empty() {
+        session.misused(&VERB.page, "Error: restart requires a process name", exit::GENERIC);
         return Ok(());
     }
-    stop::run(session, argument)?;
-    start::run(session, argument)
+    stop::run(session, words)?;
+    start::run(session, words)
 }
 
 #[cfg(test)]

@@ -1,33 +1,42 @@
 //! `shutdown`: everything ends, the daemon too.
 
 use provost_wire::FaultCode;
+use serde_json::json;
 
 use super::Verb;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
-pub(super) const VERB: Verb =
-    Verb { name: "shutdown", usage: "shutdown\t\tStop every process and end supervisord itself.", run };
+pub(super) const VERB: Verb = Verb {
+    page: Page::new(
+        "shutdown",
+        Takes::Nothing,
+        &[("shutdown", "Stop every process and end supervisord itself.")],
+    ),
+    run,
+};
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
-    if !argument.is_empty() {
-        session.misused(&VERB, "Error: shutdown accepts no arguments", exit::GENERIC);
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    if !words.rest().is_empty() {
+        session.misused(&VERB.page, "Error: shutdown accepts no arguments", exit::GENERIC);
         return Ok(());
     }
     if !session.confirms("Really shut the remote supervisord process down y/N? ")? {
         return Ok(());
     }
     match session.call("supervisor.shutdown", &[]) {
-        Ok(_) => session.say("Shut down"),
+        Ok(_) => session.report.tell("Shut down", || json!({"name": "supervisord", "result": "shut down"})),
         // What was wanted happens anyway, so the status stays as it is.
         Err(error) if error.kind() == Some(FaultCode::ShutdownState) => {
-            session.say("ERROR: already shutting down")
+            let object = || json!({"name": "supervisord", "result": "already shutting down"});
+            session.report.tell("ERROR: already shutting down", object);
         }
         Err(error) => {
             let Some(absence) = error.nobody_there() else { return Err(error) };
             let complaint = format!("ERROR: {} {absence} (already shut down?)", session.server.url());
-            session.say(&complaint);
-            session.status = exit::GENERIC;
+            session.refuse(&complaint, exit::GENERIC);
         }
     }
     Ok(())

@@ -4,20 +4,26 @@ use provost_wire::{FaultCode, Value};
 
 use super::Verb;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
 use crate::namespec;
 use crate::results::{Outcome, error_line, outcomes, single};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "signal",
-    usage: "\
-signal <signal> <name> ...\tSend a signal, by name or number, to processes.
-signal <signal> <group>:*\tSend it to a whole group.
-signal <signal> all\t\tSend it to everything that runs.",
+    page: Page::new(
+        "signal",
+        Takes::SignalAndProcesses,
+        &[
+            ("signal <signal> <name> ...", "Send a signal, by name or number, to processes."),
+            ("signal <signal> <group>:*", "Send it to a whole group."),
+            ("signal <signal> all", "Send it to everything that runs."),
+        ],
+    ),
     run,
 };
 
-const WORDS: Words = Words {
+const SIGNAL: Deed = Deed {
     done: "signalled",
     harmless: None,
     one: "supervisor.signalProcess",
@@ -27,7 +33,7 @@ const WORDS: Words = Words {
 
 /// What differs between `signal` and `stop`.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(super) struct Deed {
     pub(super) done: &'static str,
     /// The refusal that does not matter to the exit status.
     pub(super) harmless: Option<FaultCode>,
@@ -36,15 +42,18 @@ pub(super) struct Words {
     pub(super) all: &'static str,
 }
 
-pub(super) fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
     }
-    let words: Vec<&str> = argument.split_whitespace().collect();
-    match words.split_first() {
-        Some((&signal, names)) if !names.is_empty() => each(session, &WORDS, names, &[signal.into()]),
+    match words.names().split_first() {
+        Some((&signal, names)) if !names.is_empty() => each(session, &SIGNAL, names, &[signal.into()]),
         _ => {
-            session.misused(&VERB, "Error: signal requires a signal name and a process name", exit::GENERIC);
+            session.misused(
+                &VERB.page,
+                "Error: signal requires a signal name and a process name",
+                exit::GENERIC,
+            );
             Ok(())
         }
     }
@@ -53,26 +62,25 @@ pub(super) fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallE
 /// Calls with each name and then `more`, and tells the outcomes.
 pub(super) fn each(
     session: &mut Session<'_>,
-    words: &Words,
+    deed: &Deed,
     names: &[&str],
     more: &[Value],
 ) -> Result<(), CallError> {
     if names.contains(&"all") {
-        let results = session.call(words.all, more)?;
-        return tell(session, words, &outcomes(&results)?);
+        let results = session.call(deed.all, more)?;
+        return tell(session, deed, &outcomes(&results)?);
     }
     for name in names {
         let wanted = namespec::split(name);
         if wanted.process.is_some() {
-            let result = session.call(words.one, &with_name(name, more));
-            tell(session, words, &[single(name, result)?])?;
+            let result = session.call(deed.one, &with_name(name, more));
+            tell(session, deed, &[single(name, result)?])?;
             continue;
         }
-        match session.call(words.group, &with_name(wanted.group, more)) {
-            Ok(results) => tell(session, words, &outcomes(&results)?)?,
+        match session.call(deed.group, &with_name(wanted.group, more)) {
+            Ok(results) => tell(session, deed, &outcomes(&results)?)?,
             Err(error) if error.kind() == Some(FaultCode::BadName) => {
-                session.say(&error_line(wanted.group, "no such group"));
-                session.status = exit::GENERIC;
+                session.no_such_group(wanted.group, exit::GENERIC);
             }
             Err(error) => return Err(error),
         }
@@ -84,24 +92,23 @@ fn with_name(name: &str, more: &[Value]) -> Vec<Value> {
     std::iter::once(name.into()).chain(more.iter().cloned()).collect()
 }
 
-fn tell(session: &mut Session<'_>, words: &Words, outcomes: &[Outcome]) -> Result<(), CallError> {
+fn tell(session: &mut Session<'_>, deed: &Deed, outcomes: &[Outcome]) -> Result<(), CallError> {
     for outcome in outcomes {
-        session.say(&line(words, outcome)?);
-        session.note(outcome.code, words.harmless);
+        let (line, reason) = match outcome.kind() {
+            Some(FaultCode::Success) => {
+                session.done(&outcome.namespec, deed.done);
+                continue;
+            }
+            Some(FaultCode::Failed) => (Some(outcome.description.clone()), "failed"),
+            Some(FaultCode::BadName) => (None, "no such process"),
+            Some(FaultCode::BadSignal) => (None, "bad signal name"),
+            Some(FaultCode::NotRunning) => (None, "not running"),
+            _ => return Err(outcome.unexpected()),
+        };
+        let line = line.unwrap_or_else(|| error_line(&outcome.namespec, reason));
+        session.refused(outcome, &line, reason, deed.harmless);
     }
     Ok(())
-}
-
-fn line(words: &Words, outcome: &Outcome) -> Result<String, CallError> {
-    let reason = match outcome.kind() {
-        Some(FaultCode::Success) => return Ok(format!("{}: {}", outcome.namespec, words.done)),
-        Some(FaultCode::Failed) => return Ok(outcome.description.clone()),
-        Some(FaultCode::BadName) => "no such process",
-        Some(FaultCode::BadSignal) => "bad signal name",
-        Some(FaultCode::NotRunning) => "not running",
-        _ => return Err(outcome.unexpected()),
-    };
-    Ok(error_line(&outcome.namespec, reason))
 }
 
 #[cfg(test)]

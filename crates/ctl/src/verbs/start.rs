@@ -4,26 +4,32 @@ use provost_wire::{FaultCode, Value};
 
 use super::Verb;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
 use crate::namespec;
 use crate::results::{Outcome, error_line, outcomes, single};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "start",
-    usage: "\
-start <name> ...\tStart processes, one after the other, and wait for each.
-start <group>:*\t\tStart a whole group.
-start all\t\tStart everything.",
+    page: Page::new(
+        "start",
+        Takes::Processes,
+        &[
+            ("start <name> ...", "Start processes, one after the other, and wait for each."),
+            ("start <group>:*", "Start a whole group."),
+            ("start all", "Start everything."),
+        ],
+    ),
     run,
 };
 
-pub(super) fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
     }
-    let names: Vec<&str> = argument.split_whitespace().collect();
+    let names = words.names();
     if names.is_empty() {
-        session.misused(&VERB, "Error: start requires a process name", exit::BAD_ARGUMENTS);
+        session.misused(&VERB.page, "Error: start requires a process name", exit::BAD_ARGUMENTS);
         return Ok(());
     }
     if names.contains(&"all") {
@@ -42,8 +48,7 @@ fn start(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
     match session.call("supervisor.startProcessGroup", &[wanted.group.into()]) {
         Ok(results) => tell(session, &outcomes(&results)?),
         Err(error) if error.kind() == Some(FaultCode::BadName) => {
-            session.say(&error_line(wanted.group, "no such group"));
-            session.status = exit::BAD_ARGUMENTS;
+            session.no_such_group(wanted.group, exit::BAD_ARGUMENTS);
             Ok(())
         }
         Err(error) => Err(error),
@@ -52,24 +57,23 @@ fn start(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
 
 fn tell(session: &mut Session<'_>, outcomes: &[Outcome]) -> Result<(), CallError> {
     for outcome in outcomes {
-        session.say(&line(outcome)?);
-        session.note(outcome.code, Some(FaultCode::AlreadyStarted));
+        let reason = match outcome.kind() {
+            Some(FaultCode::Success) => {
+                session.done(&outcome.namespec, "started");
+                continue;
+            }
+            Some(FaultCode::BadName) => "no such process",
+            Some(FaultCode::NoFile) => "no such file",
+            Some(FaultCode::NotExecutable) => "file is not executable",
+            Some(FaultCode::AlreadyStarted) => "already started",
+            Some(FaultCode::SpawnError) => "spawn error",
+            Some(FaultCode::AbnormalTermination) => "abnormal termination",
+            _ => return Err(outcome.unexpected()),
+        };
+        let line = error_line(&outcome.namespec, reason);
+        session.refused(outcome, &line, reason, Some(FaultCode::AlreadyStarted));
     }
     Ok(())
-}
-
-fn line(outcome: &Outcome) -> Result<String, CallError> {
-    let reason = match outcome.kind() {
-        Some(FaultCode::Success) => return Ok(format!("{}: started", outcome.namespec)),
-        Some(FaultCode::BadName) => "no such process",
-        Some(FaultCode::NoFile) => "no such file",
-        Some(FaultCode::NotExecutable) => "file is not executable",
-        Some(FaultCode::AlreadyStarted) => "already started",
-        Some(FaultCode::SpawnError) => "spawn error",
-        Some(FaultCode::AbnormalTermination) => "abnormal termination",
-        _ => return Err(outcome.unexpected()),
-    };
-    Ok(error_line(&outcome.namespec, reason))
 }
 
 #[cfg(test)]

@@ -1,43 +1,49 @@
 //! `status`: a line for each process.
 
-use provost_wire::Value;
+use provost_wire::FaultCode;
 
 use super::Verb;
 use crate::call::CallError;
+use crate::info::Info;
+use crate::manual::{Page, Takes};
 use crate::namespec;
-use crate::results::{error_line, full_name, int, items, text};
+use crate::report::Problem;
+use crate::results::{error_line, items};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "status",
-    usage: "\
-status\t\t\tShow every process.
-status <name> ...\tShow these processes.
-status <group>:*\tShow a whole group.",
+    page: Page::new(
+        "status",
+        Takes::Processes,
+        &[
+            ("status", "Show every process."),
+            ("status <name> ...", "Show these processes."),
+            ("status <group>:*", "Show a whole group."),
+        ],
+    ),
     run,
 };
 
 /// The codes of STOPPED, EXITED, FATAL and UNKNOWN: not up, and not on the way.
 const DOWN: &[i64] = &[0, 100, 200, 1000];
 
-pub(super) fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         session.status = exit::STATUS_UNKNOWN;
         return Ok(());
     }
     let all = session.call("supervisor.getAllProcessInfo", &[])?;
-    let all = items(&all)?;
-    let names: Vec<&str> = argument.split_whitespace().collect();
+    let all = items(&all)?.iter().map(Info::of).collect::<Result<Vec<_>, _>>()?;
+    let names = words.names();
     let shown = if names.is_empty() || names.contains(&"all") {
         all.iter().collect()
     } else {
-        pick(session, all, &names)
+        pick(session, &all, &names)
     };
-    for line in table(&shown)? {
-        session.say(&line);
-    }
-    for info in shown {
-        if DOWN.contains(&int(info, "state")?) {
+    for (line, info) in table(&shown).iter().zip(&shown) {
+        session.report.tell(line, || info.object());
+        if DOWN.contains(&info.state) {
             session.status = exit::SOME_STOPPED;
         }
     }
@@ -45,39 +51,40 @@ pub(super) fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallE
 }
 
 /// In the order of the names. A name twice is shown twice; a name for nothing is complained about.
-fn pick<'a>(session: &mut Session<'_>, all: &'a [Value], names: &[&str]) -> Vec<&'a Value> {
+fn pick<'a, 'v>(session: &mut Session<'_>, all: &'a [Info<'v>], names: &[&str]) -> Vec<&'a Info<'v>> {
     let mut picked = Vec::new();
     for name in names {
         let wanted = namespec::split(name);
         let before = picked.len();
         picked.extend(all.iter().filter(|info| {
-            text(info, "group").ok() == Some(wanted.group)
-                && wanted.process.is_none_or(|process| text(info, "name").ok() == Some(process))
+            info.group == wanted.group && wanted.process.is_none_or(|process| info.process == process)
         }));
-        if picked.len() == before {
-            session.say(&match wanted.process {
-                Some(_) => error_line(name, "no such process"),
-                None => error_line(wanted.group, "no such group"),
-            });
-            session.status = exit::STATUS_UNKNOWN;
+        if picked.len() > before {
+            continue;
+        }
+        match wanted.process {
+            None => session.no_such_group(wanted.group, exit::STATUS_UNKNOWN),
+            Some(_) => {
+                let reason = "no such process";
+                let problem = Problem::of(name, reason).fault(Some(FaultCode::BadName));
+                session.fail(&error_line(name, reason), &problem, exit::STATUS_UNKNOWN);
+            }
         }
     }
     picked
 }
 
 /// Name, state and description in columns that scripts have counted.
-fn table(shown: &[&Value]) -> Result<Vec<String>, CallError> {
-    let names = shown.iter().map(|info| full_name(info)).collect::<Result<Vec<_>, _>>()?;
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(30) + 3;
-    let line = |(info, name): (&&Value, &String)| {
-        Ok(format!("{name:width$}{:10}{}", text(info, "statename")?, text(info, "description")?))
-    };
-    shown.iter().zip(&names).map(line).collect()
+fn table(shown: &[&Info<'_>]) -> Vec<String> {
+    let width = shown.iter().map(|info| info.name.chars().count()).max().unwrap_or(0).max(30) + 3;
+    let line = |info: &&Info<'_>| format!("{:width$}{:10}{}", info.name, info.statename, info.description);
+    shown.iter().map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use crate::fake::{Script, process};
+    use serde_json::json;
 
     fn three() -> Script {
         Script::default().up().answers(
@@ -133,5 +140,27 @@ mod tests {
             .run("status")
             .says(&format!("{long}   RUNNING   x\n"))
             .exits(0);
+    }
+
+    #[test]
+    fn a_document_says_what_is_known_and_null_for_the_rest() {
+        Script::default()
+            .up()
+            .answers(
+                "supervisor.getAllProcessInfo",
+                vec![process("g", "a", 0, "STOPPED", "Not started")].into(),
+            )
+            .run("status --json nosuch g:a")
+            .documents(json!({
+                "verb": "status", "server": "unix:///s", "exit_status": 3,
+                "results": [{
+                    "name": "g:a", "group": "g", "process": "a", "state": "STOPPED", "state_code": 0,
+                    "description": "Not started", "pid": null, "started": null, "stopped": null,
+                    "uptime": null, "exit_status": 0, "spawn_error": null,
+                    "stdout_logfile": null, "stderr_logfile": null,
+                }],
+                "errors": [{"name": "nosuch", "fault": "BAD_NAME", "message": "no such process"}],
+                "advice": [],
+            }));
     }
 }

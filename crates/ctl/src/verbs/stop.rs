@@ -4,18 +4,24 @@ use provost_wire::{FaultCode, Value};
 
 use super::{Verb, signal};
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "stop",
-    usage: "\
-stop <name> ...\t\tStop processes, one after the other, and wait for each.
-stop <group>:*\t\tStop a whole group.
-stop all\t\tStop everything.",
+    page: Page::new(
+        "stop",
+        Takes::Processes,
+        &[
+            ("stop <name> ...", "Stop processes, one after the other, and wait for each."),
+            ("stop <group>:*", "Stop a whole group."),
+            ("stop all", "Stop everything."),
+        ],
+    ),
     run,
 };
 
-const WORDS: signal::Words = signal::Words {
+const STOP: signal::Deed = signal::Deed {
     done: "stopped",
     harmless: Some(FaultCode::NotRunning),
     one: "supervisor.stopProcess",
@@ -23,16 +29,16 @@ const WORDS: signal::Words = signal::Words {
     all: "supervisor.stopAllProcesses",
 };
 
-pub(super) fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
     }
-    let names: Vec<&str> = argument.split_whitespace().collect();
+    let names = words.names();
     if names.is_empty() {
-        session.misused(&VERB, "Error: stop requires a process name", exit::GENERIC);
+        session.misused(&VERB.page, "Error: stop requires a process name", exit::GENERIC);
         return Ok(());
     }
-    signal::each(session, &WORDS, &names, &[] as &[Value])
+    signal::each(session, &STOP, &names, &[] as &[Value])
 }
 
 #[cfg(test)]

@@ -6,21 +6,29 @@ use std::os::fd::AsFd;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use provost_wire::{FaultCode, Value};
+use serde_json::json;
 
 use super::Verb;
 use crate::call::CallError;
 use crate::interrupt::Woken;
+use crate::manual::{Page, Takes};
+use crate::report::Problem;
 use crate::results::error_line;
 use crate::session::{Session, exit};
+use crate::words::Words;
 use provost_config::python;
 
 pub(super) const VERB: Verb = Verb {
-    name: "tail",
-    usage: "\
-tail [-<bytes>|-f] <name> [stdout|stderr]
-tail <name>\t\tShow the last 1600 bytes of a process's stdout.
-tail -100 <name> stderr\tShow the last 100 bytes of its stderr; -0 shows everything.
-tail -f <name>\t\tShow what it writes as it writes it, until Ctrl-C.",
+    page: Page::new(
+        "tail",
+        Takes::ProcessAndChannel,
+        &[
+            ("tail [-<bytes>|-f] <name> [stdout|stderr]", "Show the end of a log."),
+            ("tail <name>", "Show the last 1600 bytes of a process's stdout."),
+            ("tail -100 <name> stderr", "Show the last 100 bytes of its stderr; -0 shows everything."),
+            ("tail -f <name>", "Show what it writes as it writes it, until Ctrl-C."),
+        ],
+    ),
     run,
 };
 
@@ -44,22 +52,22 @@ impl Extent {
     }
 }
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
     }
-    let mut words: Vec<&str> = argument.split_whitespace().collect();
+    let mut words = words.names();
     if words.is_empty() {
-        session.misused(&VERB, "Error: too few arguments", exit::GENERIC);
+        session.misused(&VERB.page, "Error: too few arguments", exit::GENERIC);
         return Ok(());
     }
     if words.len() > 3 {
-        session.misused(&VERB, "Error: too many arguments", exit::GENERIC);
+        session.misused(&VERB.page, "Error: too many arguments", exit::GENERIC);
         return Ok(());
     }
     let modifier = words[0].starts_with('-').then(|| words.remove(0));
     match request(modifier, &words) {
-        Ok((Extent::Follow, name, channel)) => follow(session, &path(name, channel)),
+        Ok((Extent::Follow, name, channel)) => follow(session, &path(name, channel), name, channel),
         Ok((Extent::Last(bytes), name, channel)) => {
             let method = match channel {
                 "stderr" => "supervisor.readProcessStderrLog",
@@ -68,8 +76,7 @@ fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
             show(session, name, method, &[name.into(), bytes.saturating_neg().into(), 0.into()])
         }
         Err(complaint) => {
-            session.say(&complaint);
-            session.status = exit::GENERIC;
+            session.refuse(&complaint, exit::GENERIC);
             Ok(())
         }
     }
@@ -117,7 +124,8 @@ pub(super) fn show(
 ) -> Result<(), CallError> {
     let reason = match session.call(method, params) {
         Ok(text) => {
-            session.say(text.as_str().unwrap_or_default());
+            let text = text.as_str().unwrap_or_default();
+            session.report.tell(text, || json!({"name": name, "text": text}));
             return Ok(());
         }
         Err(error) => match error.kind() {
@@ -127,20 +135,24 @@ pub(super) fn show(
             _ => return Err(error),
         },
     };
-    session.say(&error_line(name, reason));
-    session.status = exit::GENERIC;
+    session.fail(&error_line(name, reason), &Problem::of(name, reason), exit::GENERIC);
     Ok(())
 }
 
 /// Copies a log as it grows, until Ctrl-C, or until either side goes away.
-pub(super) fn follow(session: &mut Session<'_>, path: &str) -> Result<(), CallError> {
-    session.say("==> Press Ctrl-C to exit <==");
-    let _ = session.output.flush();
+pub(super) fn follow(
+    session: &mut Session<'_>,
+    path: &str,
+    name: &str,
+    channel: &str,
+) -> Result<(), CallError> {
+    session.report.say("==> Press Ctrl-C to exit <==");
+    let _ = session.report.flush();
     let followed =
         session.interrupt.catch().map_err(|error| CallError::Other(format!("cannot catch Ctrl-C: {error}")));
-    match followed.and_then(|()| copy(session, path)) {
+    match followed.and_then(|()| copy(session, path, name, channel)) {
         Err(CallError::Interrupted) => {
-            session.say("");
+            session.report.say("");
             Ok(())
         }
         Err(error) => {
@@ -159,15 +171,17 @@ pub(super) fn complain(session: &mut Session<'_>, path: &str, error: &CallError)
         CallError::Connection { error, .. } => format!("Cannot connect, error: {error}"),
         other => other.to_string(),
     };
-    let _ = writeln!(session.errors, "{}{path} {reason}", session.server.url());
+    let line = format!("{}{path} {reason}", session.server.url());
+    session.report.complain_aside(&line, &Problem::new(line.as_str()));
 }
 
-fn copy(session: &mut Session<'_>, path: &str) -> Result<(), CallError> {
+fn copy(session: &mut Session<'_>, path: &str, name: &str, channel: &str) -> Result<(), CallError> {
     let mut stream = session.server.stream(path)?;
     loop {
         // Some may have come along with the head.
         let news = stream.take();
-        let written = session.output.write_all(&news).and_then(|()| session.output.flush());
+        let object = |text: &str| json!({"name": name, "channel": channel, "text": text});
+        let written = session.report.pass_on(&news, object);
         if written.is_err() || stream.has_ended() {
             return Ok(());
         }

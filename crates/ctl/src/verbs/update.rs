@@ -6,21 +6,28 @@ use provost_wire::FaultCode;
 
 use super::{Verb, reread};
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
+use crate::report::Problem;
 use crate::results::{items, outcomes, text};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "update",
-    usage: "\
-update\t\t\tRead the configuration again; remove, replace and add groups as it says.
-update all\t\tThe same.
-update <group> ...\tThe same, for these groups only.",
+    page: Page::new(
+        "update",
+        Takes::Groups,
+        &[
+            ("update", "Read the configuration again; remove, replace and add groups as it says."),
+            ("update all", "The same."),
+            ("update <group> ...", "The same, for these groups only."),
+        ],
+    ),
     run,
 };
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     let Some(changes) = reread::changes(session, "ERROR: already shutting down")? else { return Ok(()) };
-    let mut only: Vec<&str> = argument.split_whitespace().collect();
+    let mut only = words.names();
     if only.contains(&"all") {
         only.clear();
     }
@@ -33,14 +40,14 @@ fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
     }
     for group in changes.changed.iter().filter(wanted) {
         session.call("supervisor.stopProcessGroup", &[group.as_str().into()])?;
-        session.say(&format!("{group}: stopped"));
+        session.done(group, "stopped");
         session.call("supervisor.removeProcessGroup", &[group.as_str().into()])?;
         session.call("supervisor.addProcessGroup", &[group.as_str().into()])?;
-        session.say(&format!("{group}: updated process group"));
+        session.done(group, "updated process group");
     }
     for group in changes.added.iter().filter(wanted) {
         session.call("supervisor.addProcessGroup", &[group.as_str().into()])?;
-        session.say(&format!("{group}: added process group"));
+        session.done(group, "added process group");
     }
     Ok(())
 }
@@ -57,8 +64,8 @@ fn complain_about_unknown(
     let mut told = BTreeSet::new();
     for group in only {
         if !known.contains(group) && told.insert(*group) {
-            session.say(&format!("ERROR: no such group: {group}"));
-            session.status = exit::GENERIC;
+            let problem = Problem::of(group, "no such group");
+            session.fail(&format!("ERROR: no such group: {group}"), &problem, exit::GENERIC);
         }
     }
     Ok(())
@@ -66,14 +73,14 @@ fn complain_about_unknown(
 
 fn remove(session: &mut Session<'_>, group: &str) -> Result<(), CallError> {
     let results = session.call("supervisor.stopProcessGroup", &[group.into()])?;
-    session.say(&format!("{group}: stopped"));
+    session.done(group, "stopped");
     if outcomes(&results)?.iter().any(|outcome| outcome.kind() == Some(FaultCode::Failed)) {
-        session.say(&format!("{group}: has problems; not removing"));
-        session.status = exit::GENERIC;
+        let reason = "has problems; not removing";
+        session.fail(&format!("{group}: {reason}"), &Problem::of(group, reason), exit::GENERIC);
         return Ok(());
     }
     session.call("supervisor.removeProcessGroup", &[group.into()])?;
-    session.say(&format!("{group}: removed process group"));
+    session.done(group, "removed process group");
     Ok(())
 }
 

@@ -1,32 +1,43 @@
 //! `upgrade`: the daemon goes on as the program file that is on disk now, and no process notices.
 
 use provost_wire::{FaultCode, Value};
+use serde_json::json;
 
 use super::Verb;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
+use crate::report::Problem;
 use crate::session::{Session, exit};
+use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    name: "upgrade",
-    usage: "\
-upgrade\t\t\tHave supervisord go on as the program that is on disk now, without touching a process.
-upgrade <seconds>\tThe same, and give the new program so long to be ready (10).",
+    page: Page::new(
+        "upgrade",
+        Takes::Words,
+        &[
+            (
+                "upgrade",
+                "Have supervisord go on as the program that is on disk now, without touching a process.",
+            ),
+            ("upgrade <seconds>", "The same, and give the new program so long to be ready (10)."),
+        ],
+    ),
     run,
 };
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
-    let seconds = match argument.split_whitespace().collect::<Vec<_>>()[..] {
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    let seconds = match words.names()[..] {
         [] => None,
         [word] => match word.parse::<i32>() {
             Ok(seconds) if seconds > 0 => Some(seconds),
             _ => {
                 let complaint = format!("Error: {word} is no number of seconds");
-                session.misused(&VERB, &complaint, exit::GENERIC);
+                session.misused(&VERB.page, &complaint, exit::GENERIC);
                 return Ok(());
             }
         },
         _ => {
-            session.misused(&VERB, "Error: upgrade accepts one argument at most", exit::GENERIC);
+            session.misused(&VERB.page, "Error: upgrade accepts one argument at most", exit::GENERIC);
             return Ok(());
         }
     };
@@ -34,13 +45,13 @@ fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
     match session.call("provost.upgrade", &arguments) {
         Ok(answer) => {
             let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            session.say(&format!("Upgraded supervisord from {} to {}", text("from"), text("to")));
+            let (from, to) = (text("from"), text("to"));
+            let object = || json!({"name": "supervisord", "result": "upgraded", "from": from, "to": to});
+            session.report.tell(&format!("Upgraded supervisord from {from} to {to}"), object);
             let keeper = text("keeper");
             if !keeper.is_empty() {
-                session.say(&format!(
-                    "upgrade: the process that holds the programs goes on as it was: {keeper}"
-                ));
-                session.status = exit::GENERIC;
+                let reason = format!("the process that holds the programs goes on as it was: {keeper}");
+                session.fail(&format!("upgrade: {reason}"), &Problem::new(reason), exit::GENERIC);
             }
         }
         Err(error) => {
@@ -54,8 +65,7 @@ fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
                 }
                 _ => return Err(error),
             };
-            session.say(&complaint);
-            session.status = exit::GENERIC;
+            session.fail(&complaint, &Problem::new(complaint.as_str()).fault(error.kind()), exit::GENERIC);
         }
     }
     Ok(())

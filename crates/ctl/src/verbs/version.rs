@@ -1,20 +1,27 @@
 //! `version`: of the daemon at the other end.
 
+use serde_json::json;
+
 use super::Verb;
 use crate::call::CallError;
+use crate::manual::{Page, Takes};
 use crate::session::{Session, exit};
+use crate::words::Words;
 
-pub(super) const VERB: Verb =
-    Verb { name: "version", usage: "version\t\t\tShow which version supervisord reports.", run };
+pub(super) const VERB: Verb = Verb {
+    page: Page::new("version", Takes::Nothing, &[("version", "Show which version supervisord reports.")]),
+    run,
+};
 
-fn run(session: &mut Session<'_>, argument: &str) -> Result<(), CallError> {
-    if !argument.is_empty() {
-        session.misused(&VERB, "Error: version accepts no arguments", exit::GENERIC);
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    if !words.rest().is_empty() {
+        session.misused(&VERB.page, "Error: version accepts no arguments", exit::GENERIC);
         return Ok(());
     }
     if session.is_up()? {
         let version = session.call("supervisor.getSupervisorVersion", &[])?;
-        session.say(version.as_str().unwrap_or_default());
+        let version = version.as_str().unwrap_or_default();
+        session.report.tell(version, || json!({"name": "supervisord", "version": version}));
     }
     Ok(())
 }

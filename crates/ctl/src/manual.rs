@@ -1,0 +1,120 @@
+//! What there is to know of a verb: its name, its forms and flags, and what kind of words it takes.
+//!
+//! Data, and its text for `help`. The manual page, the reference and completion are made from the same pages; what a verb
+//! does is not known here.
+
+use std::fmt::Write;
+
+/// All that is said of one verb.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page {
+    pub(crate) name: &'static str,
+    /// Other words for the same.
+    pub(crate) also: &'static [&'static str],
+    /// How it is called, and what it does then.
+    pub(crate) forms: &'static [(&'static str, &'static str)],
+    pub(crate) flags: &'static [Flag],
+    /// More than fits into a line: sentences, or nothing.
+    pub(crate) about: &'static str,
+    #[expect(dead_code, reason = "for completion, which is to come")]
+    pub(crate) takes: Takes,
+}
+
+/// A word that begins with two dashes, and is no name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Flag {
+    /// With its dashes.
+    pub(crate) name: &'static str,
+    /// What its value is called, if it has one.
+    pub(crate) value: Option<&'static str>,
+    pub(crate) does: &'static str,
+}
+
+/// What kind of words a verb takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    Nothing,
+    /// One.
+    Process,
+    Processes,
+    Groups,
+    SignalAndProcesses,
+    /// A process, and the name of a stream.
+    ProcessAndChannel,
+    /// A verb.
+    Topic,
+    /// Whatever nobody can guess.
+    Words,
+}
+
+/// The flag that every verb has.
+pub(crate) const JSON: Flag = Flag { name: "--json", value: None, does: "Answer with one JSON document." };
+
+impl Page {
+    pub(crate) const fn new(
+        name: &'static str,
+        takes: Takes,
+        forms: &'static [(&'static str, &'static str)],
+    ) -> Page {
+        Page { name, also: &[], forms, flags: &[], about: "", takes }
+    }
+
+    pub(crate) const fn flags(self, flags: &'static [Flag]) -> Page {
+        Page { flags, ..self }
+    }
+
+    pub(crate) const fn about(self, about: &'static str) -> Page {
+        Page { about, ..self }
+    }
+
+    /// The flag of this name, one that every verb has among them.
+    pub(crate) fn flag(&self, name: &str) -> Option<&'static Flag> {
+        self.flags.iter().chain([&JSON]).find(|flag| flag.name == name)
+    }
+
+    /// What `help NAME` shows, without the last line end.
+    pub(crate) fn usage(&self) -> String {
+        let mut text = String::new();
+        for (synopsis, does) in self.forms {
+            entry(&mut text, "", synopsis, does);
+        }
+        for flag in self.flags {
+            let synopsis = flag.value.map_or(flag.name.to_owned(), |value| format!("{} {value}", flag.name));
+            entry(&mut text, "  ", &synopsis, flag.does);
+        }
+        if !self.about.is_empty() {
+            let _ = writeln!(text, "{}", self.about);
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+}
+
+/// Where the second column begins.
+const COLUMN: usize = 26;
+
+fn entry(text: &mut String, indent: &str, synopsis: &str, does: &str) {
+    let first = format!("{indent}{synopsis}");
+    // A long one stands alone.
+    let gap = if first.len() + 2 > COLUMN { format!("\n{:COLUMN$}", "") } else { String::new() };
+    let _ = writeln!(text, "{first:width$}{gap}{does}", width = if gap.is_empty() { COLUMN } else { 0 });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_and_flags_stand_in_two_columns() {
+        const FLAGS: &[Flag] = &[Flag { name: "--batch", value: Some("N"), does: "So many at once." }];
+        let page = Page::new("try", Takes::Processes, &[("try <name> ...", "Try."), ("try", "Try all.")]);
+        let wanted = "\
+try <name> ...            Try.
+try                       Try all.
+  --batch N               So many at once.
+That is all.";
+        assert_eq!(page.flags(FLAGS).about("That is all.").usage(), wanted);
+        let long = Page::new("x", Takes::Nothing, &[("a very long synopsis of it", "Does.")]);
+        assert_eq!(long.usage(), format!("a very long synopsis of it\n{:26}Does.", ""));
+    }
+}

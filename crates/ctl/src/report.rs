@@ -1,0 +1,214 @@
+//! What a verb has to tell, as lines for people and scripts or as one JSON document.
+//!
+//! In: lines as Supervisor would say them, each with the same in JSON. Out: the lines at once, or, with `--json`, the
+//! document when the verb is done. Its members are described in the reference; here only its frame is known.
+
+use std::io::Write;
+
+use provost_wire::FaultCode;
+use serde_json::{Map, Value, json};
+
+/// The two streams, and the document if there is to be one.
+pub(crate) struct Report<'a> {
+    output: &'a mut dyn Write,
+    errors: &'a mut dyn Write,
+    document: Option<Document>,
+}
+
+#[derive(Debug, Default)]
+struct Document {
+    results: Vec<Value>,
+    errors: Vec<Value>,
+    advice: Vec<String>,
+}
+
+/// Something that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// What it is about.
+    name: Option<String>,
+    fault: Option<FaultCode>,
+    message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(message: impl Into<String>) -> Problem {
+        Problem { name: None, fault: None, message: message.into() }
+    }
+
+    pub(crate) fn of(name: &str, message: impl Into<String>) -> Problem {
+        Problem { name: Some(name.to_owned()), ..Problem::new(message) }
+    }
+
+    pub(crate) fn fault(self, fault: Option<FaultCode>) -> Problem {
+        Problem { fault, ..self }
+    }
+
+    fn json(&self) -> Value {
+        let mut members = Map::new();
+        members.insert("message".to_owned(), json!(self.message));
+        if let Some(name) = &self.name {
+            members.insert("name".to_owned(), json!(name));
+        }
+        if let Some(fault) = self.fault {
+            members.insert("fault".to_owned(), json!(fault.name()));
+        }
+        Value::Object(members)
+    }
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(output: &'a mut dyn Write, errors: &'a mut dyn Write) -> Report<'a> {
+        Report { output, errors, document: None }
+    }
+
+    /// From here to [`Report::end`] everything goes into one document.
+    pub(crate) fn begin_document(&mut self) {
+        self.document = Some(Document::default());
+    }
+
+    /// Writes the document, if one was begun.
+    pub(crate) fn end(&mut self, verb: &str, server: &str, exit_status: u8) {
+        let Some(Document { results, errors, advice }) = self.document.take() else { return };
+        let document = json!({
+            "verb": verb, "server": server, "exit_status": exit_status,
+            "results": results, "errors": errors, "advice": advice,
+        });
+        self.write_line(&document.to_string());
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.document.is_some()
+    }
+
+    /// For people only: what is no result.
+    pub(crate) fn say(&mut self, line: &str) {
+        if !self.is_json() {
+            self.write_line(line);
+        }
+    }
+
+    /// A result; `object` belongs into the document.
+    pub(crate) fn tell(&mut self, line: &str, object: impl FnOnce() -> Value) {
+        match &mut self.document {
+            Some(document) => document.results.push(object()),
+            None => self.write_line(line),
+        }
+    }
+
+    pub(crate) fn complain(&mut self, line: &str, problem: &Problem) {
+        match &mut self.document {
+            Some(document) => document.errors.push(problem.json()),
+            None => self.write_line(line),
+        }
+    }
+
+    /// The same, on stderr.
+    pub(crate) fn complain_aside(&mut self, line: &str, problem: &Problem) {
+        match &mut self.document {
+            Some(document) => document.errors.push(problem.json()),
+            // Nobody listens there either; then there is nobody to tell.
+            None => drop(writeln!(self.errors, "{line}")),
+        }
+    }
+
+    /// What a person might do, if one is there.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for connection errors, which are to explain themselves")
+    )]
+    pub(crate) fn advise(&mut self, text: &str, is_read: bool) {
+        match &mut self.document {
+            Some(document) => document.advice.push(text.to_owned()),
+            None if is_read => drop(writeln!(self.errors, "{text}")),
+            None => {}
+        }
+    }
+
+    /// Bytes of a log as they come; in JSON a line of its own, ahead of the document. An error: nobody reads any more.
+    pub(crate) fn pass_on(
+        &mut self,
+        bytes: &[u8],
+        object: impl FnOnce(&str) -> Value,
+    ) -> std::io::Result<()> {
+        if bytes.is_empty() {
+            return self.flush();
+        }
+        if self.is_json() {
+            let line = object(&String::from_utf8_lossy(bytes)).to_string();
+            writeln!(self.output, "{line}")?;
+        } else {
+            self.output.write_all(bytes)?;
+        }
+        self.flush()
+    }
+
+    /// A question: on stdout without a line end, as Python asks.
+    pub(crate) fn ask(&mut self, prompt: &str) {
+        let _ = write!(self.output, "{prompt}").and_then(|()| self.output.flush());
+    }
+
+    /// A question where stdout is for the answer's use.
+    pub(crate) fn ask_aside(&mut self, prompt: &str) {
+        let _ = write!(self.errors, "{prompt}").and_then(|()| self.errors.flush());
+    }
+
+    pub(crate) fn flush(&mut self) -> std::io::Result<()> {
+        self.output.flush()
+    }
+
+    fn write_line(&mut self, line: &str) {
+        // Who no longer listens (`supervisorctl status | head -1`) need not be told so.
+        let _ = writeln!(self.output, "{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(is_json: bool, tell: impl FnOnce(&mut Report<'_>)) -> (String, String) {
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let mut report = Report::new(&mut output, &mut errors);
+        if is_json {
+            report.begin_document();
+        }
+        tell(&mut report);
+        report.end("try", "unix:///s", 7);
+        (String::from_utf8(output).unwrap(), String::from_utf8(errors).unwrap())
+    }
+
+    fn everything(report: &mut Report<'_>) {
+        report.say("blah");
+        report.tell("a: done", || json!({"name": "a"}));
+        report.complain("b: ERROR (no)", &Problem::of("b", "no").fault(Some(FaultCode::BadName)));
+        report.complain_aside("aside", &Problem::new("aside"));
+        report.advise("try again", true);
+        report.advise("not here", false);
+        report.pass_on(b"raw", |text| json!({"text": text})).unwrap();
+    }
+
+    #[test]
+    fn people_get_lines_as_they_come() {
+        let (output, errors) = told(false, everything);
+        assert_eq!(
+            (output.as_str(), errors.as_str()),
+            ("blah\na: done\nb: ERROR (no)\nraw", "aside\ntry again\n")
+        );
+    }
+
+    #[test]
+    fn programs_get_one_document_behind_what_streams() {
+        let (output, errors) = told(true, everything);
+        assert_eq!(errors, "");
+        let (first, document) = output.split_once('\n').unwrap();
+        assert_eq!(first, r#"{"text":"raw"}"#);
+        let wanted = json!({
+            "verb": "try", "server": "unix:///s", "exit_status": 7,
+            "results": [{"name": "a"}],
+            "errors": [{"name": "b", "fault": "BAD_NAME", "message": "no"}, {"message": "aside"}],
+            "advice": ["try again", "not here"],
+        });
+        assert_eq!(serde_json::from_str::<Value>(document).unwrap(), wanted);
+    }
+}

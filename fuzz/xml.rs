@@ -20,8 +20,9 @@ pub(crate) fn call(bytes: &[u8]) {
     }
 }
 
-/// A response: the same, and nothing is ever written that XML cannot carry.
+/// A response: the same, nothing is ever written that XML cannot carry, and the short way of reading is a way of reading.
 pub(crate) fn response(bytes: &[u8]) {
+    assert_eq!(xmlrpc::parse_response(bytes), xmlrpc::parse_any_response(bytes));
     let written = match xmlrpc::parse_response(bytes) {
         Ok(Ok(value)) => {
             let written = xmlrpc::write_response(&value);

@@ -11,15 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use provost_testkit::{
-    Daemon, Deadline, HEAD, Implementation, Sandbox, Signal, build_programs, descendants, free_port, post,
-};
+use provost_testkit::{Daemon, Implementation, Sandbox, build_programs, post};
 
-use crate::family;
+use crate::listed::Listed;
 use crate::logs;
 use crate::proc::{self, milliseconds};
 use crate::programs::Programs;
-use crate::starts::{self, Starts};
 use crate::table::{Samples, aligned};
 
 const COUNT: usize = 1000;
@@ -28,7 +25,6 @@ const CLIENTS: [usize; 2] = [1, 16];
 const ROUNDS: usize = 3;
 /// How long clients go on asking; the last answers are waited for.
 const ASKING: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_secs(120);
 /// What programs say in all while they are listened to.
 const TALK_MIB: usize = 256;
 
@@ -36,14 +32,14 @@ pub(crate) fn run(programs: &Programs, count: Option<usize>) -> String {
     build_programs("provost", &["supervisord", "supervisorctl"]);
     let count = count.unwrap_or(COUNT);
     let sandbox = Sandbox::new();
-    let ours = Listed::start(&Implementation::ours(), programs, count);
-    let theirs = Listed::start(&Implementation::supervisor_4_3(), programs, count);
+    let ours = Listed::start(&Implementation::ours(), programs, count, 0);
+    let theirs = Listed::start(&Implementation::supervisor_4_3(), programs, count, 0);
     let parts: Vec<String> = QUESTIONS
         .iter()
         .map(|question| {
             let asked = Question::prepare(question, &sandbox, &ours.daemon);
             let bare = Bare::start(&asked, &sandbox, programs);
-            let answerers = [ours.answerer(), theirs.answerer(), bare.answerer()];
+            let answerers = [Answerer::of(&ours), Answerer::of(&theirs), bare.answerer()];
             let rows = compare(&asked, &answerers, programs);
             bare.discard();
             format!("{question}, {count} programs, {} bytes\n{}", asked.bytes, aligned(&rows))
@@ -97,39 +93,10 @@ struct Answerer {
     pids: Vec<i32>,
 }
 
-/// A daemon whose programs all run.
-struct Listed {
-    name: &'static str,
-    daemon: Daemon,
-    port: u16,
-    _starts: Starts,
-}
-
-impl Listed {
-    fn start(implementation: &Implementation, programs: &Programs, count: usize) -> Listed {
-        let sandbox = Sandbox::new();
-        let starts = Starts::create(&sandbox.file("starts"), count);
-        let port = free_port();
-        let config = configuration(&programs.program, port, count);
-        let daemon = Daemon::start_in(sandbox, implementation, &config);
-        if let Err(reached) = starts.wait_for_all(Deadline::after(PATIENCE)) {
-            panic!("{} has started {reached} of {count} programs", implementation.name);
-        }
-        Listed { name: implementation.name, daemon, port, _starts: starts }
-    }
-
-    fn answerer(&self) -> Answerer {
-        let name = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        let mut pids = descendants(self.daemon.pid());
-        pids.retain(|pid| name(pid) != "program\n");
-        pids.push(self.daemon.pid());
-        Answerer { name: self.name, socket: self.daemon.socket(), port: self.port, pids }
-    }
-
-    fn discard(self) {
-        self.daemon.process().signal(Signal::KILL);
-        self.daemon.process().wait_until_gone();
-        family::sweep();
+impl Answerer {
+    fn of(listed: &Listed) -> Answerer {
+        let socket = listed.daemon.socket();
+        Answerer { name: listed.name, socket, port: listed.port, pids: listed.pids() }
     }
 }
 
@@ -219,20 +186,6 @@ fn measure(asker: &Path, (at, clients, request): (&str, usize, &Path), pids: &[i
     total.cpu.push(milliseconds(cpu_ns) / answers);
     total.p50.push(milliseconds(p50));
     total.p99.push(milliseconds(p99));
-}
-
-fn configuration(program: &Path, port: u16, count: usize) -> String {
-    let mut text =
-        format!("{HEAD}minfds={}\n\n[inet_http_server]\nport=127.0.0.1:{port}\n", 3 * count + 1024);
-    for number in 0..count {
-        text.push_str(&format!(
-            "\n[program:p{number}]\ncommand={} {number}\nstartsecs=0\nenvironment={}=\"{{dir}}/starts\"\n\
-             stdout_logfile=NONE\nstderr_logfile=NONE\n",
-            program.display(),
-            starts::ADDRESS,
-        ));
-    }
-    text
 }
 
 fn write(path: &Path, bytes: &[u8]) {

@@ -8,10 +8,12 @@
 
 mod boot;
 mod contender;
+mod ctl;
 mod doors;
 mod family;
 mod guard;
 mod idle;
+mod listed;
 mod logs;
 mod machine;
 mod memory;
@@ -45,6 +47,8 @@ cargo run --release -p provost-bench -- BENCH
                 programs, N kills each (default 50)
   logs [N]      N MiB from programs into files (default 1024), and 10,000 quiet programs
   doors [N]     questions about N programs (default 1000), with 1 and with 16 clients
+  ctl [N]       supervisorctl: status of 1 and 1000 programs, stop and restart of 100, N
+                times each (default 11)
   parse [N]     reading a configuration of 10,000 programs, N times a block (default 5)
 
   PROVOST_BENCH_CONTENDERS=provost,supervisor,s6,runit,limit
@@ -68,6 +72,7 @@ fn bench(name: &str) -> Option<Bench> {
         "takeover" => Some(|number| takeover::run(&Programs::compile(), number)),
         "logs" => Some(|number| logs::run(&Programs::compile(), number)),
         "doors" => Some(|number| doors::run(&Programs::compile(), number)),
+        "ctl" => Some(|number| ctl::run(&Programs::compile(), number)),
         "parse" => Some(parse::run),
         _ => None,
     }

@@ -56,6 +56,14 @@ impl Answer {
         self.part == Part::Done
     }
 
+    /// Bytes of the body that are still to come, as far as that is known.
+    pub(crate) fn announced(&self) -> usize {
+        match self.part {
+            Part::Counted(left) | Part::InChunk(left) => usize::try_from(left).unwrap_or(usize::MAX),
+            Part::Head | Part::ChunkSize | Part::Trailer | Part::UntilClosed | Part::Done => 0,
+        }
+    }
+
     /// The other side closed the line: is that all right here?
     pub(crate) fn may_end(&self) -> bool {
         matches!(self.part, Part::Done | Part::UntilClosed)

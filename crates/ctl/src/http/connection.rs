@@ -188,6 +188,9 @@ impl AsFd for LogStream {
     }
 }
 
+/// Bytes of a body that are believed in before they come.
+const MOST_RESERVED: usize = 16 << 20;
+
 /// Asks and waits for the whole answer.
 fn exchange(socket: &mut Socket, request: &[u8], interrupt: &Interrupt) -> io::Result<(Answer, Vec<u8>)> {
     socket.write_all(request)?;
@@ -201,6 +204,7 @@ fn exchange(socket: &mut Socket, request: &[u8], interrupt: &Interrupt) -> io::R
         let more = socket.read_into(&mut bytes)?;
         let fed = answer.feed(&bytes, &mut body);
         fed.map_err(|text| io::Error::new(io::ErrorKind::InvalidData, text))?;
+        body.reserve(answer.announced().min(MOST_RESERVED));
         if !more && !answer.is_done() {
             if answer.may_end() {
                 break;

@@ -6,10 +6,11 @@
 //! what Python's `xmlrpc.client` writes. HTTP around it is somebody else's.
 
 mod encoding;
+mod plain;
 mod read;
 mod write;
 
-pub use read::{BadRequest, BadResponse, Call, parse_call, parse_response};
+pub use read::{BadRequest, BadResponse, Call, parse_any_response, parse_call, parse_response};
 pub use write::{write_call, write_fault, write_response, write_structs};
 
 /// What XML 1.0 can carry; `char` has no surrogates to begin with.

@@ -4,11 +4,13 @@
 //! the size of the body is limited by whoever received it. Supervisor's reader
 //! looks at elements only and does not mind what surrounds them, and neither do we.
 
+use std::borrow::Cow;
+
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
 use super::encoding::decode;
-use super::is_xml_char;
+use super::{is_xml_char, plain};
 use crate::{Fault, Value};
 
 /// A method and its positional arguments.
@@ -47,6 +49,13 @@ pub fn parse_call(body: &[u8]) -> Result<Call, BadRequest> {
 /// More forgiving than [`parse_call`]: Supervisor sends the control characters of
 /// coloured logs as they are, and somebody wants to read those logs.
 pub fn parse_response(body: &[u8]) -> Result<Result<Value, Fault>, BadResponse> {
+    let plain = std::str::from_utf8(body).ok().and_then(plain::response);
+    plain.map_or_else(|| parse_any_response(body), |value| Ok(Ok(value)))
+}
+
+/// The same without the short way; for those who compare the two.
+#[doc(hidden)]
+pub fn parse_any_response(body: &[u8]) -> Result<Result<Value, Fault>, BadResponse> {
     response(&String::from_utf8_lossy(body), &RESPONSE).map_err(BadResponse)
 }
 
@@ -80,7 +89,8 @@ const LONGEST_NAME: usize = 256;
 
 fn call(text: &str, limits: &Limits) -> Result<Call, String> {
     let mut call = Call { method: String::new(), params: Vec::new() };
-    find_call(tree(text, limits)?, &mut call)?;
+    let (mut tree, root) = tree(text, limits)?;
+    find_call(&mut tree, root, &mut call)?;
     if call.method.is_empty() {
         return Err("no method name".to_owned());
     }
@@ -88,26 +98,30 @@ fn call(text: &str, limits: &Limits) -> Result<Call, String> {
 }
 
 /// Name and arguments, wherever they stand: Supervisor does not mind, and takes the last of each.
-fn find_call(parent: Element, call: &mut Call) -> Result<(), String> {
-    for child in parent.children {
-        match child.name {
-            "methodName" => call.method = child.text,
-            "params" => call.params = values(child)?,
-            _ => find_call(child, call)?,
+fn find_call(tree: &mut Tree<'_>, parent: Place, call: &mut Call) -> Result<(), String> {
+    let mut next = tree.first_child(parent);
+    while let Some(child) = next {
+        match tree.name(child) {
+            "methodName" => call.method = tree.take_text(child),
+            "params" => call.params = values(tree, child)?,
+            _ => find_call(tree, child, call)?,
         }
+        next = tree.sibling(child);
     }
     Ok(())
 }
 
 fn response(text: &str, limits: &Limits) -> Result<Result<Value, Fault>, String> {
-    let root = tree(text, limits)?;
-    let Some(answer) = root.children.into_iter().next() else {
-        return Err(format!("<{}> is empty", root.name));
+    let (mut tree, root) = tree(text, limits)?;
+    let Some(answer) = tree.first_child(root) else {
+        return Err(format!("<{}> is empty", tree.name(root)));
     };
-    match answer.name {
-        "params" => values(answer)?.into_iter().next().map(Ok).ok_or_else(|| "no result".to_owned()),
+    match tree.name(answer) {
+        "params" => {
+            values(&mut tree, answer)?.into_iter().next().map(Ok).ok_or_else(|| "no result".to_owned())
+        }
         "fault" => {
-            let fault = value(answer)?;
+            let fault = value(&mut tree, answer)?;
             let code =
                 fault.get("faultCode").and_then(Value::as_int).and_then(|code| i32::try_from(code).ok());
             let text = fault.get("faultString").and_then(Value::as_str);
@@ -120,55 +134,68 @@ fn response(text: &str, limits: &Limits) -> Result<Result<Value, Fault>, String>
     }
 }
 
-fn values(parent: Element) -> Result<Vec<Value>, String> {
-    parent.children.into_iter().map(value).collect()
+fn values(tree: &mut Tree<'_>, parent: Place) -> Result<Vec<Value>, String> {
+    let mut values = Vec::with_capacity(tree.count(parent));
+    let mut next = tree.first_child(parent);
+    while let Some(child) = next {
+        values.push(value(tree, child)?);
+        next = tree.sibling(child);
+    }
+    Ok(values)
 }
 
 /// What an element means. `<value>`, `<param>` and the like mean what their first child means.
-fn value(element: Element) -> Result<Value, String> {
-    match element.name {
-        "int" | "i4" | "i8" => integer(&element).map(Value::Int),
-        "boolean" => Ok(Value::Bool(element.text == "1")),
-        "string" => Ok(Value::Str(element.text)),
-        "double" => Ok(Value::Double(number(&element)?)),
-        "base64" => base64(&element.text).map(Value::Str),
-        "struct" => element.children.into_iter().map(member).collect::<Result<_, _>>().map(Value::Struct),
-        "array" => match element.children.into_iter().next() {
-            Some(data) => values(data).map(Value::Array),
-            None => Err("<array> without <data>".to_owned()),
-        },
-        "value" => match element.children.into_iter().next() {
-            Some(typed) => value(typed),
-            None => Ok(Value::Str(element.text)),
-        },
-        "param" | "fault" => match element.children.into_iter().next() {
-            Some(inner) => value(inner),
-            None => Err(format!("<{}> without <value>", element.name)),
-        },
+fn value(tree: &mut Tree<'_>, place: Place) -> Result<Value, String> {
+    let (name, child) = (tree.name(place), tree.first_child(place));
+    match (name, child) {
+        ("int" | "i4" | "i8", _) => integer(name, tree.text(place)).map(Value::Int),
+        ("boolean", _) => Ok(Value::Bool(tree.text(place) == "1")),
+        ("string", _) => Ok(Value::Str(tree.take_text(place))),
+        ("double", _) => Ok(Value::Double(number(name, tree.text(place))?)),
+        ("base64", _) => base64(tree.text(place)).map(Value::Str),
+        ("struct", _) => members(tree, place).map(Value::Struct),
+        ("array", Some(data)) => values(tree, data).map(Value::Array),
+        ("array", None) => Err("<array> without <data>".to_owned()),
+        ("value" | "param" | "fault", Some(inner)) => value(tree, inner),
+        ("value", None) => Ok(Value::Str(tree.take_text(place))),
+        ("param" | "fault", None) => Err(format!("<{name}> without <value>")),
         // `nil`, `dateTime.iso8601` and whatever else there is.
-        _ if element.text.is_empty() => Ok(Value::Nil),
-        _ => Ok(Value::Str(element.text)),
+        _ if tree.text(place).is_empty() => Ok(Value::Nil),
+        _ => Ok(Value::Str(tree.take_text(place))),
     }
 }
 
-fn member(element: Element) -> Result<(String, Value), String> {
-    let [name, inner] = <[Element; 2]>::try_from(element.children)
-        .map_err(|children| format!("a struct member has {} parts, not name and value", children.len()))?;
-    Ok((name.text, value(inner)?))
+fn members(tree: &mut Tree<'_>, parent: Place) -> Result<Vec<(String, Value)>, String> {
+    let mut members = Vec::with_capacity(tree.count(parent));
+    let mut next = tree.first_child(parent);
+    while let Some(child) = next {
+        members.push(member(tree, child)?);
+        next = tree.sibling(child);
+    }
+    Ok(members)
+}
+
+fn member(tree: &mut Tree<'_>, place: Place) -> Result<(String, Value), String> {
+    let name = tree.first_child(place);
+    let inner = name.and_then(|name| tree.sibling(name));
+    match (name, inner, tree.count(place)) {
+        (Some(name), Some(inner), 2) => Ok((tree.take_text(name), value(tree, inner)?)),
+        (.., parts) => Err(format!("a struct member has {parts} parts, not name and value")),
+    }
 }
 
 /// One that is too large is the largest that there is.
-fn integer(element: &Element) -> Result<i64, String> {
+fn integer(name: &str, text: &str) -> Result<i64, String> {
     use std::num::IntErrorKind::{NegOverflow, PosOverflow};
-    element.text.trim().parse().or_else(|error: std::num::ParseIntError| match error.kind() {
+    text.trim().parse().or_else(|error: std::num::ParseIntError| match error.kind() {
         PosOverflow => Ok(i64::MAX),
         NegOverflow => Ok(i64::MIN),
-        _ => number(element),
+        _ => number(name, text),
     })
 }
 
-fn number<N: std::str::FromStr>(element: &Element) -> Result<N, String> {
-    element.text.trim().parse().map_err(|_| format!("<{}> holds {:?}, no number", element.name, element.text))
+fn number<N: std::str::FromStr>(name: &str, text: &str) -> Result<N, String> {
+    text.trim().parse().map_err(|_| format!("<{name}> holds {text:?}, no number"))
 }
 
 /// As Python decodes it: characters outside the alphabet are skipped, but the padding must be there.
@@ -199,13 +226,82 @@ fn base64_digit(byte: u8) -> Option<u8> {
     }
 }
 
+/// All elements of a document, in the order in which they begin. They lie in one piece of memory, and their text is the
+/// document's own where that is possible: a list of a thousand processes has more than a hundred thousand elements.
+struct Tree<'a>(Vec<Element<'a>>);
+
+/// Where an element is in its tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place(u32);
+
 /// One element: its text up to the first child, and its children.
-#[derive(Debug)]
-struct Element {
+struct Element<'a> {
     /// One of [`TAGS`], or `unknown`.
     name: &'static str,
-    text: String,
-    children: Vec<Element>,
+    text: Cow<'a, str>,
+    children: u32,
+    /// It stands right behind its parent.
+    last_child: Option<Place>,
+    sibling: Option<Place>,
+}
+
+impl<'a> Tree<'a> {
+    fn at(&self, place: Place) -> &Element<'a> {
+        &self.0[place.0 as usize]
+    }
+
+    fn at_mut(&mut self, place: Place) -> &mut Element<'a> {
+        &mut self.0[place.0 as usize]
+    }
+
+    fn name(&self, place: Place) -> &'static str {
+        self.at(place).name
+    }
+
+    fn text(&self, place: Place) -> &str {
+        &self.at(place).text
+    }
+
+    fn take_text(&mut self, place: Place) -> String {
+        std::mem::take(&mut self.at_mut(place).text).into_owned()
+    }
+
+    fn count(&self, place: Place) -> usize {
+        self.at(place).children as usize
+    }
+
+    fn first_child(&self, place: Place) -> Option<Place> {
+        (self.count(place) > 0).then_some(Place(place.0 + 1))
+    }
+
+    fn sibling(&self, place: Place) -> Option<Place> {
+        self.at(place).sibling
+    }
+
+    /// An element that begins now, inside `parent`.
+    fn push(&mut self, name: &str, parent: Option<Place>) -> Place {
+        let name = TAGS.iter().copied().find(|&tag| tag == name).unwrap_or("unknown");
+        let place = Place(u32::try_from(self.0.len()).expect("the limits are far below"));
+        let text = Cow::Borrowed("");
+        self.0.push(Element { name, text, children: 0, last_child: None, sibling: None });
+        if let Some(parent) = parent {
+            let parent = self.at_mut(parent);
+            parent.children += 1;
+            if let Some(before) = parent.last_child.replace(place) {
+                self.at_mut(before).sibling = Some(place);
+            }
+        }
+        place
+    }
+
+    fn append(&mut self, place: Place, text: Cow<'a, str>) {
+        let known = &mut self.at_mut(place).text;
+        if known.is_empty() {
+            *known = text;
+        } else {
+            known.to_mut().push_str(&text);
+        }
+    }
 }
 
 /// The names that mean something to us; with these at hand no element keeps a name of its own.
@@ -233,17 +329,10 @@ const TAGS: &[&str] = &[
     "dateTime.iso8601",
 ];
 
-impl Element {
-    fn named(name: &str) -> Element {
-        let name = TAGS.iter().copied().find(|&tag| tag == name).unwrap_or("unknown");
-        Element { name, text: String::new(), children: Vec::new() }
-    }
-}
-
 /// Reads one whole document, and nothing after it.
-fn tree(text: &str, limits: &Limits) -> Result<Element, String> {
+fn tree<'a>(text: &'a str, limits: &Limits) -> Result<(Tree<'a>, Place), String> {
     let mut reader = Reader::from_str(text);
-    let mut document = Document { limits, elements: 0, open: Vec::new(), root: None };
+    let mut document = Document { limits, tree: Tree(Vec::new()), open: Vec::new() };
     loop {
         match reader.read_event().map_err(|error| error.to_string())? {
             Event::Start(tag) => document.start(tag.name().into_inner())?,
@@ -252,9 +341,9 @@ fn tree(text: &str, limits: &Limits) -> Result<Element, String> {
                 document.end();
             }
             Event::End(_) => document.end(),
-            Event::Text(text) => document.text(&text.xml10_content())?,
-            Event::CData(text) => document.text(&text.xml10_content())?,
-            Event::GeneralRef(reference) => document.text(resolve(&reference)?.encode_utf8(&mut [0; 4]))?,
+            Event::Text(text) => document.text(text.xml10_content())?,
+            Event::CData(text) => document.text(text.xml10_content())?,
+            Event::GeneralRef(reference) => document.text(resolve(&reference)?.to_string().into())?,
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
             Event::DocType(_) => return Err("document types are not accepted".to_owned()),
             Event::Eof => return document.finish(),
@@ -263,18 +352,16 @@ fn tree(text: &str, limits: &Limits) -> Result<Element, String> {
 }
 
 /// A document while it is being read.
-struct Document<'a> {
-    limits: &'a Limits,
-    elements: usize,
+struct Document<'a, 'l> {
+    limits: &'l Limits,
+    tree: Tree<'a>,
     /// From the root down to where we are.
-    open: Vec<Element>,
-    root: Option<Element>,
+    open: Vec<Place>,
 }
 
-impl Document<'_> {
+impl<'a> Document<'a, '_> {
     fn start(&mut self, name: &str) -> Result<(), String> {
-        self.elements += 1;
-        if self.elements > self.limits.elements || self.open.len() >= self.limits.depth {
+        if self.tree.0.len() >= self.limits.elements || self.open.len() >= self.limits.depth {
             return Err(format!(
                 "more than {} elements, or more than {} inside each other",
                 self.limits.elements, self.limits.depth
@@ -283,25 +370,22 @@ impl Document<'_> {
         if name.len() > LONGEST_NAME {
             return Err(format!("an element's name is longer than {LONGEST_NAME} bytes"));
         }
-        if self.root.is_some() {
+        if self.open.is_empty() && !self.tree.0.is_empty() {
             return Err("something follows the document".to_owned());
         }
-        self.open.push(Element::named(name));
+        let place = self.tree.push(name, self.open.last().copied());
+        self.open.push(place);
         Ok(())
     }
 
     /// The reader has seen to it that an end has a start.
     fn end(&mut self) {
-        let Some(done) = self.open.pop() else { return };
-        match self.open.last_mut() {
-            Some(parent) => parent.children.push(done),
-            None => self.root = Some(done),
-        }
+        self.open.pop();
     }
 
-    fn text(&mut self, text: &str) -> Result<(), String> {
-        match self.open.last_mut() {
-            Some(element) if element.children.is_empty() => element.text.push_str(text),
+    fn text(&mut self, text: Cow<'a, str>) -> Result<(), String> {
+        match self.open.last() {
+            Some(&element) if self.tree.count(element) == 0 => self.tree.append(element, text),
             Some(_) => {}
             None if text.trim_ascii().is_empty() => {}
             None => return Err("text outside the document".to_owned()),
@@ -309,10 +393,11 @@ impl Document<'_> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Element, String> {
+    fn finish(self) -> Result<(Tree<'a>, Place), String> {
         match self.open.last() {
-            Some(open) => Err(format!("<{}> is never closed", open.name)),
-            None => self.root.ok_or_else(|| "it is empty".to_owned()),
+            Some(&open) => Err(format!("<{}> is never closed", self.tree.name(open))),
+            None if self.tree.0.is_empty() => Err("it is empty".to_owned()),
+            None => Ok((self.tree, Place(0))),
         }
     }
 }

@@ -41,6 +41,7 @@ PACE = "core/src/process/pace.rs"
 RESUME = "core/src/process/resume.rs"
 SUPERVISOR = "core/src/supervisor.rs"
 COMMANDS = "core/src/supervisor/commands.rs"
+LISTED = "core/src/supervisor/listed.rs"
 ENDING = "core/src/supervisor/ending.rs"
 ASK = "core/src/ask/mod.rs"
 ORDER = "core/src/order.rs"
@@ -182,6 +183,18 @@ FAULTS = [
           "let covers = |id: &ProcessId| programs.covers(&group.name, &self.processes[id].name);",
           "let covers = |id: &ProcessId| programs.covers(&group.name, &self.processes[id].name) || true;",
           "somebody restarts programs that are not his affair"),
+    Fault("a list reaches further than who gives it", LISTED,
+          "programs.covers(&process.group, &process.name)", "programs.covers(&process.group, &process.name) || true",
+          "somebody stops programs that are not his affair by naming them together"),
+    Fault("a list is answered as it happens to end", ASK,
+          "job.results.sort_by_key(place);", "job.results.sort_by_key(|entry| place(entry).is_none());",
+          "a script takes the result of one program for that of another"),
+    Fault("a word for nobody is passed over", LISTED,
+          "for name in nobody {", "for name in nobody.into_iter().skip(1) {",
+          "a typing error in a deployment is a success"),
+    Fault("what a pattern finds running is started again", LISTED,
+          "None if deed.concerns(process.state) => {", "None if deed.concerns(process.state) || !reached.is_empty() => {",
+          "start 'web-*' fails for what runs already"),
     Fault("a stop counts as done when it has begun", ASK,
           "state if state.is_stopped() => Some(Ok(())),",
           "state if state.is_stopped() || state == State::Stopping => Some(Ok(())),",

@@ -131,6 +131,10 @@ pub enum Which {
     /// `name`, `group:name`, and `group:*` or `group:` for all of a group (SPEC 6.4).
     Named(String),
     Group(String),
+    /// Each of them a namespec or, where there is no such process or group, a pattern ([`provost_config::NamePattern`]). A process
+    /// is meant once, however many of them reach it. `Reply::Statuses` in the order of this list: a word that reaches nobody is
+    /// `Fault::BadName` in its place, and the others are carried out.
+    Matching(Vec<String>),
     All,
 }
 
@@ -145,6 +149,10 @@ impl Target {
 
     pub fn all() -> Target {
         Target::whole(Which::All)
+    }
+
+    pub fn matching(names: impl IntoIterator<Item = impl Into<String>>) -> Target {
+        Target::whole(Which::Matching(names.into_iter().map(Into::into).collect()))
     }
 
     /// For somebody who has to do with all programs.

@@ -6,6 +6,7 @@
 
 mod commands;
 mod ending;
+mod listed;
 mod stdin;
 mod twiddle;
 

@@ -147,6 +147,7 @@ fn named(target: &Target) -> String {
     match &target.which {
         Which::Named(name) => name.clone(),
         Which::Group(name) => format!("{name}:*"),
+        Which::Matching(names) => names.join(" "),
         Which::All => "all".to_owned(),
     }
 }

@@ -58,12 +58,14 @@ impl Wait {
 }
 
 /// How a job is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// `Done` or a fault.
     One,
     /// A list, in order of completion.
     Many,
+    /// A list, in which everybody (group and process) has a place.
+    Placed(BTreeMap<(Arc<str>, Arc<str>), usize>),
 }
 
 #[derive(Debug)]
@@ -214,8 +216,15 @@ impl Asks {
         if self.jobs.get(&ask).is_none_or(|job| job.building || job.open > 0) {
             return None;
         }
-        let job = self.jobs.remove(&ask)?;
+        let mut job = self.jobs.remove(&ask)?;
         Some(match job.shape {
+            Shape::Placed(places) => {
+                let place = |entry: &StatusEntry| {
+                    places.get(&(Arc::clone(&entry.group), Arc::clone(&entry.name))).copied()
+                };
+                job.results.sort_by_key(place);
+                Reply::Statuses(job.results)
+            }
             Shape::Many => Reply::Statuses(job.results),
             Shape::One => match job.results.into_iter().next().map(|entry| entry.result) {
                 Some(Err(fault)) => Reply::Fault(fault),

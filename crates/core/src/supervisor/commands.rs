@@ -20,7 +20,7 @@ use crate::timers::Timer;
 
 /// What is to be done to each process of a target.
 #[derive(Debug, Clone)]
-enum Deed {
+pub(super) enum Deed {
     Start {
         wait: bool,
     },
@@ -37,7 +37,7 @@ enum Deed {
 
 impl Deed {
     /// Whether a command to several processes touches and reports this one.
-    fn concerns(&self, state: State) -> bool {
+    pub(super) fn concerns(&self, state: State) -> bool {
         match self {
             Deed::Start { .. } => !state.is_running(),
             Deed::Stop { .. } => state.is_running(),
@@ -128,6 +128,7 @@ impl Supervisor {
         };
         let several = match which {
             Which::All => self.groups.iter().flat_map(|group| covered(group)).collect(),
+            Which::Matching(names) => return self.deed_to_listed(now, ask, names, &programs, &deed, out),
             Which::Group(name) => match self.group(&name).map(covered) {
                 Some(several) if programs.is_all() || !several.is_empty() => several,
                 _ => return Self::reply(ask, bad_name(name), out),
@@ -178,7 +179,15 @@ impl Supervisor {
         }
     }
 
-    fn deed_to(&mut self, now: Now, ask: AskId, id: ProcessId, given: String, deed: &Deed, out: &mut Outbox) {
+    pub(super) fn deed_to(
+        &mut self,
+        now: Now,
+        ask: AskId,
+        id: ProcessId,
+        given: String,
+        deed: &Deed,
+        out: &mut Outbox,
+    ) {
         let state = self.processes[&id].state;
         match deed {
             &Deed::Start { wait } => {
@@ -314,7 +323,7 @@ impl Supervisor {
         self.asks.wait(id, Wait { ask, given, name, group, until });
     }
 
-    fn decide(&mut self, ask: AskId, id: ProcessId, result: Result<(), Fault>) {
+    pub(super) fn decide(&mut self, ask: AskId, id: ProcessId, result: Result<(), Fault>) {
         let process = &self.processes[&id];
         let (name, group) = (Arc::clone(&process.name), Arc::clone(&process.group));
         self.asks.decide(ask, group, name, result);

@@ -98,3 +98,73 @@ fn whoever_is_limited_to_some_programs_reaches_no_others() {
     table.advance(SECOND + MOMENT);
     assert_eq!(table.story(), ["b: STARTING -> RUNNING pid 10"]);
 }
+
+// --- lists of names and patterns ---
+
+fn told(table: &Table, ask: provost_core::AskId) -> Vec<(String, String)> {
+    let Some(Reply::Statuses(entries)) = table.reply(ask) else { panic!("{:?}", table.reply(ask)) };
+    let told = entries.iter().map(|entry| {
+        let result = entry.result.as_ref().map_or_else(|fault| format!("{fault:?}"), |()| "ok".to_owned());
+        (format!("{}:{}", entry.group, entry.name), result)
+    });
+    told.collect()
+}
+
+const LISTED: &str = "[program:web-1]\ncommand=/bin/x\npriority=9\n[program:web-2]\ncommand=/bin/x\npriority=1\n\
+    [program:x]\ncommand=/bin/x\n[program:w[12]]\ncommand=/bin/x\n[group:g]\nprograms=x";
+
+#[test]
+fn a_list_is_carried_out_together_and_answered_in_its_order() {
+    let mut table = Table::new(LISTED);
+    let children: Vec<_> = (10..14).map(|pid| table.spawns(pid)).collect();
+    table.advance(5 * SECOND);
+    table.story();
+    let names = ["g:*", "nobody", "web-*", "w*", "x:x"];
+    let ask = table.ask(Command::Stop { target: Target::matching(names), wait: true });
+    // In the order of all stops of several, by priority, before any of them has ended.
+    let stopping: Vec<_> = table.story().into_iter().filter(|line| line.contains("STOPPING")).collect();
+    assert_eq!(stopping.len(), 4, "{stopping:?}");
+    assert!(stopping[0].starts_with("web-2:"), "{stopping:?}");
+    for child in children.into_iter().rev() {
+        assert_eq!(table.reply(ask), None);
+        table.dies(child, 15);
+    }
+    let name = |name: &str| name.to_owned();
+    let bad = |name: &str| format!("{:?}", Fault::BadName { name: name.to_owned() });
+    let ok = || "ok".to_owned();
+    assert_eq!(
+        told(&table, ask),
+        [
+            (name("g:x"), ok()),
+            (name("nobody:nobody"), bad("nobody")),
+            (name("web-2:web-2"), ok()),
+            (name("web-1:web-1"), ok()),
+            (name("w[12]:w[12]"), ok()),
+            (name("x:x"), bad("x:x")),
+        ]
+    );
+}
+
+#[test]
+fn a_name_is_answered_for_however_it_is_and_a_pattern_for_whom_it_concerns() {
+    let mut table = Table::new(LISTED);
+    let start = |names: &[&str]| Command::Start { target: Target::matching(names.to_vec()), wait: false };
+    let ask = table.ask(start(&["web-?", "g:[!y]", "web-1", "web-1"]));
+    let fault = Fault::AlreadyStarted { name: "web-1".to_owned() };
+    assert_eq!(told(&table, ask), [("web-1:web-1".to_owned(), format!("{fault:?}"))]);
+    // What is really called so comes before what it could mean as a pattern.
+    let ask = table.ask(start(&["w[12]"]));
+    assert_eq!(told(&table, ask).len(), 1);
+    let ask = table.ask(start(&[]));
+    assert_eq!(told(&table, ask), []);
+}
+
+#[test]
+fn a_list_reaches_no_further_than_whoever_gives_it() {
+    let mut table = Table::new(LISTED);
+    let mut target = Target::matching(["*", "g:*", "x", "web-1", "w[12]"]);
+    target.programs = Programs::parse("web-1").unwrap();
+    let ask = table.ask(Command::Signal { target, signal: "HUP".into() });
+    let named = told(&table, ask).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(named, ["web-1:web-1", "g:*", "x:x", "w[12]:w[12]"]);
+}

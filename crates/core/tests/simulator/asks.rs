@@ -3,11 +3,11 @@
 //! In: commands and replies, and the states of the processes. Out: a verdict, and whose stop has been accepted. A wait
 //! may last as long as its process gives a reason for it, and no step longer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use provost_core::{
-    AskId, Command, Fault, LogDeed, MAIN_LOG, Mono, Reply, State, StatusEntry, Target, Which,
+    AskId, Command, Fault, LogDeed, MAIN_LOG, Mono, Programs, Reply, State, StatusEntry, Target, Which,
 };
 
 use crate::cast::Who;
@@ -52,6 +52,8 @@ struct Ask {
     concerned: Vec<Who>,
     /// It has to name the main log, too, or is about that alone.
     main_log: bool,
+    /// The words of a list of them, and whom each means.
+    words: Option<Vec<(String, Vec<Who>)>>,
 }
 
 /// What follows from an answer.
@@ -78,25 +80,25 @@ impl Asks {
             Command::RemoveProcess { group, process } => {
                 let who = Who::named(&format!("{group}:{process}")).filter(|who| courses.contains_key(who));
                 let concerned = who.into_iter().collect();
-                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false };
+                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false, words: None };
                 self.open.insert(ask_id, ask);
                 return;
             }
             Command::RemoveGroup { name } => {
                 let concerned = courses.keys().copied().filter(|who| who.group() == name).collect();
-                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false };
+                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false, words: None };
                 self.open.insert(ask_id, ask);
                 return;
             }
             Command::SendStdin { name, .. } => {
                 let one = match meant(&Target::named(name), courses) {
                     Meant::One(who) => Some(who),
-                    Meant::Several(_) => None,
+                    Meant::Several { .. } => None,
                 };
                 let single = one.map(|who| courses[&who].state);
                 let concerned = one.into_iter().collect();
                 let wanted = Wanted::Stdin { written: None };
-                let ask = Ask { since: awake, wanted, single, concerned, main_log: false };
+                let ask = Ask { since: awake, wanted, single, concerned, main_log: false, words: None };
                 self.open.insert(ask_id, ask);
                 return;
             }
@@ -122,7 +124,7 @@ impl Asks {
         };
         let (single, concerned) = match target.map(|target| meant(target, courses)) {
             Some(Meant::One(who)) => (Some(courses[&who].state), vec![who]),
-            Some(Meant::Several(all)) => {
+            Some(Meant::Several { all, named }) => {
                 let concerns = |who: &Who| match wanted {
                     Wanted::Start { .. } => !courses[who].state.is_running(),
                     Wanted::Stop { .. } => courses[who].state.is_running(),
@@ -136,11 +138,18 @@ impl Asks {
                     | Wanted::Reload
                     | Wanted::Other => true,
                 };
-                (None, all.into_iter().filter(concerns).collect())
+                (None, all.into_iter().filter(|who| named.contains(who) || concerns(who)).collect())
             }
             None => (None, Vec::new()),
         };
-        self.open.insert(ask_id, Ask { since: awake, wanted, single, concerned, main_log });
+        let words = match target {
+            Some(Target { which: Which::Matching(words), programs }) => {
+                let means = |word: &String| (word.clone(), meant_by(word, programs, courses).all());
+                Some(words.iter().map(means).collect())
+            }
+            _ => None,
+        };
+        self.open.insert(ask_id, Ask { since: awake, wanted, single, concerned, main_log, words });
     }
 
     pub(crate) fn answered(
@@ -266,8 +275,15 @@ impl Ask {
     }
 
     fn names_all(&self, entries: &[StatusEntry]) -> Result<(), String> {
-        let (main_log, processes): (Vec<_>, Vec<_>) =
-            entries.iter().partition(|entry| *entry.name == *MAIN_LOG && *entry.group == *MAIN_LOG);
+        let words = self.words.as_deref().unwrap_or_default();
+        let is_nobody = |entry: &&StatusEntry| word_for_nobody(words, entry).is_some();
+        if self.words.is_some() {
+            in_order(words, entries)?;
+        }
+        let (main_log, processes): (Vec<_>, Vec<_>) = entries
+            .iter()
+            .filter(|entry| !is_nobody(entry))
+            .partition(|entry| *entry.name == *MAIN_LOG && *entry.group == *MAIN_LOG);
         if main_log.len() != usize::from(self.main_log) {
             return Err(format!("the main log is named {} times: {:?}", main_log.len(), self.wanted));
         }
@@ -344,26 +360,94 @@ fn is_stopping(state: State) -> bool {
     matches!(state, State::Stopping | State::Stopped)
 }
 
+/// The place of the word that this entry says means nobody, if it is one.
+fn word_for_nobody(words: &[(String, Vec<Who>)], entry: &StatusEntry) -> Option<usize> {
+    let Err(Fault::BadName { name }) = &entry.result else { return None };
+    words.iter().position(|(word, all)| word == name && all.is_empty())
+}
+
+/// Every word of a list that means nobody is answered, and all answers come in the order of the words.
+fn in_order(words: &[(String, Vec<Who>)], entries: &[StatusEntry]) -> Result<(), String> {
+    let mut places = Vec::new();
+    for entry in entries {
+        let means = |(_, all): &(String, Vec<Who>)| all.contains(&Who::of(&entry.group, &entry.name));
+        let place = word_for_nobody(words, entry).or_else(|| words.iter().position(means));
+        places.push(place.ok_or_else(|| format!("{entry:?} is no answer to {words:?}"))?);
+    }
+    let nobody = words.iter().filter(|(_, all)| all.is_empty()).count();
+    let told = entries.iter().filter(|entry| word_for_nobody(words, entry).is_some()).count();
+    match told == nobody && places.is_sorted() {
+        true => Ok(()),
+        false => Err(format!("{words:?} were asked for, and answered like this: {entries:?}")),
+    }
+}
+
 /// Whom a command is for.
 pub(crate) enum Meant {
     One(Who),
-    Several(Vec<Who>),
+    Several {
+        all: Vec<Who>,
+        /// Those who are answered for, however they are.
+        named: Vec<Who>,
+    },
+}
+
+impl Meant {
+    fn several(all: Vec<Who>) -> Meant {
+        Meant::Several { all, named: Vec::new() }
+    }
+
+    fn all(self) -> Vec<Who> {
+        match self {
+            Meant::One(who) => vec![who],
+            Meant::Several { all, .. } => all,
+        }
+    }
 }
 
 /// Whom a target means; nobody, where there is no such name.
 pub(crate) fn meant(target: &Target, courses: &Courses) -> Meant {
-    let covered = |who: &Who| target.programs.covers(who.group(), who.name());
-    let group =
-        |name: &str| courses.keys().copied().filter(covered).filter(|who| who.group() == name).collect();
-    match &target.which {
-        Which::All => Meant::Several(courses.keys().copied().filter(covered).collect()),
-        Which::Group(name) => Meant::Several(group(name)),
-        Which::Named(name) => match name.strip_suffix(":*").or_else(|| name.strip_suffix(':')) {
-            Some(name) => Meant::Several(group(name)),
-            None => match Who::named(name).filter(|who| courses.contains_key(who) && covered(who)) {
-                Some(who) => Meant::One(who),
-                None => Meant::Several(Vec::new()),
+    let Target { which, programs } = target;
+    match which {
+        Which::All => Meant::several(covered(programs, courses).collect()),
+        Which::Group(name) => {
+            Meant::several(covered(programs, courses).filter(|who| who.group() == name).collect())
+        }
+        Which::Named(name) => meant_by(name, programs, courses),
+        Which::Matching(words) => {
+            let (mut whole, mut named) = (BTreeSet::new(), Vec::new());
+            for word in words {
+                let meant = meant_by(word, programs, courses);
+                if let Meant::One(who) = meant {
+                    named.push(who);
+                }
+                whole.extend(meant.all());
+            }
+            Meant::Several { all: whole.into_iter().collect(), named }
+        }
+    }
+}
+
+fn meant_by(word: &str, programs: &Programs, courses: &Courses) -> Meant {
+    let all = || covered(programs, courses);
+    let named = |names: &[&str]| all().filter(|who| names.contains(&who.name())).collect();
+    Meant::several(match word {
+        "?" => all().collect(),
+        "[a-c]" => named(&["a", "b", "c"]),
+        "g:[!d]" | "*:e" => named(&["e"]),
+        "n*" => named(&["n"]),
+        "z?" => Vec::new(),
+        word => match word.strip_suffix(":*").or_else(|| word.strip_suffix(':')) {
+            Some(name) => all().filter(|who| who.group() == name).collect(),
+            None => match all().find(|who| Who::named(word) == Some(*who)) {
+                Some(who) => return Meant::One(who),
+                None => Vec::new(),
             },
         },
-    }
+    })
+}
+
+fn covered(programs: &Programs, courses: &Courses) -> impl Iterator<Item = Who> {
+    let covers = |who: &Who| programs.covers(who.group(), who.name());
+    courses.keys().copied().filter(covers)
 }

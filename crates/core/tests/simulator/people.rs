@@ -19,9 +19,10 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
     let name =
         chance.pick(&["a", "b", "c", "l", "n", "g:d", "g:e", "g:*", "g", "nobody", "b:", ":"]).to_owned();
     let group = chance.pick(&["a", "b", "c", "g", "n", "nobody"]).to_owned();
-    let mut target = match chance.below(8) {
+    let mut target = match chance.below(9) {
         0 => Target::all(),
         1 => Target::group(group.clone()),
+        2 => Target::matching(some_words(chance)),
         _ => Target::named(name.clone()),
     };
     if chance.one_in(6) {
@@ -72,6 +73,12 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
         _ => Command::Ping,
     };
     (command, on_disk)
+}
+
+/// Names and patterns; whom the latter mean, `asks.rs` knows by heart.
+fn some_words(chance: &mut Chance) -> Vec<&'static str> {
+    let words = ["a", "g:d", "g:*", "nobody", "g:", "nobody:*", "?", "[a-c]", "g:[!d]", "*:e", "n*", "z?"];
+    (0..chance.below(4)).map(|_| chance.pick(&words)).collect()
 }
 
 fn someone(chance: &mut Chance) -> (String, String) {

@@ -210,7 +210,14 @@ impl Referee {
                         self.course(who).pending = false;
                     }
                     Meant::One(who) => self.moment.to_stop = [who].into_iter().filter(running).collect(),
-                    Meant::Several(whos) => self.moment.to_stop = whos.into_iter().filter(running).collect(),
+                    Meant::Several { all, named } => {
+                        self.moment.to_stop = all.into_iter().filter(running).collect();
+                        for who in named.into_iter().filter(|_| is_stop) {
+                            if self.courses[&who].state == State::Exited {
+                                self.course(who).pending = false;
+                            }
+                        }
+                    }
                 }
             }
             Command::AddGroup { name } if !self.courses.keys().any(|who| who.group() == name) => {

@@ -25,6 +25,23 @@ impl Call {
         Call { method: method.to_owned(), values }
     }
 
+    pub(crate) fn of_names(method: &str, names: &[&str]) -> Call {
+        Call::new(method, &[]).array(names)
+    }
+
+    pub(crate) fn text(mut self, text: &str) -> Call {
+        self.values.push(format!("<string>{text}</string>"));
+        self
+    }
+
+    /// An array of texts.
+    pub(crate) fn array(mut self, texts: &[&str]) -> Call {
+        let items: String =
+            texts.iter().map(|text| format!("<value><string>{text}</string></value>")).collect();
+        self.values.push(format!("<array><data>{items}</data></array>"));
+        self
+    }
+
     pub(crate) fn flag(mut self, flag: bool) -> Call {
         self.values.push(format!("<boolean>{}</boolean>", u8::from(flag)));
         self
@@ -245,7 +262,8 @@ fn outcome(result: &str) -> Outcome {
     let fault = result.contains("<name>faultCode</name>");
     if fault && result.contains("may not") {
         Outcome::Denied
-    } else if fault && result.contains("BAD_NAME") {
+    } else if result.contains("BAD_NAME") {
+        // As a fault, or in a list of results.
         Outcome::Hidden
     } else {
         Outcome::Passed

@@ -104,6 +104,7 @@ fn process_of(group: &str) -> &'static str {
 fn calls_for(group: &str) -> Vec<(Call, &'static str)> {
     let name = process_of(group);
     let whole = format!("{group}:*");
+    let pattern = format!("{group}:?*");
     let call = Call::new;
     vec![
         (call("supervisor.getProcessInfo", &[name]), "status"),
@@ -118,6 +119,11 @@ fn calls_for(group: &str) -> Vec<(Call, &'static str)> {
         (call("supervisor.signalProcessGroup", &[group, "CONT"]), "signal"),
         (call("provost.restartProcess", &[name]).flag(false), "restart"),
         (call("provost.restartProcess", &[&whole]).flag(false), "restart"),
+        (Call::of_names("provost.startProcesses", &[name]).flag(false), "start"),
+        (Call::of_names("provost.signalProcesses", &[name]).text("CONT"), "signal"),
+        (Call::of_names("provost.restartProcesses", &[&whole]).flag(false), "restart"),
+        (Call::of_names("provost.stopProcesses", &[&pattern]).flag(false), "stop"),
+        (call("provost.waitForState", &[name]).array(&["RUNNING", "STOPPED"]).numbers(&[0]), "status"),
         (call("supervisor.stopProcess", &[name]).flag(false), "stop"),
         (call("supervisor.stopProcess", &[&whole]).flag(false), "stop"),
         (call("supervisor.stopProcessGroup", &[group]).flag(false), "stop"),

@@ -13,7 +13,7 @@ use crate::disks::{Disks, MountOf};
 use crate::gate::{Access, Caller, Guard, lost};
 use crate::inbox::Inbox;
 use crate::origin::Tokens;
-use crate::rpc::Namespaces;
+use crate::rpc::{Namespaces, Waiters};
 use crate::watches::Watches;
 use crate::web::Listeners;
 
@@ -63,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) tokens: Tokens,
     pub(crate) listeners: Listeners,
+    pub(crate) waiters: Waiters,
     /// Whose turn it is to be told of all processes.
     pub(crate) listings: Semaphore,
     pub(crate) disks: Arc<Disks>,
@@ -91,6 +92,7 @@ impl Shared {
             changes: watch::Sender::new(0),
             tokens: Tokens::default(),
             listeners: Listeners::default(),
+            waiters: Waiters::default(),
             listings: Semaphore::new(MOST_LISTINGS),
             disks,
             watches: Watches::default(),

@@ -165,6 +165,17 @@ pub const METHODS: &[Method] = &[
         .optional(1),
     row("provost.restartAllProcesses", &[Bool], ReturnType::Array, "Stop every process, and when all are down start every one. One result for each.")
         .optional(1),
+    row("provost.startProcesses", &[Array, Bool], ReturnType::Array,
+        "Start processes given as name, group:name, group:* or a pattern (* ? [a-z] [!a-z]: web-* fits processes of any group, web:*_0? those of one), all at once. Results in the order of the names; one that reaches nothing has BAD_NAME in its place.")
+        .optional(1),
+    row("provost.stopProcesses", &[Array, Bool], ReturnType::Array, "Stop processes given by names and patterns as in startProcesses, all at once.")
+        .optional(1),
+    row("provost.restartProcesses", &[Array, Bool], ReturnType::Array,
+        "Stop processes given by names and patterns as in startProcesses, and when all of them are down start them.")
+        .optional(1),
+    row("provost.signalProcesses", &[Array, Signal], ReturnType::Array, "Send a signal to processes given by names and patterns as in startProcesses."),
+    row("provost.waitForState", &[Str, Array, Int], ReturnType::Struct,
+        "Wait until a process is in a state, or in one of an array of states, given by name or number, but no longer than this many seconds. What getProcessInfo gives, and whether the state was reached. One that lasts a moment only may be missed."),
     row("provost.rotateProcessLogs", &[Str], ReturnType::Bool,
         "Put both logs of a process aside as their first backups and begin new ones, whatever their size. What is empty, or no regular file, stays. group:* does it for the whole group and gives an array of results."),
     row("provost.rotateAllLogs", &[], ReturnType::Array, "Rotate the logs of every process, and the main log, which is named supervisord. One result for each."),
@@ -221,9 +232,14 @@ mod tests {
             "provost.reopenLogs",
             "provost.restartAllProcesses",
             "provost.restartProcess",
+            "provost.restartProcesses",
             "provost.rotateAllLogs",
             "provost.rotateProcessLogs",
+            "provost.signalProcesses",
+            "provost.startProcesses",
+            "provost.stopProcesses",
             "provost.upgrade",
+            "provost.waitForState",
         ];
         assert_eq!(ours, own);
     }

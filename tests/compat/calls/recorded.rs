@@ -161,9 +161,13 @@ stdout_logfile={dir}/bent.log
 
 /// What only we have; its programs are those of [`RARE`].
 const OURS: &[(&str, &str, &[&str])] = &[
+    ("provost.waitForState", "provost.waitForState", &["slow", STOPPED_OR_FATAL, "<int>60</int>"]),
     ("provost.restartProcess", "provost.restartProcess", &["bent"]),
     ("provost.restartProcess-group", "provost.restartProcess", &["bent:*", "<boolean>1</boolean>"]),
     ("provost.restartAllProcesses", "provost.restartAllProcesses", &["<boolean>0</boolean>"]),
+    ("provost.restartProcesses", "provost.restartProcesses", &[BENT_AND_NOBODY]),
+    ("provost.startProcesses", "provost.startProcesses", &[BENT_AND_NOBODY, "<boolean>0</boolean>"]),
+    ("provost.signalProcesses", "provost.signalProcesses", &[BENT_AND_NOBODY, "CONT"]),
     ("provost.rotateProcessLogs", "provost.rotateProcessLogs", &["bent"]),
     ("provost.rotateProcessLogs-group", "provost.rotateProcessLogs", &["bent:*"]),
     ("provost.rotateAllLogs", "provost.rotateAllLogs", &[]),
@@ -171,7 +175,12 @@ const OURS: &[(&str, &str, &[&str])] = &[
     ("provost.reopenLogs-process", "provost.reopenLogs", &["bent"]),
     ("provost.reopenLogs-group", "provost.reopenLogs", &["bent:*"]),
     ("provost.upgrade", "provost.upgrade", &[]),
+    ("provost.stopProcesses", "provost.stopProcesses", &[BENT_AND_NOBODY]),
 ];
+
+const BENT_AND_NOBODY: &str = "<array><data><value><string>nobody*</string></value><value><string>b[a-z]nt</string></value></data></array>";
+const STOPPED_OR_FATAL: &str =
+    "<array><data><value><string>STOPPED</string></value><value><int>200</int></value></data></array>";
 
 fn play_ours() -> Vec<(&'static str, String)> {
     let mut daemon = Daemon::start(&Implementation::ours(), &format!("{HEAD}{RARE}"));

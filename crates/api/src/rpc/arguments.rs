@@ -3,7 +3,14 @@
 //! Clients in a dozen languages send 1 for true, "15" for 15 and 15 for SIGTERM; all of that is understood. What
 //! cannot be is fault 2 with the offending value, where Supervisor answers HTTP 500.
 
+use provost_core::{NamePattern, State};
 use provost_wire::{Fault, FaultCode, Value};
+
+/// In one command.
+const MOST_NAMES: usize = 10_000;
+/// Each of them is held against every process.
+const MOST_PATTERNS: usize = 64;
+const LONGEST_PATTERN: usize = 512;
 
 /// The arguments of one call, taken from the front.
 pub(crate) struct Arguments(std::vec::IntoIter<Value>);
@@ -84,6 +91,48 @@ impl Arguments {
         }
     }
 
+    /// Names and patterns of processes, no more of them than the loop can look up between two other things.
+    pub(crate) fn names(&mut self) -> Result<Vec<String>, Fault> {
+        let names = self.array()?.into_iter().map(|name| match name {
+            Value::Str(name) => Ok(name),
+            Value::Int(number) => Ok(number.to_string()),
+            other => Err(unfit(&other)),
+        });
+        let names = names.collect::<Result<Vec<_>, _>>()?;
+        let patterns = || names.iter().filter(|name| NamePattern::parse(name).is_some());
+        let refused = |why: String| Err(Fault::new(FaultCode::IncorrectParameters, Some(&why)));
+        if names.len() > MOST_NAMES {
+            return refused(format!("{} names, give {MOST_NAMES} at most", names.len()));
+        }
+        if patterns().count() > MOST_PATTERNS {
+            return refused(format!("{} patterns, give {MOST_PATTERNS} at most", patterns().count()));
+        }
+        if patterns().any(|pattern| pattern.len() > LONGEST_PATTERN) {
+            return refused(format!("a pattern has {LONGEST_PATTERN} letters at most"));
+        }
+        Ok(names)
+    }
+
+    /// States of processes, by name or number: one, or an array of them.
+    pub(crate) fn states(&mut self) -> Result<Vec<State>, Fault> {
+        let given = match self.next()? {
+            Value::Array(items) if items.is_empty() => return Err(unfit(&Value::Array(items))),
+            Value::Array(items) => items,
+            one => vec![one],
+        };
+        let state = |value: Value| {
+            let is_meant = |state: &State| match &value {
+                Value::Str(name) => {
+                    name.eq_ignore_ascii_case(state.name()) || *name == state.code().to_string()
+                }
+                Value::Int(code) => *code == i64::from(state.code()),
+                _ => false,
+            };
+            State::ALL.into_iter().find(is_meant).ok_or_else(|| unfit(&value))
+        };
+        given.into_iter().map(state).collect()
+    }
+
     /// Options as they stand in a section of a configuration.
     pub(crate) fn options(&mut self) -> Result<Vec<(String, String)>, Fault> {
         let Value::Struct(members) = self.next()? else {
@@ -138,6 +187,34 @@ mod tests {
             [Value::Double(0.0), Value::Array(vec![]), Value::Struct(vec![]), Value::Nil, "No".into()];
         let mut args = Arguments::new(empty.to_vec());
         assert_eq!(empty.map(|_| args.flag(true).unwrap()), [false; 5]);
+    }
+
+    #[test]
+    fn states_are_known_by_name_and_number() {
+        let mut args =
+            Arguments::new(vec!["running".into(), vec![200.into(), "STOPPED".into()].into(), "up".into()]);
+        assert_eq!(args.states(), Ok(vec![State::Running]));
+        assert_eq!(args.states(), Ok(vec![State::Fatal, State::Stopped]));
+        assert_eq!(args.states().unwrap_err().text, "INCORRECT_PARAMETERS: up");
+        assert_eq!(
+            Arguments::new(vec![vec![].into()]).states().unwrap_err().text,
+            "INCORRECT_PARAMETERS: array"
+        );
+    }
+
+    #[test]
+    fn a_list_of_names_is_bounded_by_the_work_that_it_makes() {
+        let names = |names: Vec<Value>| Arguments::new(vec![names.into()]).names();
+        assert_eq!(names(vec!["a".into(), 7.into()]), Ok(vec!["a".to_owned(), "7".to_owned()]));
+        assert!(
+            names(vec!["a".into(); MOST_NAMES]).is_ok() && names(vec!["a".into(); MOST_NAMES + 1]).is_err()
+        );
+        assert!(
+            names(vec!["?".into(); MOST_PATTERNS]).is_ok()
+                && names(vec!["?".into(); MOST_PATTERNS + 1]).is_err()
+        );
+        assert!(names(vec!["*".repeat(LONGEST_PATTERN + 1).into()]).is_err());
+        assert!(names(vec![Value::Nil]).is_err());
     }
 
     #[test]

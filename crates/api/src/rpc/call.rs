@@ -137,6 +137,11 @@ impl Rpc<'_> {
     async fn own(&self, method: &str, args: &mut Arguments) -> Result<Value, Fault> {
         match method {
             "provost.restartProcess" => self.restart(Target::named(args.text()?), args).await,
+            "provost.startProcesses" => self.start(Target::matching(args.names()?), args).await,
+            "provost.stopProcesses" => self.stop(Target::matching(args.names()?), args).await,
+            "provost.restartProcesses" => self.restart(Target::matching(args.names()?), args).await,
+            "provost.signalProcesses" => self.signal(Target::matching(args.names()?), args).await,
+            "provost.waitForState" => self.wait_for_state(args).await,
             "provost.restartAllProcesses" => self.restart(Target::all(), args).await,
             "provost.rotateProcessLogs" => self.logs(Target::named(args.text()?), LogDeed::Rotate).await,
             "provost.rotateAllLogs" => self.logs(Target::all(), LogDeed::Rotate).await,

@@ -1,7 +1,7 @@
 //! XML-RPC: a call in, the body of a response out (SPEC 6.2 to 6.8).
 //!
 //! `call.rs` maps each method to a command and its reply to a value, `arguments.rs` reads what clients
-//! send, `namespaces.rs` knows which there are, `twiddler.rs` those of a plug-in, `describe.rs` shows processes as clients know them. What a command means is not here.
+//! send, `namespaces.rs` knows which there are, `twiddler.rs` those of a plug-in, `wait.rs` waits for states, `describe.rs` shows processes as clients know them. What a command means is not here.
 
 mod arguments;
 mod call;
@@ -9,8 +9,10 @@ pub(crate) mod describe;
 mod faults;
 mod namespaces;
 mod twiddler;
+mod wait;
 
 pub use namespaces::{Interface, Namespaces};
+pub(crate) use wait::Waiters;
 
 use std::sync::atomic::AtomicU64;
 

@@ -17,6 +17,8 @@ pub struct CtlConfig {
     pub serverurl: String,
     pub username: Option<String>,
     pub password: Option<String>,
+    /// Absolute: where the password is, instead. It is not read here: who brings a password of his own need not be allowed to.
+    pub password_file: Option<PathBuf>,
     pub prompt: String,
     /// Absolute.
     pub history_file: Option<PathBuf>,
@@ -58,6 +60,7 @@ impl Default for CtlConfig {
             serverurl: text("serverurl"),
             username: None,
             password: None,
+            password_file: None,
             prompt: text("prompt"),
             history_file: None,
             tls: CtlTls::default(),
@@ -93,11 +96,15 @@ pub fn load_ctl(path: &Path, files: &dyn Files) -> Result<CtlConfig, Errors> {
                 .refuse(key, format!("{key} needs {other} beside it: a certificate is shown with its key"));
         }
     }
+    if section.written("password").is_some() && section.written("password_file").is_some() {
+        section.refuse("password_file", "give password or password_file, not both".to_owned());
+    }
     let config = CtlConfig {
         serverurl,
         prompt: section.defaulted("prompt", ValueKind::Text, &env, as_it_is),
         username: section.text("username", ValueKind::Text, &env),
         password: section.text("password", ValueKind::Text, &env),
+        password_file: file("password_file"),
         history_file: file("history_file"),
         tls,
         plugins: plugins::ctlplugins(&reading, &env),
@@ -142,6 +149,15 @@ mod tests {
         assert_eq!(config.tls, CtlTls { cafile: Some(ca), certfile: Some(cert), keyfile: Some(key) });
         let told = load("[supervisorctl]\ncertfile=me.pem\n").unwrap_err();
         assert!(told.contains("certfile needs keyfile beside it"), "{told}");
+    }
+
+    #[test]
+    fn a_password_may_lie_in_a_file_and_then_only_there() {
+        // It need not exist: only who needs it opens it.
+        let config = load("[supervisorctl]\npassword_file=%(here)s/secret\n").unwrap();
+        assert_eq!(config.password_file, Some(PathBuf::from("/home/me/etc/secret")));
+        let told = load("[supervisorctl]\npassword=x\npassword_file=~/secret\n").unwrap_err();
+        assert_eq!(told, "give password or password_file, not both");
     }
 
     #[test]

@@ -14,6 +14,11 @@ use crate::paths;
 /// Questions about the machine. Relative paths are meant relative to [`Files::cwd`].
 pub trait Files {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The same of a file that is written by hand and holds a line or two, such as a password: what is no regular file, or
+    /// is larger than that, is refused.
+    fn read_small(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read(path)
+    }
     /// The paths that fit an absolute pattern, sorted by bytes. `**` is `*`, and
     /// a pattern without wildcards fits whatever exists under that very name.
     fn glob(&self, pattern: &str) -> Vec<PathBuf>;

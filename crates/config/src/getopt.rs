@@ -62,7 +62,7 @@ pub fn scan(args: &[String], specs: &[Opt]) -> Result<Parsed, String> {
 
 /// The same, with long options of our own among them (`whole`): no abbreviation
 /// fits those, so that every one goes on meaning what it meant to Supervisor.
-pub(crate) fn scan_with(args: &[String], specs: &[Opt], whole: &[&str]) -> Result<Parsed, String> {
+pub fn scan_with(args: &[String], specs: &[Opt], whole: &[&str]) -> Result<Parsed, String> {
     let mut given = Vec::new();
     let mut words = args.iter();
     loop {

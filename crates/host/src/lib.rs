@@ -21,6 +21,8 @@ use provost_config::{Files, User, component_fits, has_wildcard};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What is larger is no configuration, but perhaps a device that never ends.
 const LARGEST: u64 = 64 << 20;
+/// What is larger is no file with a password in it.
+const SMALL: u64 = 64 << 10;
 
 /// The real machine. The environment is read once; it never changes while we run.
 #[derive(Debug)]
@@ -53,6 +55,19 @@ impl Default for Host {
 impl Files for Host {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         read_all(&self.at(path), PATIENCE)
+    }
+
+    fn read_small(&self, path: &Path) -> io::Result<Vec<u8>> {
+        // Nothing that could be waited for is opened in earnest.
+        let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(self.at(path))?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        let mut bytes = Vec::new();
+        if file.take(SMALL + 1).read_to_end(&mut bytes)? as u64 > SMALL {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 64 KiB"));
+        }
+        Ok(bytes)
     }
 
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
@@ -217,6 +232,21 @@ mod tests {
         let refused = read_all(&path, Duration::from_secs(1)).unwrap_err();
         assert_eq!(refused.to_string(), "it is no regular file, and nothing has come from it for 1 seconds");
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn what_is_small_is_a_regular_file_and_not_large() {
+        let path = std::env::temp_dir().join(format!("provost-host-small-{}", std::process::id()));
+        let refusal = || Host::new().read_small(&path).unwrap_err().to_string();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(refusal(), "it is no regular file");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, vec![b'x'; 65536]).unwrap();
+        assert_eq!(Host::new().read_small(&path).unwrap().len(), 65536);
+        std::fs::write(&path, vec![b'x'; 65537]).unwrap();
+        assert_eq!(refusal(), "it is larger than 64 KiB");
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(Host::new().read_small(Path::new("/")).unwrap_err().to_string(), "it is no regular file");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use provost_config::{LogLevel, Programs};
 
 use crate::event::ExitStatus;
+use crate::history::History;
 use crate::process::State;
 use crate::time::Wall;
 
@@ -20,6 +21,10 @@ pub enum Command {
     Ping,
     /// `Reply::Info`.
     ProcessInfo {
+        name: String,
+    },
+    /// `Reply::History`.
+    ProcessHistory {
         name: String,
     },
     /// `Reply::Infos`, sorted by group and process name.
@@ -168,6 +173,7 @@ pub enum Reply {
     Fault(Fault),
     Statuses(Vec<StatusEntry>),
     Info(Box<ProcessInfo>),
+    History(Box<ProcessHistory>),
     Infos(Vec<ProcessInfo>),
     Names(Vec<String>),
     Reread { added: Vec<String>, changed: Vec<String>, removed: Vec<String> },
@@ -228,6 +234,18 @@ pub struct ProcessInfo {
     pub restarts: u32,
     pub stdout_logfile: Option<Arc<Path>>,
     pub stderr_logfile: Option<Arc<Path>>,
+}
+
+/// A process as it is now, and what has happened to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProcessHistory {
+    pub info: ProcessInfo,
+    pub history: History,
+    pub config: Arc<provost_config::ProcessConfig>,
+    /// The configuration last read has it, too.
+    pub is_configured: bool,
+    /// How long until it is looked after again: tried, started, found to be running, killed.
+    pub due: Option<Duration>,
 }
 
 /// A process as it is configured, and whether its group is active.

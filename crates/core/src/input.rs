@@ -7,6 +7,7 @@ use provost_config::{Config, ProcessConfig};
 use crate::action::{Ending, ReadFor};
 use crate::command::{Command, LogDeed};
 use crate::event::ExitStatus;
+use crate::history::{By, Clue};
 use crate::ids::{AskId, ChildId, ProcessId};
 use crate::memory::Memory;
 use crate::outcome::{LogPaths, SpawnError, StdinError};
@@ -24,7 +25,7 @@ pub enum Input {
     /// An earlier brain was stopping everything (told just before `Begin`).
     RecallEnding(Ending),
     /// Somebody asks; answered by exactly one `Action::Reply` with the same id.
-    Command(AskId, Command),
+    Command(AskId, Arc<By>, Command),
     /// The answer to `Action::Resolve`.
     Resolved { process: ProcessId, result: Result<(), SpawnError> },
     /// The answer to `Action::PrepareLogs`.
@@ -41,7 +42,7 @@ pub enum Input {
     SpawnFailed { child: ChildId, error: SpawnError },
     /// The child has ended, at this time, and its output has been written down. `next` has taken its place, where
     /// `Action::Relaunch` had been in force.
-    Exited { child: ChildId, status: ExitStatus, at: Now, next: Option<ChildId> },
+    Exited { child: ChildId, status: ExitStatus, at: Now, next: Option<ChildId>, clue: Option<Clue> },
     /// A signal could not be sent, with the text of the reason.
     KillFailed { child: ChildId, reason: String },
     /// The answer to `Action::ReadConfig`: the new configuration, or what is wrong with it.

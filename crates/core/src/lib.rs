@@ -16,6 +16,7 @@ mod ask;
 mod command;
 mod event;
 mod group;
+mod history;
 mod ids;
 mod input;
 mod memory;
@@ -28,10 +29,12 @@ mod timers;
 
 pub use action::{Action, Ending, KillTarget, ReadFor, RelaunchOn};
 pub use command::{
-    Command, Configured, Fault, LogDeed, MAIN_LOG, ProcessInfo, Reply, StatusEntry, Target, Upgraded, Which,
+    Command, Configured, Fault, LogDeed, MAIN_LOG, ProcessHistory, ProcessInfo, Reply, StatusEntry, Target,
+    Upgraded, Which,
 };
 pub use event::{Event, ExitStatus, Note, Reason, SignalEffect, StateDetail};
 pub use group::Active;
+pub use history::{By, Clue, History, Life, MOST_LIVES, Sent, Then, Wish};
 pub use ids::{AskId, ChildId, ProcessId};
 pub use input::Input;
 pub use memory::{Due, Memory};

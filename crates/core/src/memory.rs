@@ -12,6 +12,7 @@
 //! | the end of `startsecs` | derived: the child's birth is the keeper's knowledge |
 //! | that the stop signal, or SIGKILL, has gone out | remembered; where that is not certain it goes out again |
 //! | the restarts that `startlimit` counts, and how many there were in all | remembered |
+//! | the last lives, who started and stopped it, attempts and restarts in all (`history.rs`) | remembered |
 //! | down for good by itself, and as which one (`exit_on`, `essential`) | remembered (`end`); how, derived from the state and `last` |
 //! | a restart that was called off | remembered: EXITED, and nothing due |
 //! | children, pids, births and ends | the keeper's knowledge |
@@ -22,7 +23,7 @@
 //! | groups, their order, what may be added | the shell's: the configuration in force |
 //! | where processes log | derived; the names of automatic files are kept by the shell |
 //! | numbers of processes and children | new ones, above those that the keeper knows |
-//! | who asked for what, and "waiting for x to stop" | lost: the connection is, and whoever asks again gets an answer |
+//! | who waits for which answer, and "waiting for x to stop" | lost: the connection is, and whoever asks again gets an answer |
 //! | when "waiting for x to die" was last said | lost: it is said once more |
 //! | what chance is made of | lost: the next draw is another |
 //!
@@ -31,6 +32,7 @@
 use std::sync::Arc;
 
 use crate::event::ExitStatus;
+use crate::history::History;
 use crate::process::State;
 use crate::time::{Mono, Now};
 
@@ -55,6 +57,8 @@ pub struct Memory {
     pub restarted: u32,
     /// It is down for good by itself: a number that is higher than that of whoever was so before.
     pub end: Option<u64>,
+    /// What is told of it. An older build did not say: nothing.
+    pub history: History,
 }
 
 /// When the process has to be looked after again.
@@ -82,6 +86,7 @@ impl Memory {
             restarts: Arc::default(),
             restarted: 0,
             end: None,
+            history: History::default(),
         }
     }
 }

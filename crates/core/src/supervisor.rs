@@ -21,11 +21,12 @@ use crate::ask::{Asks, Until, verdict};
 use crate::command::{Fault, Reply};
 use crate::event::{Event, Note};
 use crate::group::{Active, Group};
+use crate::history::By;
 use crate::ids::{AskId, ChildId, ProcessId};
 use crate::input::Input;
 use crate::memory::Memory;
 use crate::order;
-use crate::process::{Outbox, Process, Restarts, State};
+use crate::process::{Death, Outbox, Process, Restarts, State};
 use crate::time::{Mono, Now};
 use crate::timers::{Timer, Timers};
 
@@ -141,7 +142,7 @@ impl Supervisor {
             }
             Input::Recall { group, process, memory } => self.recall(now, &group, &process, memory, out),
             Input::RecallEnding(ending) => self.recall_ending(now, ending, out),
-            Input::Command(ask, command) => self.command(now, ask, command, out),
+            Input::Command(ask, by, command) => self.command(now, ask, &by, command, out),
             Input::Resolved { process, result } => self.resolved(now, process, result, out),
             Input::LogsPrepared { process, paths } => {
                 if let Some(process) = self.processes.get_mut(&process) {
@@ -162,14 +163,14 @@ impl Supervisor {
                 });
                 self.children.remove(&child);
             }
-            Input::Exited { child, status, at, next } => {
+            Input::Exited { child, status, at, next, clue } => {
                 if let (Some(next), Some(id)) = (next, self.children.get(&child)) {
                     self.children.insert(next, *id);
                 }
                 self.of_child(now, child, out, |process, restarts, out| {
                     // An earlier brain may have dealt with this end already.
                     if process.child == Some(child) {
-                        process.exited(now, at, status, next, restarts, out);
+                        process.exited(now, Death { at, status, next, clue }, restarts, out);
                     }
                 });
                 self.children.remove(&child);
@@ -247,7 +248,7 @@ impl Supervisor {
             // An adopted process runs already, and one that an earlier brain has dealt with has had its start.
             let process = &self.processes[&id];
             if process.config.autostart && process.state == State::Stopped && !self.recalled.contains(&id) {
-                self.start(now, id, out);
+                self.start(now, id, None, out);
             }
         }
     }
@@ -329,8 +330,9 @@ impl Supervisor {
         }
     }
 
-    fn start(&mut self, now: Now, id: ProcessId, out: &mut Outbox) {
-        self.with_next_child(now, id, out, |process, child, _, out| process.start_anew(now, child, out));
+    /// `by` nobody if it starts by itself.
+    fn start(&mut self, now: Now, id: ProcessId, by: Option<Arc<By>>, out: &mut Outbox) {
+        self.with_next_child(now, id, out, |process, child, _, out| process.start_anew(now, child, by, out));
     }
 
     /// Runs a piece of a machine that may want a child, and takes note if it did.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::command::{Fault, LogDeed, MAIN_LOG, Reply, StatusEntry};
+use crate::history::By;
 use crate::ids::{AskId, ProcessId};
 use crate::process::{Process, State};
 
@@ -70,6 +71,8 @@ pub(crate) enum Shape {
 
 #[derive(Debug)]
 struct Job {
+    /// Whose it is.
+    by: Arc<By>,
     shape: Shape,
     open: usize,
     /// How many of them a restart has yet to see down.
@@ -96,9 +99,14 @@ pub(crate) struct Asks {
 }
 
 impl Asks {
-    pub(crate) fn open(&mut self, ask: AskId, shape: Shape) {
-        self.jobs
-            .insert(ask, Job { shape, open: 0, to_stop: 0, turns: 0, building: true, results: Vec::new() });
+    pub(crate) fn open(&mut self, ask: AskId, by: &Arc<By>, shape: Shape) {
+        let (by, results) = (Arc::clone(by), Vec::new());
+        self.jobs.insert(ask, Job { by, shape, open: 0, to_stop: 0, turns: 0, building: true, results });
+    }
+
+    /// Who asked.
+    pub(crate) fn by(&self, ask: AskId) -> Option<Arc<By>> {
+        self.jobs.get(&ask).map(|job| Arc::clone(&job.by))
     }
 
     /// All waits of the job have been added: the answer, if none is left.

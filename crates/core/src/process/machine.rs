@@ -11,6 +11,7 @@ use provost_config::{AutoRestart, ProcessConfig, ProgramType, StartLimit};
 
 use crate::action::{Action, KillTarget, RelaunchOn};
 use crate::event::{Event, ExitStatus, Note, StateDetail};
+use crate::history::{By, Clue, History, Life, Sent, Then, Wish};
 use crate::ids::{ChildId, ProcessId};
 use crate::outcome::{LogPaths, SpawnError};
 use crate::process::State;
@@ -60,6 +61,8 @@ pub(crate) struct Process {
     pub(super) comebacks: Comebacks,
     /// How often it was started again by itself after it had ended, since a person started it.
     pub(crate) restarted: u32,
+    /// What is told of it. Nothing is decided by that.
+    pub(crate) history: History,
     /// The child has got the stop signal.
     pub(super) asked: bool,
     /// What chance is made of.
@@ -67,6 +70,16 @@ pub(crate) struct Process {
     /// When the machine wants to be woken.
     pub(crate) deadline: Option<Mono>,
     pub(crate) logs: LogPaths,
+}
+
+/// The end of a child.
+#[derive(Debug)]
+pub(crate) struct Death {
+    pub(crate) at: Now,
+    pub(crate) status: ExitStatus,
+    /// The child that has taken its place.
+    pub(crate) next: Option<ChildId>,
+    pub(crate) clue: Option<Clue>,
 }
 
 /// Whether a supervisor that is itself stopping may still start things.
@@ -97,6 +110,7 @@ impl Process {
             end_number: None,
             comebacks: Comebacks::default(),
             restarted: 0,
+            history: History::default(),
             asked: false,
             seed,
             deadline: None,
@@ -123,17 +137,20 @@ impl Process {
         self.exit = None;
         self.end = None;
         self.asked = false;
+        self.history.begins(now.wall);
+        self.history.stopper = None;
         // Until it is spawned there is nothing to time.
         self.deadline = None;
         self.enter(State::Starting, StateDetail::Tries(self.backoff), out);
     }
 
     /// A start that a person asked for: earlier failures and restarts no longer count.
-    pub(crate) fn start_anew(&mut self, now: Now, child: ChildId, out: &mut Outbox) {
+    pub(crate) fn start_anew(&mut self, now: Now, child: ChildId, by: Option<Arc<By>>, out: &mut Outbox) {
         self.backoff = 0;
         self.last = None;
         self.comebacks.forget();
         self.restarted = 0;
+        self.history.starter = by.map(|by| Wish { by: Some(by), at: now.wall });
         self.start(now, child, out);
     }
 
@@ -154,6 +171,8 @@ impl Process {
     pub(crate) fn spawn_failed(&mut self, now: Now, error: SpawnError, restarts: Restarts, out: &mut Outbox) {
         self.child = None;
         out.push(Action::Note(Note::SpawnError { text: error.text.clone() }));
+        let life = Life { failure: Some(error.text.as_str().into()), ..self.life(now) };
+        let attempts = self.backoff.saturating_add(1);
         self.spawnerr = Some(error.text);
         match self.state {
             State::Starting => self.failed_to_start(now, restarts, out),
@@ -161,22 +180,31 @@ impl Process {
             State::Stopping | State::Unknown => self.is_stopped(out, 0),
             State::Stopped | State::Running | State::Backoff | State::Exited | State::Fatal => {}
         }
+        let then = self.what_follows(attempts, None);
+        self.history.ends(Life { then, ..life });
     }
 
     /// The child has ended, at `at`, and its output is drained.
     pub(crate) fn exited(
         &mut self,
         now: Now,
-        at: Now,
-        status: ExitStatus,
-        next: Option<ChildId>,
+        Death { at, status, next, clue }: Death,
         restarts: Restarts,
         out: &mut Outbox,
     ) {
         self.promised = None;
+        let was = self.state;
+        let attempts = self.backoff.saturating_add(1);
         let pid = self.pid.unwrap_or(0);
         let lived = self.started.map_or(Duration::ZERO, |started| at.mono.since(started.mono));
         let too_quick = lived < seconds(self.config.startsecs) && !self.is_success(status);
+        let life = Life {
+            status: Some(status),
+            expected: self.expects(status),
+            too_quick: too_quick && was == State::Starting,
+            clue,
+            ..self.life(at)
+        };
         self.stopped = Some(at);
         self.last = Some(status);
         self.child = None;
@@ -213,6 +241,8 @@ impl Process {
             State::Stopped | State::Backoff | State::Exited | State::Fatal => {}
         }
         self.pid = None;
+        let then = self.what_follows(attempts, next);
+        self.history.ends(Life { then, ..life });
         if let Some(next) = next {
             self.go_on_with(now, next, out);
         }
@@ -222,11 +252,12 @@ impl Process {
     fn go_on_with(&mut self, now: Now, next: ChildId, out: &mut Outbox) {
         if self.state == State::Stopping {
             self.child = Some(next);
+            self.history.begins(now.wall);
             self.deadline = Some(now.mono + self.patience());
             out.push(Action::TakeOver { child: next, process: self.id });
             return self.ask_to_stop(out);
         }
-        self.restarted = self.restarted.saturating_add(1);
+        self.comes_again();
         self.begin(now, next, out);
         out.push(Action::TakeOver { child: next, process: self.id });
     }
@@ -255,8 +286,9 @@ impl Process {
     }
 
     /// Wants the child gone. The caller has checked that the state is a running one.
-    pub(crate) fn stop(&mut self, now: Now, out: &mut Outbox) {
+    pub(crate) fn stop(&mut self, now: Now, by: Option<Arc<By>>, out: &mut Outbox) {
         self.backoff = 0;
+        self.history.stopper = Some(Wish { by, at: now.wall });
         match self.state {
             State::Starting | State::Running => {
                 self.deadline = Some(now.mono + self.patience());
@@ -278,7 +310,7 @@ impl Process {
     pub(crate) fn shut_down(&mut self, now: Now, out: &mut Outbox) {
         match self.state {
             State::Backoff => self.gives_up(out),
-            State::Starting | State::Running => self.stop(now, out),
+            State::Starting | State::Running => self.stop(now, None, out),
             State::Stopped | State::Stopping | State::Exited | State::Fatal | State::Unknown => {
                 self.cancel_restart();
             }
@@ -290,6 +322,19 @@ impl Process {
         if self.state == State::Exited {
             self.deadline = None;
         }
+    }
+
+    /// A person wants it stopped that is down, and perhaps about to start by itself.
+    pub(crate) fn stay_down(&mut self, now: Now, by: Arc<By>) {
+        if self.state == State::Exited && self.deadline.is_some() {
+            self.history.stopper = Some(Wish { by: Some(by), at: now.wall });
+        }
+        self.cancel_restart();
+    }
+
+    /// A person has this sent to the child.
+    pub(crate) fn is_sent(&mut self, now: Now, signal: i32, by: Arc<By>) {
+        self.history.sent = Some(Sent { signal, wish: Wish { by: Some(by), at: now.wall } });
     }
 
     /// The kernel refused a signal.
@@ -312,6 +357,7 @@ impl Process {
                 let pid = self.pid.unwrap_or(0);
                 self.deadline = Some(now.mono + self.patience().max(PACE));
                 out.push(Action::Note(Note::Killing { name: Arc::clone(&self.name), pid }));
+                self.history.killed = true;
                 self.kill(SIGKILL, self.config.killasgroup, out);
             }
             State::Backoff | State::Exited if restarts == Restarts::Allowed => {
@@ -319,7 +365,9 @@ impl Process {
                     self.comebacks.add(now.mono, limit);
                 }
                 // Another attempt after a failed one is no restart.
-                self.restarted = self.restarted.saturating_add(u32::from(self.state == State::Exited));
+                if self.state == State::Exited {
+                    self.comes_again();
+                }
                 self.start(now, next_child, out);
             }
             State::Backoff | State::Exited => {}
@@ -328,6 +376,11 @@ impl Process {
     }
 
     // --- the rules behind them ---
+
+    fn comes_again(&mut self) {
+        self.restarted = self.restarted.saturating_add(1);
+        self.history.restarts = self.history.restarts.saturating_add(1);
+    }
 
     fn has_stayed_up(&mut self, out: &mut Outbox) {
         self.deadline = None;
@@ -419,6 +472,43 @@ impl Process {
     /// Never sooner than a second after the last start.
     pub(super) fn paced(&self, at: Mono) -> Mono {
         self.started.map_or(at, |started| at.max(started.mono + PACE))
+    }
+
+    /// What is to be told of this attempt, which is over, so far.
+    fn life(&self, ended: Now) -> Life {
+        let History { stopper, sent, killed, .. } = &self.history;
+        Life {
+            pid: self.pid,
+            started: self.started.unwrap_or(ended).wall,
+            ended: ended.wall,
+            status: None,
+            expected: false,
+            too_quick: false,
+            failure: None,
+            clue: None,
+            stopped: stopper.clone(),
+            killed: *killed,
+            sent: sent.clone(),
+            then: Then::Nothing,
+        }
+    }
+
+    /// What comes of an end, now that the state says so.
+    fn what_follows(&self, attempts: u32, next: Option<ChildId>) -> Then {
+        match self.state {
+            State::Backoff => Then::Retry,
+            State::Exited if next.is_some() || self.deadline.is_some() => Then::Restart,
+            // It had run, and its end was one too many; or it never did, and may not be tried again.
+            State::Fatal if self.exit.is_some() => Then::TooManyRestarts,
+            State::Fatal if !self.config.startretries.allow(attempts) => Then::GivenUp(attempts),
+            State::Stopped
+            | State::Starting
+            | State::Running
+            | State::Stopping
+            | State::Exited
+            | State::Fatal
+            | State::Unknown => Then::Nothing,
+        }
     }
 
     fn is_stopped(&mut self, out: &mut Outbox, pid: i32) {

@@ -9,5 +9,5 @@ mod state;
 
 pub(crate) use end::End;
 
-pub(crate) use machine::{Outbox, Process, Restarts};
+pub(crate) use machine::{Death, Outbox, Process, Restarts};
 pub use state::State;

@@ -32,6 +32,7 @@ impl Process {
             restarts: self.comebacks.times(),
             restarted: self.restarted,
             end: self.end_number,
+            history: self.history.clone(),
         }
     }
 
@@ -49,6 +50,10 @@ impl Process {
         self.last = memory.last.or(memory.exit);
         self.comebacks = Comebacks::recalled(memory.restarts.clone());
         self.restarted = memory.restarted;
+        // An older build wrote none down: then it begins with the child that was found.
+        if memory.history.since.is_some() {
+            self.history = memory.history.clone();
+        }
         match self.child {
             Some(_) => self.recall_alive(now, &memory, out),
             None => self.recall_down(now, memory),
@@ -125,6 +130,9 @@ impl Process {
         self.child = Some(child);
         self.pid = Some(pid);
         self.started = Some(started);
+        if self.history.since.is_none() {
+            self.history.begins(started.wall);
+        }
         // It is neither started nor stopped by us, so nobody is told of a change: it simply runs.
         self.state = State::Running;
         // What the earlier brain had promised may not be what we want.

@@ -8,9 +8,12 @@ use provost_config::{Config, diff::diff, signal_number};
 use crate::action::KillTarget;
 use crate::action::{Action, ReadFor};
 use crate::ask::{Shape, Until, Wait};
-use crate::command::{Command, Configured, Fault, LogDeed, ProcessInfo, Reply, Target, Which};
+use crate::command::{
+    Command, Configured, Fault, LogDeed, ProcessHistory, ProcessInfo, Reply, Target, Which,
+};
 use crate::event::{Event, Note};
 use crate::group::{Active, Group, namespec, split_namespec};
+use crate::history::By;
 use crate::ids::{AskId, ProcessId};
 use crate::outcome::{SpawnError, SpawnErrorKind};
 use crate::process::{Outbox, Process, State};
@@ -48,7 +51,7 @@ impl Deed {
 }
 
 impl Supervisor {
-    pub(super) fn command(&mut self, now: Now, ask: AskId, command: Command, out: &mut Outbox) {
+    pub(super) fn command(&mut self, now: Now, ask: AskId, by: &Arc<By>, command: Command, out: &mut Outbox) {
         if self.mood != Mood::Running && !matches!(command, Command::RemoteEvent { .. }) {
             return Self::reply(ask, Reply::Fault(Fault::ShuttingDown), out);
         }
@@ -58,25 +61,31 @@ impl Supervisor {
                 let reply = self.process_info(now, &name);
                 Self::reply(ask, reply, out);
             }
+            Command::ProcessHistory { name } => {
+                let reply = self.process_history(now, &name);
+                Self::reply(ask, reply, out);
+            }
             Command::AllProcessInfo => {
                 let infos = self.all_process_info(now);
                 Self::reply(ask, Reply::Infos(infos), out);
             }
-            Command::Start { target, wait } => self.deed(now, ask, target, Deed::Start { wait }, out),
-            Command::Stop { target, wait } => self.deed(now, ask, target, Deed::Stop { wait }, out),
-            Command::Restart { target, wait } => self.deed(now, ask, target, Deed::Restart { wait }, out),
+            Command::Start { target, wait } => self.deed(now, (ask, by), target, Deed::Start { wait }, out),
+            Command::Stop { target, wait } => self.deed(now, (ask, by), target, Deed::Stop { wait }, out),
+            Command::Restart { target, wait } => {
+                self.deed(now, (ask, by), target, Deed::Restart { wait }, out)
+            }
             Command::Signal { target, signal } => {
                 let signal = signal_number(&signal).map_err(|_| signal);
-                self.deed(now, ask, target, Deed::Signal(signal), out);
+                self.deed(now, (ask, by), target, Deed::Signal(signal), out);
             }
-            Command::SendStdin { name, chars } => self.send_stdin(ask, name, chars, out),
+            Command::SendStdin { name, chars } => self.send_stdin((ask, by), name, chars, out),
             Command::RemoteEvent { kind, data } => {
                 out.push(Action::Publish(Event::RemoteCommunication { kind, data }));
                 Self::reply(ask, Reply::Done, out);
             }
-            Command::Logs { target, deed } => self.deed(now, ask, target, Deed::Logs(deed), out),
+            Command::Logs { target, deed } => self.deed(now, (ask, by), target, Deed::Logs(deed), out),
             Command::MainLog { deed } => {
-                self.asks.open(ask, Shape::One);
+                self.asks.open(ask, by, Shape::One);
                 self.main_log(ask, deed, out);
                 self.answer_if_done(ask, out);
             }
@@ -118,7 +127,7 @@ impl Supervisor {
 
     // --- start, stop, signal ---
 
-    fn deed(&mut self, now: Now, ask: AskId, target: Target, deed: Deed, out: &mut Outbox) {
+    fn deed(&mut self, now: Now, (ask, by): (AskId, &Arc<By>), target: Target, deed: Deed, out: &mut Outbox) {
         let bad_name = |name: String| Reply::Fault(Fault::BadName { name });
         let Target { which, programs } = target;
         let all_of_all = which == Which::All && programs.is_all();
@@ -128,31 +137,33 @@ impl Supervisor {
         };
         let several = match which {
             Which::All => self.groups.iter().flat_map(|group| covered(group)).collect(),
-            Which::Matching(names) => return self.deed_to_listed(now, ask, names, &programs, &deed, out),
+            Which::Matching(names) => {
+                return self.deed_to_listed(now, (ask, by), names, &programs, &deed, out);
+            }
             Which::Group(name) => match self.group(&name).map(covered) {
                 Some(several) if programs.is_all() || !several.is_empty() => several,
                 _ => return Self::reply(ask, bad_name(name), out),
             },
             Which::Named(given) => match (split_namespec(&given), self.named(&given)) {
                 ((group, Some(name)), Some(id)) if programs.covers(group, name) => {
-                    self.asks.open(ask, Shape::One);
-                    self.deed_to(now, ask, id, given, &deed, out);
+                    self.asks.open(ask, by, Shape::One);
+                    self.deed_to(now, (ask, by), id, given, &deed, out);
                     return self.answer_if_done(ask, out);
                 }
                 ((group, None), _) if self.group(group).is_some() => {
                     let which = Which::Group(group.to_owned());
-                    return self.deed(now, ask, Target { which, programs }, deed, out);
+                    return self.deed(now, (ask, by), Target { which, programs }, deed, out);
                 }
                 _ => return Self::reply(ask, bad_name(given), out),
             },
         };
-        self.asks.open(ask, Shape::Many);
+        self.asks.open(ask, by, Shape::Many);
         let concerned: Vec<_> =
             several.into_iter().filter(|id| deed.concerns(self.processes[id].state)).collect();
         for id in concerned {
             let process = &self.processes[&id];
             let given = namespec(&process.group, &process.name);
-            self.deed_to(now, ask, id, given, &deed, out);
+            self.deed_to(now, (ask, by), id, given, &deed, out);
         }
         match deed {
             // Supervisor's clearAllProcessLogs leaves the main log alone.
@@ -182,7 +193,7 @@ impl Supervisor {
     pub(super) fn deed_to(
         &mut self,
         now: Now,
-        ask: AskId,
+        (ask, by): (AskId, &Arc<By>),
         id: ProcessId,
         given: String,
         deed: &Deed,
@@ -199,7 +210,7 @@ impl Supervisor {
             }
             Deed::Stop { .. } if !state.is_running() => {
                 // It may be about to start by itself; whoever wants it stopped does not want that.
-                self.with(now, id, out, |process, _, _| process.cancel_restart());
+                self.with(now, id, out, |process, _, _| process.stay_down(now, Arc::clone(by)));
                 self.decide(ask, id, Err(Fault::NotRunning { name: given }));
             }
             &Deed::Stop { wait } => {
@@ -208,14 +219,14 @@ impl Supervisor {
                 } else {
                     self.decide(ask, id, Ok(()));
                 }
-                self.with(now, id, out, |process, _, out| process.stop(now, out));
+                self.with(now, id, out, |process, _, out| process.stop(now, Some(Arc::clone(by)), out));
             }
             &Deed::Restart { wait } => {
                 let lives = state.is_running() || state == State::Stopping;
                 let until = if lives { Until::StoppedFirst { wait } } else { Until::Turn { wait } };
                 self.wait_for(ask, id, given, until);
                 if state.is_running() {
-                    self.with(now, id, out, |process, _, out| process.stop(now, out));
+                    self.with(now, id, out, |process, _, out| process.stop(now, Some(Arc::clone(by)), out));
                 }
             }
             &Deed::Logs(deed) => {
@@ -230,6 +241,8 @@ impl Supervisor {
                 self.decide(ask, id, Err(Fault::NotRunning { name: given }));
             }
             &Deed::Signal(Ok(signal)) => {
+                // First, or a brain that dies between the two is followed by one that does not know whose signal it was.
+                self.with(now, id, out, |process, _, _| process.is_sent(now, signal, Arc::clone(by)));
                 let process = &self.processes[&id];
                 if let Some(child) = process.child {
                     let (name, pid) = (Arc::clone(&process.name), process.pid.unwrap_or(0));
@@ -264,8 +277,9 @@ impl Supervisor {
             match self.may_start(id, &wait, &result) {
                 Err(fault) => self.finish_wait(wait, Err(fault), out),
                 Ok(until) => {
+                    let by = self.asks.by(wait.ask);
                     self.asks.keep(id, Wait { until, ..wait });
-                    self.start(now, id, out);
+                    self.start(now, id, by, out);
                 }
             }
         }
@@ -425,6 +439,23 @@ impl Supervisor {
             Some(id) => Reply::Info(Box::new(info(now, &self.processes[&id]))),
             None => Reply::Fault(Fault::BadName { name: name.to_owned() }),
         }
+    }
+
+    fn process_history(&self, now: Now, name: &str) -> Reply {
+        let Some(id) = self.named(name) else {
+            return Reply::Fault(Fault::BadName { name: name.to_owned() });
+        };
+        let process = &self.processes[&id];
+        let is_configured = self.available.groups.iter().any(|group| {
+            group.name == *process.group && group.processes.iter().any(|other| other.name == *process.name)
+        });
+        Reply::History(Box::new(ProcessHistory {
+            info: info(now, process),
+            history: process.history.clone(),
+            config: Arc::clone(&process.config),
+            is_configured,
+            due: process.deadline.map(|at| at.since(now.mono)),
+        }))
     }
 
     fn all_process_info(&self, now: Now) -> Vec<ProcessInfo> {

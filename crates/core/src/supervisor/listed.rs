@@ -11,6 +11,7 @@ use super::commands::Deed;
 use crate::ask::Shape;
 use crate::command::Fault;
 use crate::group::{namespec, split_namespec};
+use crate::history::By;
 use crate::ids::{AskId, ProcessId};
 use crate::process::Outbox;
 use crate::supervisor::Supervisor;
@@ -29,7 +30,7 @@ impl Supervisor {
     pub(super) fn deed_to_listed(
         &mut self,
         now: Now,
-        ask: AskId,
+        (ask, by): (AskId, &Arc<By>),
         names: Vec<String>,
         programs: &Programs,
         deed: &Deed,
@@ -59,7 +60,7 @@ impl Supervisor {
                 Meant::Nobody => nobody.push(given),
             }
         }
-        self.asks.open(ask, Shape::Placed(places));
+        self.asks.open(ask, by, Shape::Placed(places));
         for name in nobody {
             let (group, process) = key_of_nobody(&name);
             self.asks.decide(ask, group, process, Err(Fault::BadName { name }));
@@ -69,10 +70,10 @@ impl Supervisor {
         for id in in_order.into_iter().filter(|id| reached.contains(id)) {
             let process = &self.processes[&id];
             match named.remove(&id) {
-                Some(given) => self.deed_to(now, ask, id, given, deed, out),
+                Some(given) => self.deed_to(now, (ask, by), id, given, deed, out),
                 None if deed.concerns(process.state) => {
                     let given = namespec(&process.group, &process.name);
-                    self.deed_to(now, ask, id, given, deed, out);
+                    self.deed_to(now, (ask, by), id, given, deed, out);
                 }
                 None => {}
             }

@@ -3,16 +3,25 @@
 //! In: a command, and later what came of it. Out: one action and one answer. Who may be written to is decided here; how much
 //! may wait for a child that does not read, and where, is the shell's affair, and so is a child that ends meanwhile.
 
+use std::sync::Arc;
+
 use crate::action::Action;
 use crate::ask::{Shape, Until};
 use crate::command::{Fault, Reply};
+use crate::history::By;
 use crate::ids::{AskId, ProcessId};
 use crate::outcome::StdinError;
 use crate::process::{Outbox, State};
 use crate::supervisor::Supervisor;
 
 impl Supervisor {
-    pub(super) fn send_stdin(&mut self, ask: AskId, name: String, chars: String, out: &mut Outbox) {
+    pub(super) fn send_stdin(
+        &mut self,
+        (ask, by): (AskId, &Arc<By>),
+        name: String,
+        chars: String,
+        out: &mut Outbox,
+    ) {
         let Some(process) = self.named(&name) else {
             return Self::reply(ask, Reply::Fault(Fault::BadName { name }), out);
         };
@@ -25,7 +34,7 @@ impl Supervisor {
                 if let Some(child) = it.child {
                     out.push(Action::SendStdin { ask, process, child, chars });
                 }
-                self.asks.open(ask, Shape::One);
+                self.asks.open(ask, by, Shape::One);
                 self.wait_for(ask, process, name, Until::StdinSent);
                 self.answer_if_done(ask, out);
             }

@@ -70,7 +70,7 @@ impl Supervisor {
         }
         self.put_back(group);
         for (id, _) in new.into_iter().filter(|(_, autostart)| *autostart) {
-            self.start(now, id, out);
+            self.start(now, id, None, out);
         }
         Reply::Done
     }

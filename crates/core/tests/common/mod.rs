@@ -139,7 +139,7 @@ impl Table {
     pub(crate) fn ask(&mut self, command: Command) -> AskId {
         let ask = AskId(self.next_ask);
         self.next_ask += 1;
-        self.feed(Input::Command(ask, command));
+        self.feed(Input::Command(ask, Arc::default(), command));
         ask
     }
 
@@ -162,16 +162,22 @@ impl Table {
     pub(crate) fn is_replaced(&mut self, child: ChildId, signal: i32, next: ChildId) {
         let status = ExitStatus::Signal { number: signal, core_dumped: false };
         self.relaunches.retain(|(of, _)| *of != child);
-        self.feed(Input::Exited { child, status, at: self.now, next: Some(next) });
+        self.feed(Input::Exited { child, status, at: self.now, next: Some(next), clue: None });
     }
 
     pub(crate) fn exits(&mut self, child: ChildId, code: i32) {
-        self.feed(Input::Exited { child, status: ExitStatus::Code(code), at: self.now, next: None });
+        self.feed(Input::Exited {
+            child,
+            status: ExitStatus::Code(code),
+            at: self.now,
+            next: None,
+            clue: None,
+        });
     }
 
     pub(crate) fn dies(&mut self, child: ChildId, signal: i32) {
         let status = ExitStatus::Signal { number: signal, core_dumped: false };
-        self.feed(Input::Exited { child, status, at: self.now, next: None });
+        self.feed(Input::Exited { child, status, at: self.now, next: None, clue: None });
     }
 
     /// Moves the clock, waking the supervisor whenever it asked for it.

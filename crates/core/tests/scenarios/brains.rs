@@ -60,7 +60,7 @@ fn what_was_stopped_done_or_given_up_stays_so_with_the_next_brain() {
 fn an_adopted_child_that_ends_nobody_knows_how_was_not_expected_to() {
     let (_, mut table) = resumed("exitcodes=0,255\n", memory(State::Running, 60), Some(70));
     let (child, status) = (ChildId(7), ExitStatus::Unknown);
-    table.feed(Input::Exited { child, status, at: table.now, next: None });
+    table.feed(Input::Exited { child, status, at: table.now, next: None, clue: None });
     assert_eq!(
         table.story(),
         ["a: RUNNING -> EXITED expected false pid 70", "a: EXITED -> STARTING tries 0", "spawn a as 2"]

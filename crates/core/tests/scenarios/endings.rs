@@ -50,7 +50,7 @@ fn the_status_is_that_of_the_essential_program() {
         let (mut table, children) =
             all_running("[program:a]\ncommand=/bin/a\nautorestart=false\nessential=true");
         let at = table.now;
-        table.feed(Input::Exited { child: children[0], status, at, next: None });
+        table.feed(Input::Exited { child: children[0], status, at, next: None, clue: None });
         assert_eq!(table.story().last(), Some(&format!("finish: exit {code}")), "{status:?}");
     }
 }

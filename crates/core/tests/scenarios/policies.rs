@@ -136,7 +136,7 @@ fn a_pause_counts_from_the_end_and_not_from_the_news_of_it() {
     let ended = table.now;
     table.advance(SECOND);
     let status = provost_core::ExitStatus::Code(0);
-    table.feed(Input::Exited { child, status, at: ended, next: None });
+    table.feed(Input::Exited { child, status, at: ended, next: None, clue: None });
     table.advance(SECOND - MOMENT);
     assert_eq!(table.wanted, []);
     table.advance(MOMENT);

@@ -1,5 +1,7 @@
 //! What is said to processes, and past them to listeners (SPEC 6.4).
 
+use std::sync::Arc;
+
 use provost_core::{Action, AskId, Command, Event, Fault, Input, Reply, StdinError};
 
 use crate::common::Table;
@@ -64,7 +66,7 @@ fn an_event_from_outside_is_published_in_any_mood() {
     for _ in 0..2 {
         let mut actions = Vec::new();
         let ask = AskId(1_000);
-        table.supervisor.step(table.now, Input::Command(ask, command.clone()), &mut actions);
+        table.supervisor.step(table.now, Input::Command(ask, Arc::default(), command.clone()), &mut actions);
         let event = Event::RemoteCommunication { kind: "deploy".into(), data: "done".into() };
         assert_eq!(actions, [Action::Publish(event), Action::Reply { ask, reply: Reply::Done }]);
         // The second time round everything stops.

@@ -107,6 +107,7 @@ impl Asks {
             Command::Reload => (Wanted::Reload, None),
             Command::Ping
             | Command::ProcessInfo { .. }
+            | Command::ProcessHistory { .. }
             | Command::AllProcessInfo
             | Command::AllConfigInfo
             // Granted, it ends this brain: here it is always refused.
@@ -199,6 +200,7 @@ impl Asks {
             }
             Reply::Fault(_)
             | Reply::Info(_)
+            | Reply::History(_)
             | Reply::Infos(_)
             | Reply::Names(_)
             | Reply::Reread { .. }

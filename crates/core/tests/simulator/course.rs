@@ -4,14 +4,16 @@
 //! In: what the world did to its child, and what the supervisor publishes. Out: a verdict.
 
 mod manual;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use provost_config::{Curve, ProcessConfig};
-use provost_core::{Due, ExitStatus, KillTarget, Memory, Mono, State};
+use provost_core::{Due, ExitStatus, KillTarget, Memory, Mono, Now, State, Wall};
 
 use crate::seen::Seen;
+use told::Told;
 
 pub(crate) type Verdict = Result<(), String>;
 
@@ -55,6 +57,8 @@ pub(crate) struct Course {
     /// When SIGKILL is due, once the child has been asked to stop.
     kill_due: Option<Mono>,
     kills: u32,
+    /// What people have to be told of it.
+    pub(crate) told: Told,
 }
 
 /// Down for good, by itself.
@@ -102,6 +106,7 @@ impl Course {
             end: None,
             kill_due: None,
             kills: 0,
+            told: Told::default(),
         }
     }
 
@@ -113,6 +118,7 @@ impl Course {
         (self.born, self.started) = (child, child);
         let Some(memory) = memory else {
             self.state = if child.is_some() { State::Running } else { State::Stopped };
+            self.told.attempts = child.is_some().into();
             return;
         };
         self.is_recalled = true;
@@ -120,6 +126,7 @@ impl Course {
             (memory.backoff, memory.last, memory.stopped.map(|at| at.mono));
         self.restarts = memory.restarts.to_vec();
         self.restarted = memory.restarted;
+        self.told = Told::recalled(&memory.history);
         self.state = match (memory.state, child) {
             // A wish that died with the brain is taken up like a failed attempt.
             (State::Starting | State::Running, None) => State::Backoff,
@@ -149,8 +156,13 @@ impl Course {
         (self.born, self.started, self.pid) = (Some(at), Some(at), Some(pid));
     }
 
-    pub(crate) fn has_died(&mut self, status: ExitStatus, at: Mono) {
-        (self.last, self.ended, self.lived) = (Some(status), Some(at), true);
+    pub(crate) fn has_died(&mut self, status: ExitStatus, at: Now) {
+        (self.last, self.ended, self.lived) = (Some(status), Some(at.mono), true);
+        self.told.ends(self.pid, Some(status), at.wall);
+    }
+
+    pub(crate) fn could_not_be(&mut self, at: Wall) {
+        self.told.ends(None, None, at);
     }
 
     // --- starts ---
@@ -170,10 +182,10 @@ impl Course {
                 self.kept_down = false;
             }
             // It was UNKNOWN for a person's signal, and nobody wanted it stopped.
-            (Cause::Heir(_), State::Stopped) => self.restarted += 1,
+            (Cause::Heir(_), State::Stopped) => self.comes_again(),
             (Cause::Heir(_) | Cause::None, State::Exited) => {
                 self.may_come_back(at, seen)?;
-                self.restarted += 1;
+                self.comes_again();
             }
             (Cause::None, State::Backoff) => self.may_try_again(now, seen)?,
             _ => return Err(format!("was started from {:?}, and nobody asked", self.state)),
@@ -183,7 +195,14 @@ impl Course {
         }
         (self.started, self.born, self.pid, self.lived) = (Some(now), None, None, false);
         (self.returns, self.pending, self.end, self.promised) = (false, false, None, None);
+        self.told.begins();
+        self.told.stopper = None;
         Ok(())
+    }
+
+    fn comes_again(&mut self) {
+        self.restarted += 1;
+        self.told.restarts += 1;
     }
 
     /// An automatic restart after an exit.
@@ -324,6 +343,7 @@ impl Course {
     pub(crate) fn is_replaced(&mut self) {
         (self.kill_due, self.kills) = (None, 0);
         (self.born, self.pid, self.lived) = (None, None, false);
+        self.told.begins();
     }
 
     /// A signal that ends it: the stop signal once, and SIGKILL whenever patience is over.
@@ -341,6 +361,7 @@ impl Course {
             Some(due) if now < due => return Err("was killed before its time".to_owned()),
             Some(_) => {
                 self.kills += 1;
+                self.told.killed = true;
                 ((SIGKILL, group(self.config.killasgroup)), patience.max(PACE))
             }
         };

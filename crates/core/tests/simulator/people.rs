@@ -46,7 +46,8 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
         }
         840..920 => Command::RemoveGroup { name: group },
         920..1010 => Command::AddGroup { name: group },
-        1010..1050 => Command::ProcessInfo { name },
+        1010..1030 => Command::ProcessInfo { name },
+        1030..1050 => Command::ProcessHistory { name },
         1050..1080 => Command::AllProcessInfo,
         1080..1100 => Command::AllConfigInfo,
         1100..1130 => Command::Logs { target, deed: some_deed(chance) },

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use provost_config::{AutoRestart, Config, ProcessConfig};
 use provost_core::{
-    ChildId, Command, Ending, Input, Memory, Mono, Now, ProcessId, ReadFor, RelaunchOn, State,
+    By, ChildId, Command, Ending, Input, Memory, Mono, Now, ProcessId, ReadFor, RelaunchOn, State,
 };
 
 use crate::asks::{Asks, Meant, meant};
@@ -38,6 +38,8 @@ struct Life {
 /// What one input has made possible, or necessary; over when the step is.
 #[derive(Debug, Default)]
 struct Moment {
+    /// Who asks.
+    asker: Option<Arc<By>>,
     by_hand: Option<Who>,
     to_autostart: Vec<Who>,
     /// Somebody wants these stopped.
@@ -148,7 +150,8 @@ impl Referee {
                 let starting = self.courses.iter().filter(|(_, course)| starts(course));
                 self.moment.to_autostart = starting.map(|(who, _)| *who).collect();
             }
-            Input::Command(ask, command) => {
+            Input::Command(ask, by, command) => {
+                self.moment.asker = Some(Arc::clone(by));
                 self.asks.asked(*ask, awake, command, &self.courses);
                 if !all_stop {
                     self.hears_command(command, all);
@@ -174,6 +177,9 @@ impl Referee {
             }
             Input::SpawnFailed { child, .. } => {
                 self.moment.bereft = self.children.remove(child).map(|life| life.who);
+                if let Some(who) = self.moment.bereft {
+                    self.course(who).could_not_be(now.wall);
+                }
                 self.moment.could_not_be = true;
                 self.seen.saw("a spawn failed");
             }
@@ -181,14 +187,14 @@ impl Referee {
                 self.moment.refused = self.owner(*child);
                 self.seen.saw("a refused signal");
             }
-            Input::Exited { child, status, at, next } => {
+            Input::Exited { child, status, at, next, .. } => {
                 self.to_relaunch.remove(child);
                 let Some(life) = self.children.get_mut(child) else { return };
                 life.is_over = true;
                 let who = life.who;
                 self.moment.bereft = Some(who);
                 self.moment.heir = next.map(|next| (who, next, at.mono));
-                self.course(who).has_died(*status, at.mono);
+                self.course(who).has_died(*status, *at);
             }
             Input::ConfigRead { purpose: ReadFor::Restart, result, .. } if !all_stop => match result {
                 Ok(_) => self.closing.wants_restart(),
@@ -207,7 +213,11 @@ impl Referee {
                 match meant(target, &self.courses) {
                     // Whoever stops one process that is about to come back keeps it down.
                     Meant::One(who) if is_stop && self.courses[&who].state == State::Exited => {
-                        self.course(who).pending = false;
+                        let asker = self.moment.asker.clone();
+                        let course = self.course(who);
+                        if std::mem::take(&mut course.pending) {
+                            course.told.stopper = Some(asker);
+                        }
                     }
                     Meant::One(who) => self.moment.to_stop = [who].into_iter().filter(running).collect(),
                     Meant::Several { all, named } => {

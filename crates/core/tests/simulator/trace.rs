@@ -70,12 +70,12 @@ fn told(input: &Input) -> String {
             let (state, backoff) = (memory.state.name(), memory.backoff);
             format!("{group}:{process} was {state}, backoff {backoff}, exit {:?}", memory.exit)
         }
-        Input::Command(ask, command) => format!("ask {}: {command:?}", ask.0),
+        Input::Command(ask, _, command) => format!("ask {}: {command:?}", ask.0),
         Input::Spawned { child, pid, at } => {
             format!("child {} runs as {pid} since {:.6}", child.0, at.mono.0 as f64 / 1e9)
         }
         Input::SpawnFailed { child, error } => format!("child {} cannot be: {}", child.0, error.text),
-        Input::Exited { child, status, at, next } => {
+        Input::Exited { child, status, at, next, .. } => {
             let next = next.map_or_else(String::new, |next| format!(", child {} took its place", next.0));
             format!("child {} ended with {status:?} at {:.6}{next}", child.0, at.mono.0 as f64 / 1e9)
         }

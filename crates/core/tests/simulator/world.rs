@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use provost_config::{Config, ExitOn};
 use provost_core::{
-    Action, AskId, ChildId, Command, Ending, ExitStatus, Input, Memory, Mono, Now, StdinError, Supervisor,
-    Wall,
+    Action, AskId, By, ChildId, Command, Ending, ExitStatus, Input, Memory, Mono, Now, StdinError,
+    Supervisor, Wall,
 };
 
 use crate::cast::{Who, some_config};
@@ -260,7 +260,9 @@ impl World {
             }
             News::KillFailed(child) => Some(Input::KillFailed { child, reason: "EPERM".to_owned() }),
             News::Exited(child) => slot(child).and_then(|slot| match slot.stage {
-                Stage::Ended { status, at, next } => Some(Input::Exited { child, status, at, next }),
+                Stage::Ended { status, at, next } => {
+                    Some(Input::Exited { child, status, at, next, clue: None })
+                }
                 Stage::Wanted | Stage::Alive => None,
             }),
         };
@@ -299,7 +301,9 @@ impl World {
         }
         let ask = AskId(self.next_ask);
         self.next_ask += 1;
-        self.feed(Input::Command(ask, command));
+        // Everybody comes from elsewhere.
+        let by = Arc::new(By { from: ask.0.to_string(), ..By::default() });
+        self.feed(Input::Command(ask, by, command));
     }
 
     /// All at the same moment, and sometimes all of it at once.

@@ -62,6 +62,7 @@ impl Course {
             && self.started.is_none_or(|at| memory.started.is_some_and(|known| known.mono == at))
             && self.is_due(now, memory.due, all_stop)
             && memory.asked == (self.state == State::Stopping)
+            && self.told.is_in(&memory.history)
     }
 
     /// Whether this is when it has to be looked after again.

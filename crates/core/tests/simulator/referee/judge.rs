@@ -113,6 +113,8 @@ impl Referee {
     fn signalled(&mut self, now: Mono, child: ChildId, signal: i32, target: KillTarget) {
         let who = self.must_own(child, "a signal");
         if std::mem::take(&mut self.moment.signalling) {
+            let asker = self.moment.asker.clone();
+            self.course(who).told.sent = Some((signal, asker));
             // A person's signal is that person's affair.
             if target != KillTarget::Process {
                 self.fail(format!("{who:?} was to be signalled, and {target:?} is"));
@@ -206,7 +208,12 @@ impl Referee {
         }
         let is_asked = all_stop || self.moment.to_stop.contains(&who);
         let is_bereft = self.moment.bereft == Some(who);
+        let stopper = if all_stop { None } else { self.moment.asker.clone() };
         let course = self.courses.get_mut(&who).expect("its state is known");
+        let is_from_backoff = to == State::Stopped && course.state == State::Backoff;
+        if to == State::Stopping || is_from_backoff {
+            course.told.stopper = Some(stopper);
+        }
         match (to, detail) {
             (State::Starting, StateDetail::Tries(tries)) => {
                 course.starts(now, cause, tries, &mut self.seen)?;
@@ -275,6 +282,7 @@ impl Referee {
             }
             Reply::Infos(infos) => infos.iter().for_each(|info| self.is_so(info)),
             Reply::Info(info) => self.is_so(info),
+            Reply::History(told) => self.is_so(&told.info),
             _ => {}
         }
     }

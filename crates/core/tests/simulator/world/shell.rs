@@ -123,7 +123,7 @@ impl World {
             let first_new = self.referee.next_number();
             self.told += u64::from(!matches!(input, Input::Wake));
             let mut actions = Vec::new();
-            let pinged = if let Input::Command(ask, Command::Ping) = input { Some(ask) } else { None };
+            let pinged = if let Input::Command(ask, _, Command::Ping) = input { Some(ask) } else { None };
             let runs = self.supervisor.runs();
             self.supervisor.step(self.now, input, &mut actions);
             if let Some(ask) = pinged {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+pub use provost_core::By;
 use provost_core::{Command, Permission, Reply};
 use tokio::sync::oneshot;
 
@@ -19,17 +20,6 @@ pub trait Inbox: Send + Sync + 'static {
 pub struct Asked {
     pub command: Command,
     pub by: Arc<By>,
-}
-
-/// Somebody who was let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct By {
-    /// The name of an account; nothing where nobody asked for one.
-    pub user: Option<String>,
-    /// An address, or the numbers that the kernel vouches for.
-    pub from: String,
-    /// The section of the server, `inet_http_server:b`.
-    pub door: String,
 }
 
 /// What the doors have to tell.

@@ -21,7 +21,7 @@ impl Session<'_> {
     /// Gives a command, if the caller may.
     pub(crate) async fn ask(&self, mut command: Command) -> Result<Reply, Refused> {
         let given = match &command {
-            Command::ProcessInfo { name } => Some(name.clone()),
+            Command::ProcessInfo { name } | Command::ProcessHistory { name } => Some(name.clone()),
             _ => None,
         };
         if let Err(denied) = gate::check(self.caller, &mut command) {

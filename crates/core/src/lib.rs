@@ -44,6 +44,8 @@ pub use supervisor::{Mood, Supervisor};
 pub use time::{Mono, Now, Wall};
 
 // What a reply or an action hands out of the configuration; whoever gets it need not read configurations.
-pub use provost_config::{Channel, LogFile, LogLevel, NamePattern, ProcessConfig};
+pub use provost_config::{
+    AutoRestart, Channel, LogFile, LogLevel, NamePattern, ProcessConfig, ProgramType, signal_name,
+};
 // Who asks is no affair of the core; how far it reaches is.
 pub use provost_config::{Account, Credentials, Permission, Programs, Rights};

@@ -111,6 +111,7 @@ fn words(command: &Command) -> Option<(String, String)> {
     match command {
         Command::Ping
         | Command::ProcessInfo { .. }
+        | Command::ProcessHistory { .. }
         | Command::AllProcessInfo
         | Command::AllConfigInfo
         | Command::GroupNames => None,
@@ -158,6 +159,7 @@ fn result(reply: &Reply) -> (bool, String) {
         Reply::Statuses(entries) => of_several(entries),
         Reply::Done
         | Reply::Info(_)
+        | Reply::History(_)
         | Reply::Infos(_)
         | Reply::Names(_)
         | Reply::Reread { .. }

@@ -108,6 +108,28 @@ impl Launcher {
         format!("supervisor: {what}\nsupervisor: child process was not spawned\n")
     }
 
+    /// The same for people: what was in the way, and why.
+    pub(crate) fn obstacle(&self, config: &ProcessConfig, stage: Stage, errno: i32) -> String {
+        let user = config
+            .user
+            .as_ref()
+            .map_or_else(String::new, |user| format!(" {} (uid {})", user.name, user.uid));
+        let what = match stage {
+            Stage::Groups => format!("cannot take on the groups of user{user}"),
+            Stage::Gid => format!("cannot take on the group of user{user}"),
+            Stage::Uid => format!("cannot become user{user}"),
+            Stage::Directory => {
+                format!("cannot go to the directory {}", self.start_in(config).unwrap_or_default().display())
+            }
+            Stage::Exec => {
+                let words = words::split(&config.command).unwrap_or_default();
+                format!("cannot execute {}", words.first().map_or("", String::as_str))
+            }
+            Stage::Descriptors | Stage::Pipe | Stage::Fork => "cannot prepare its descriptors".to_owned(),
+        };
+        format!("{what}: {}", errno_text(errno))
+    }
+
     fn resolve(&self, config: &ProcessConfig) -> Result<Resolved, SpawnError> {
         let command = &config.command;
         let refuse = |kind, text| Err(SpawnError { kind, text });

@@ -27,6 +27,7 @@ mod notes;
 mod outlets;
 mod perform;
 mod run;
+mod shortage;
 mod stdin;
 mod thread;
 mod twiddled;

@@ -1,7 +1,8 @@
 //! What the next brain must know of each process, where this brain's death cannot reach it: a memfd that the keeper holds.
 //!
 //! In: what the core wants remembered. Out: the [`Past`], for the next core, or why it cannot be had. What there is to
-//! know is decided in the core; how it becomes bytes is told in `memory/slot.rs` (and `memory/first.rs`, as it once was).
+//! know is decided in the core; how it becomes bytes is told in `memory/slot.rs` (and `memory/first.rs`, as it once was), what is only
+//! told of a process in `memory/past.rs`.
 //!
 //! The file is an array of slots of 1024 bytes, the first of which is a header. A process has one slot; what does not fit
 //! goes into others, which are written first, where nothing was, and count only once the process's own slot names them.
@@ -16,6 +17,7 @@
 //! a new major version.
 
 mod first;
+mod past;
 mod slot;
 
 use std::collections::BTreeMap;
@@ -243,11 +245,12 @@ mod tests {
         let mut memory = Memory::new(&OURS).unwrap();
         for state in State::ALL {
             let plain = Known { due: Due::Never, ..Known::of(state) };
-            memory.remember(ProcessId(7), "g", "p", &known(state)).unwrap();
+            let full = Known { history: past::tests::history(12), ..known(state) };
+            memory.remember(ProcessId(7), "g", "p", &full).unwrap();
             memory.remember(ProcessId(8), "g", "q", &plain).unwrap();
             let found = recalled(&memory);
             assert_eq!((found[0].group.as_str(), found[0].process.as_str()), ("g", "p"));
-            assert_eq!([&found[0].known, &found[1].known], [&known(state), &plain]);
+            assert_eq!([&found[0].known, &found[1].known], [&full, &plain]);
         }
     }
 

@@ -290,7 +290,7 @@ impl Loop {
             let ask = AskId(self.next_ask);
             self.next_ask += 1;
             self.hands.asks.insert(ask, (asker, Deed::of(&asked)));
-            self.inputs.push_back(Input::Command(ask, asked.command));
+            self.inputs.push_back(Input::Command(ask, asked.by, asked.command));
         }
         while let Ok(report) = self.doors.reports.try_recv() {
             match (Entry::denied(&report), report) {

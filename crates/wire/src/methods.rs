@@ -160,6 +160,8 @@ pub const METHODS: &[Method] = &[
     row("system.methodSignature", &[Str], ReturnType::Array, "The type of a method's result, then the types of its parameters."),
     row("system.multicall", &[Array], ReturnType::Array,
         "Make several calls, one after the other, each a struct of methodName and params. Gives an array of results; a call that failed gives a struct of faultCode and faultString."),
+    row("provost.getProcessHistory", &[Str], ReturnType::Struct,
+        "What has happened to a process: its last lives, newest first, with how each ended and why; who started and stopped it; how often it was started again."),
     row("provost.restartProcess", &[Str, Bool], ReturnType::Bool,
         "Stop a process if it runs, and start it, as one command with one answer. group:* stops all of the group before any of it is started, and gives an array of results.")
         .optional(1),
@@ -229,6 +231,7 @@ mod tests {
         let (ours, stock): (Vec<_>, Vec<_>) = names().into_iter().partition(ours);
         assert_eq!(stock, LISTED.split_whitespace().collect::<Vec<_>>());
         let own = [
+            "provost.getProcessHistory",
             "provost.reopenLogs",
             "provost.restartAllProcesses",
             "provost.restartProcess",

@@ -99,7 +99,10 @@ pub(crate) fn check(caller: &Caller, command: &mut Command) -> Result<(), Denied
     match command {
         // Whoever is let in may see that there is a supervisor.
         Command::Ping => Ok(()),
-        Command::ProcessInfo { .. } | Command::AllProcessInfo | Command::GroupNames => caller.need(P::Status),
+        Command::ProcessInfo { .. }
+        | Command::ProcessHistory { .. }
+        | Command::AllProcessInfo
+        | Command::GroupNames => caller.need(P::Status),
         Command::Start { target, .. } => caller.need_within(P::Start, target),
         Command::Stop { target, .. } => caller.need_within(P::Stop, target),
         Command::Restart { target, .. } => caller.need_within(P::Restart, target),
@@ -147,6 +150,9 @@ pub(crate) fn seen(caller: &Caller, reply: Reply, given: Option<String>) -> Repl
         Reply::Info(info) if !programs.covers(&info.group, &info.name) => {
             Reply::Fault(Fault::BadName { name: given.unwrap_or_default() })
         }
+        Reply::History(told) if !programs.covers(&told.info.group, &told.info.name) => {
+            Reply::Fault(Fault::BadName { name: given.unwrap_or_default() })
+        }
         Reply::Configured(all) if !programs.is_all() => Reply::Configured(
             all.into_iter().filter(|one| programs.covers(&one.group, &one.config.name)).collect(),
         ),
@@ -163,6 +169,7 @@ pub(crate) fn seen(caller: &Caller, reply: Reply, given: Option<String>) -> Repl
         | Reply::Fault(_)
         | Reply::Statuses(_)
         | Reply::Info(_)
+        | Reply::History(_)
         | Reply::Infos(_)
         | Reply::Configured(_)
         | Reply::Upgraded(_) => reply,
@@ -192,6 +199,7 @@ mod tests {
         vec![
             (Command::Ping, None, false),
             (Command::ProcessInfo { name: "web".into() }, Some(P::Status), false),
+            (Command::ProcessHistory { name: "web".into() }, Some(P::Status), false),
             (Command::AllProcessInfo, Some(P::Status), false),
             (Command::Start { target: target(), wait: true }, Some(P::Start), false),
             (Command::Stop { target: target(), wait: true }, Some(P::Stop), false),

@@ -11,6 +11,7 @@ use provost_wire::{Fault, FaultCode, Value};
 use super::arguments::Arguments;
 use super::describe;
 use super::faults::fault;
+use super::history;
 use super::namespaces::Found;
 use super::{Rpc, int, refusal};
 use crate::log_address::Output;
@@ -136,6 +137,7 @@ impl Rpc<'_> {
     /// What Supervisor does not have.
     async fn own(&self, method: &str, args: &mut Arguments) -> Result<Value, Fault> {
         match method {
+            "provost.getProcessHistory" => self.done(Command::ProcessHistory { name: args.text()? }).await,
             "provost.restartProcess" => self.restart(Target::named(args.text()?), args).await,
             "provost.startProcesses" => self.start(Target::matching(args.names()?), args).await,
             "provost.stopProcesses" => self.stop(Target::matching(args.names()?), args).await,
@@ -345,6 +347,7 @@ fn value(reply: Reply) -> Value {
         Reply::Done => true.into(),
         Reply::Statuses(entries) => Value::Array(entries.iter().map(status).collect()),
         Reply::Info(info) => describe::info(&info),
+        Reply::History(told) => history::told(&told),
         Reply::Infos(infos) => Value::Array(infos.iter().map(describe::info).collect()),
         Reply::Upgraded(Upgraded { from, to, keeper }) => Value::members([
             ("from", from.into()),

@@ -1,12 +1,14 @@
 //! XML-RPC: a call in, the body of a response out (SPEC 6.2 to 6.8).
 //!
 //! `call.rs` maps each method to a command and its reply to a value, `arguments.rs` reads what clients
-//! send, `namespaces.rs` knows which there are, `twiddler.rs` those of a plug-in, `wait.rs` waits for states, `describe.rs` shows processes as clients know them. What a command means is not here.
+//! send, `namespaces.rs` knows which there are, `twiddler.rs` those of a plug-in, `wait.rs` waits for states, `describe.rs` shows
+//! processes as clients know them, `history.rs` what has happened to them. What a command means is not here.
 
 mod arguments;
 mod call;
 pub(crate) mod describe;
 mod faults;
+mod history;
 mod namespaces;
 mod twiddler;
 mod wait;

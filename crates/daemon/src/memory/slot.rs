@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use provost_core::{Due, ExitStatus, Memory as Known, Mono, Now, State, Wall};
 
-use super::Recalled;
+use super::{Recalled, past};
 
 pub(super) const SLOT: usize = 1024;
 pub(super) type Slot = [u8; SLOT];
@@ -48,6 +48,7 @@ mod field {
     pub(super) const END: u16 = 13;
     /// Absent where there were none.
     pub(super) const RESTARTED: u16 = 14;
+    // 15 to 20 are in `past.rs`.
 }
 
 // --- writing ---
@@ -67,6 +68,7 @@ pub(super) fn fields(group: &str, name: &str, known: &Known) -> Vec<u8> {
         restarts,
         restarted,
         end,
+        history,
     } = known;
     let mut out = Vec::with_capacity(512);
     let mut put = |number: u16, bytes: &[u8]| {
@@ -90,7 +92,7 @@ pub(super) fn fields(group: &str, name: &str, known: &Known) -> Vec<u8> {
         }
     }
     if let Some(error) = spawnerr {
-        put(field::ERROR, cut(error).as_bytes());
+        put(field::ERROR, cut(error, LONGEST_ERROR).as_bytes());
     }
     match due {
         Due::Unknown => {}
@@ -109,12 +111,13 @@ pub(super) fn fields(group: &str, name: &str, known: &Known) -> Vec<u8> {
     if let Some(number) = end {
         put(field::END, &number.to_le_bytes());
     }
+    past::fields(history, put);
     out
 }
 
-fn cut(error: &str) -> &str {
-    let end = (0..=LONGEST_ERROR.min(error.len())).rev().find(|end| error.is_char_boundary(*end));
-    &error[..end.unwrap_or(0)]
+pub(super) fn cut(text: &str, longest: usize) -> &str {
+    let end = (0..=longest.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
 
 /// How many slots are needed beside the process's own.
@@ -213,8 +216,7 @@ fn process(mut fields: &[u8]) -> Result<Recalled, String> {
             field::RESTARTED => {
                 known.restarted = to_array(bytes).map(u32::from_le_bytes).ok_or_else(wrong)?;
             }
-            // Of a newer build, which says more than we know.
-            _ => {}
+            number => past::read(number, bytes, &mut known.history),
         }
     }
     match (group, name, state) {
@@ -259,7 +261,7 @@ fn to_state(bytes: &[u8]) -> Option<State> {
 }
 
 /// How it ended, in a byte, and the code or the signal.
-fn of_status(status: ExitStatus) -> Vec<u8> {
+pub(super) fn of_status(status: ExitStatus) -> Vec<u8> {
     let (kind, number) = match status {
         ExitStatus::Code(code) => (1, code),
         ExitStatus::Signal { number, core_dumped } => (2 + u8::from(core_dumped), number),
@@ -268,7 +270,7 @@ fn of_status(status: ExitStatus) -> Vec<u8> {
     [&[kind][..], &number.to_le_bytes()].concat()
 }
 
-fn to_status(bytes: &[u8]) -> Option<ExitStatus> {
+pub(super) fn to_status(bytes: &[u8]) -> Option<ExitStatus> {
     let (kind, number) = bytes.split_first()?;
     let number = i32::from_le_bytes(to_array(number)?);
     match kind {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use provost_config::{LogLevel, ProcessConfig};
 use provost_core::{
-    AskId, ChildId, ExitStatus, Input, KillTarget, Now, ProcessId, RelaunchOn, SpawnError, SpawnErrorKind,
-    StdinError,
+    AskId, ChildId, Clue, ExitStatus, Input, KillTarget, Now, ProcessId, RelaunchOn, SpawnError,
+    SpawnErrorKind, StdinError,
 };
 use provost_keeper::{Ends, LinkError, Pipes, Plan, Relaunch, Target, ToKeeper};
 
@@ -19,6 +19,9 @@ use super::outputs::Logs;
 use crate::launch::{self};
 use crate::leftovers::inodes;
 use crate::logs::{self, Order};
+
+/// The same number on every Linux.
+const SIGKILL: i32 = 9;
 
 /// A child between the wish for it and the end of its story.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(super) struct Child {
     pub(super) lingers: bool,
     /// 0 until it is known.
     pub(super) pid: i32,
+    /// SIGKILL has gone out to it.
+    is_killed: bool,
 }
 
 #[derive(Debug)]
@@ -41,7 +46,7 @@ enum Stage {
     /// With the keeper.
     Running,
     /// Its last output is being written down.
-    Draining { status: ExitStatus, at: Now, next: Option<ChildId> },
+    Draining { status: ExitStatus, at: Now, next: Option<ChildId>, clue: Option<Clue> },
 }
 
 /// A child that has taken another one's place, of which the core has not heard yet.
@@ -91,7 +96,15 @@ impl Hands {
         let stage = Stage::Opening { plan: Box::new(plan), stdin, signals: Vec::new() };
         self.children.insert(
             child,
-            Child { config: Arc::clone(config), process, stage, heir: None, lingers: false, pid: 0 },
+            Child {
+                config: Arc::clone(config),
+                process,
+                stage,
+                heir: None,
+                lingers: false,
+                pid: 0,
+                is_killed: false,
+            },
         );
         self.order(Order::Open { child, process, outlets, runs: false })?;
         Ok(None)
@@ -195,9 +208,16 @@ impl Hands {
             // Nobody here knows it: the core did not adopt it.
             return self.link.send(ToKeeper::Forget { id: child.0, lingers: false });
         };
-        entry.stage = Stage::Draining { status, at, next };
         let last_words =
             failure.map(|(stage, errno)| self.launcher.child_failed(&entry.config, stage, errno));
+        let clue = match (failure, status) {
+            (Some((stage, errno)), _) => {
+                Some(Clue::NeverRan(self.launcher.obstacle(&entry.config, stage, errno).into()))
+            }
+            (None, ExitStatus::Signal { number: SIGKILL, .. }) if !entry.is_killed => self.shortage.clue(),
+            (None, _) => None,
+        };
+        entry.stage = Stage::Draining { status, at, next, clue };
         let (process, config) = (entry.process, Arc::clone(&entry.config));
         let heir = next.map(|child| logs::Heir { child, process, outlets: self.outlets(process, &config) });
         self.order(Order::Finish { child, last_words, heir })?;
@@ -207,8 +227,10 @@ impl Hands {
             let old = self.adoptable.remove(&next);
             let heir = Heir { spawned: old.as_ref().map(|old| (old.pid, old.started)) };
             let stage = Stage::Running;
-            self.children
-                .insert(next, Child { config, process, stage, heir: Some(heir), lingers: false, pid: 0 });
+            self.children.insert(
+                next,
+                Child { config, process, stage, heir: Some(heir), lingers: false, pid: 0, is_killed: false },
+            );
             if let Some(old) = old {
                 self.watch(next, old.pid, old.pipes)?;
             }
@@ -219,8 +241,10 @@ impl Hands {
     pub(crate) fn drained(&mut self, child: ChildId, lingers: bool) -> Option<Input> {
         let entry = self.children.get_mut(&child)?;
         entry.lingers = lingers;
-        match entry.stage {
-            Stage::Draining { status, at, next } => Some(Input::Exited { child, status, at, next }),
+        match &mut entry.stage {
+            Stage::Draining { status, at, next, clue } => {
+                Some(Input::Exited { child, status: *status, at: *at, next: *next, clue: clue.take() })
+            }
             Stage::Opening { .. } | Stage::Running => None,
         }
     }
@@ -291,6 +315,9 @@ impl Hands {
             signals.push((signal, target));
             return Ok(());
         }
+        if let Some(entry) = self.children.get_mut(&child) {
+            entry.is_killed |= signal == SIGKILL;
+        }
         let target = match target {
             KillTarget::Process => Target::Process,
             KillTarget::Group => Target::Group,
@@ -310,7 +337,15 @@ impl Hands {
         }
         let outlets = self.outlets(process, config);
         let config = Arc::clone(config);
-        let entry = Child { config, process, stage: Stage::Running, heir: None, lingers: false, pid: 0 };
+        let entry = Child {
+            config,
+            process,
+            stage: Stage::Running,
+            heir: None,
+            lingers: false,
+            pid: 0,
+            is_killed: false,
+        };
         self.children.insert(child, entry);
         self.order(Order::Open { child, process, outlets, runs: true })?;
         let (pid, pipes) = self.adoptable.remove(&child).map_or((0, None), |old| (old.pid, old.pipes));

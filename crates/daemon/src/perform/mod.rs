@@ -33,6 +33,7 @@ use crate::logs::auto::AutoLogs;
 use crate::logs::{MainLog, Order, Pump, Telling};
 use crate::memory::Memory;
 use crate::notes;
+use crate::shortage::Shortage;
 use crate::stdin::Stdins;
 use crate::twiddled::Program;
 use crate::upgrade;
@@ -82,6 +83,7 @@ pub(crate) struct Hands {
     unkept: BTreeMap<AskId, Program>,
     /// What programs have said and the main log has yet to take.
     copied: Vec<Telling>,
+    shortage: Shortage,
     /// `[supervisord] strip_ansi`.
     pub(crate) strip_ansi: bool,
 }
@@ -120,6 +122,7 @@ impl Hands {
             upgrade,
             unkept,
             copied,
+            shortage: Shortage::new(),
             strip_ansi: false,
         }
     }

@@ -38,7 +38,7 @@ pub enum Action {
     /// Signal the child; answered only if that fails.
     Kill { child: ChildId, signal: i32, target: KillTarget },
     /// Keep this for a later brain.
-    Remember { process: ProcessId, group: Arc<str>, name: Arc<str>, memory: Memory },
+    Remember { process: ProcessId, group: Arc<str>, name: Arc<str>, memory: Box<Memory> },
     /// Keep for a later brain that everything is to stop, and what then.
     RememberEnding(Ending),
     /// The child's end is recorded: let go of it.

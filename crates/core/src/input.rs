@@ -21,7 +21,7 @@ pub enum Input {
     /// A child of an earlier brain still runs (told before `Begin`).
     Adopt { group: String, process: String, child: ChildId, pid: i32, started: Now },
     /// What an earlier brain knew of a process (told before `Begin`, after its child if that lives).
-    Recall { group: String, process: String, memory: Memory },
+    Recall { group: String, process: String, memory: Box<Memory> },
     /// An earlier brain was stopping everything (told just before `Begin`).
     RecallEnding(Ending),
     /// Somebody asks; answered by exactly one `Action::Reply` with the same id.

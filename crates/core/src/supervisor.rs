@@ -140,7 +140,7 @@ impl Supervisor {
             Input::Adopt { group, process, child, pid, started } => {
                 self.adopt(now, group, process, child, pid, started, out);
             }
-            Input::Recall { group, process, memory } => self.recall(now, &group, &process, memory, out),
+            Input::Recall { group, process, memory } => self.recall(now, &group, &process, *memory, out),
             Input::RecallEnding(ending) => self.recall_ending(now, ending, out),
             Input::Command(ask, by, command) => self.command(now, ask, &by, command, out),
             Input::Resolved { process, result } => self.resolved(now, process, result, out),
@@ -310,7 +310,7 @@ impl Supervisor {
         if memory != before {
             let process = &self.processes[&id];
             let (group, name) = (Arc::clone(&process.group), Arc::clone(&process.name));
-            out.push(Action::Remember { process: id, group, name, memory });
+            out.push(Action::Remember { process: id, group, name, memory: Box::new(memory) });
         }
         self.answer_waits(now, id, out);
         if leaves {

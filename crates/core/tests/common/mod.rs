@@ -128,7 +128,7 @@ impl Table {
                 Action::Relaunch { child, next, .. } => self.relaunches.push((child, next)),
                 Action::NoRelaunch { child } => self.relaunches.retain(|(of, _)| *of != child),
                 Action::Remember { group, name, memory, .. } => {
-                    self.remembered.insert((group.to_string(), name.to_string()), memory);
+                    self.remembered.insert((group.to_string(), name.to_string()), *memory);
                 }
                 Action::Reply { ask, reply } => self.replies.push((ask, reply)),
                 _ => {}

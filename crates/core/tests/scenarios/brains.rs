@@ -34,7 +34,7 @@ fn resumed(options: &str, memory: Memory, child: Option<i32>) -> (Vec<String>, T
         let (group, process) = (group.clone(), process.clone());
         table.feed(Input::Adopt { group, process, child: ChildId(7), pid, started });
     }
-    table.feed(Input::Recall { group, process, memory });
+    table.feed(Input::Recall { group, process, memory: Box::new(memory) });
     table.feed(Input::Begin);
     (table.story(), table)
 }
@@ -97,7 +97,7 @@ fn a_child_begun_after_the_last_that_was_written_down_is_alive() {
         started: later,
     };
     table.feed(adopt);
-    table.feed(Input::Recall { group, process, memory: before });
+    table.feed(Input::Recall { group, process, memory: Box::new(before) });
     table.feed(Input::Begin);
     table.story();
     table.exits(ChildId(7), 1);
@@ -115,7 +115,7 @@ fn a_restart_that_was_due_is_made_by_the_next_brain() {
 fn a_restart_that_was_due_is_not_made_where_everything_was_being_stopped() {
     let mut table = Table::at_rest("[program:a]\ncommand=/bin/a");
     let memory = Memory { exit: Some(ExitStatus::Code(1)), ..memory(State::Exited, 60) };
-    table.feed(Input::Recall { group: "a".into(), process: "a".into(), memory });
+    table.feed(Input::Recall { group: "a".into(), process: "a".into(), memory: Box::new(memory) });
     table.feed(Input::RecallEnding(Ending::Renew));
     table.feed(Input::Begin);
     assert_eq!(table.story(), ["group a added", "stopping", "finish: renew"]);
@@ -163,7 +163,7 @@ fn dies(table: Table, options: &str, children: &[(ChildId, i32, Now)]) -> Table 
         next.feed(Input::Adopt { group, process, child: *child, pid: *pid, started: *started });
     }
     for ((group, process), memory) in table.remembered {
-        next.feed(Input::Recall { group, process, memory });
+        next.feed(Input::Recall { group, process, memory: Box::new(memory) });
     }
     next.feed(Input::Begin);
     next.story();
@@ -360,7 +360,7 @@ fn of_ends_at_the_same_moment_the_first_still_decides() {
     let (group, process) = ("c".to_owned(), "c".to_owned());
     next.feed(Input::Adopt { group, process, child: c, pid: 12, started: table.now });
     for ((group, process), memory) in table.remembered {
-        next.feed(Input::Recall { group, process, memory });
+        next.feed(Input::Recall { group, process, memory: Box::new(memory) });
     }
     next.feed(Input::Begin);
     next.exits(c, 0);

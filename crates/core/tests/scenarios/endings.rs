@@ -287,7 +287,7 @@ fn the_next_brain_knows_who_had_ended_and_in_which_order() {
     let mut table = Table::at_rest(THREE);
     for (name, code, seconds_ago) in [("a", 3, 10), ("b", 4, 20)] {
         let memory = Memory { exit: Some(ExitStatus::Code(code)), ..memory(State::Exited, seconds_ago) };
-        table.feed(Input::Recall { group: name.into(), process: name.into(), memory });
+        table.feed(Input::Recall { group: name.into(), process: name.into(), memory: Box::new(memory) });
     }
     table.feed(Input::Begin);
     assert!(

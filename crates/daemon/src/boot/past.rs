@@ -172,7 +172,7 @@ impl Past {
         children.chain(memories.map(|Recalled { group, process, known: memory }| Input::Recall {
             group,
             process,
-            memory,
+            memory: Box::new(memory),
         }))
     }
 

@@ -63,7 +63,7 @@ impl World {
                 memory.asked = false;
                 self.referee.seen.saw("a stop signal that may not have gone out");
             }
-            past.push_back(Input::Recall { group, process, memory });
+            past.push_back(Input::Recall { group, process, memory: Box::new(memory) });
         }
         let replaced = self.keeper.slots.iter().filter(|(_, slot)| slot.relaunch.is_some());
         let to_relaunch = replaced.map(|(id, _)| *id).collect();
@@ -259,7 +259,7 @@ impl World {
                 return Some(Input::UpgradeFailed { ask, reason: "exec format error".into() });
             }
             Action::Remember { group, name, memory, .. } => {
-                self.memory().processes.insert(Who::of(&group, &name), memory);
+                self.memory().processes.insert(Who::of(&group, &name), *memory);
             }
             Action::RememberEnding(ending) => self.memory().ending = Some(ending),
             Action::Publish(Event::GroupAdded { group }) if self.resumes_with.is_none() => {

@@ -213,18 +213,14 @@ impl Referee {
                 match meant(target, &self.courses) {
                     // Whoever stops one process that is about to come back keeps it down.
                     Meant::One(who) if is_stop && self.courses[&who].state == State::Exited => {
-                        let asker = self.moment.asker.clone();
-                        let course = self.course(who);
-                        if std::mem::take(&mut course.pending) {
-                            course.told.stopper = Some(asker);
-                        }
+                        self.keeps_down(who);
                     }
                     Meant::One(who) => self.moment.to_stop = [who].into_iter().filter(running).collect(),
                     Meant::Several { all, named } => {
                         self.moment.to_stop = all.into_iter().filter(running).collect();
                         for who in named.into_iter().filter(|_| is_stop) {
                             if self.courses[&who].state == State::Exited {
-                                self.course(who).pending = false;
+                                self.keeps_down(who);
                             }
                         }
                     }
@@ -238,6 +234,14 @@ impl Referee {
             }
             Command::Shutdown => self.closing.wants_shutdown(&mut self.seen),
             _ => {}
+        }
+    }
+
+    fn keeps_down(&mut self, who: Who) {
+        let asker = self.moment.asker.clone();
+        let course = self.course(who);
+        if std::mem::take(&mut course.pending) {
+            course.told.stopper = Some(asker);
         }
     }
 

@@ -20,6 +20,7 @@ mod self_signed;
 mod session;
 mod shell;
 mod verbs;
+mod why;
 mod words;
 
 #[cfg(test)]

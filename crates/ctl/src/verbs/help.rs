@@ -85,7 +85,7 @@ mod tests {
     fn verbs_are_listed_in_columns() {
         let list = "\ndefault commands (type help <topic>):\n=====================================\n\
             add    fg             pid     reopen   shutdown  stop     version\n\
-            avail  hash-password  quit    reread   signal    tail   \n\
+            avail  hash-password  quit    reread   signal    tail     why    \n\
             clear  maintail       reload  restart  start     update \n\
             exit   open           remove  rotate   status    upgrade\n\n";
         Script::default().run("help").says(list).exits(0);

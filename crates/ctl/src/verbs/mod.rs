@@ -27,6 +27,7 @@ mod tail;
 mod update;
 mod upgrade;
 mod version;
+mod why;
 
 use crate::call::CallError;
 use crate::manual::Page;
@@ -66,6 +67,7 @@ const VERBS: &[Verb] = &[
     update::VERB,
     upgrade::VERB,
     version::VERB,
+    why::VERB,
     help::VERB,
     quit::EOF,
 ];

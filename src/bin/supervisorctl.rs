@@ -1,10 +1,10 @@
 //! `supervisorctl`: the process around [`provost_ctl::main`] and nothing else.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, IsTerminal as _};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use provost_ctl::Streams;
+use provost_ctl::{IsTerminal, Streams};
 use provost_host::Host;
 
 fn main() -> ExitCode {
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     };
     let mut output = BufWriter::new(io::stdout().lock());
     let mut errors = io::stderr().lock();
-    let streams = Streams { input, output: &mut output, errors: &mut errors };
+    let is_terminal = IsTerminal { output: io::stdout().is_terminal(), errors: io::stderr().is_terminal() };
+    let streams = Streams { input, output: &mut output, errors: &mut errors, is_terminal };
     ExitCode::from(provost_ctl::main(&argv, &Host::new(), streams))
 }

@@ -45,16 +45,19 @@ fn documented(session: &mut Session<'_>, verb: &Verb, words: &Words) {
 }
 
 fn carry_out(session: &mut Session<'_>, verb: &Verb, words: &Words) {
-    match (verb.run)(session, words) {
+    let outcome = (verb.run)(session, words);
+    session.report.passed_on();
+    match outcome {
         Ok(()) => {}
         Err(CallError::Interrupted) => {
             session.report.say("");
             session.status = exit::GENERIC;
             session.leaving = true;
         }
-        Err(CallError::Status { code: 401, .. }) => {
+        Err(error @ CallError::Status { code: 401, .. }) => {
             let complaint = "Server requires authentication";
             session.report.complain(complaint, &Problem::new(complaint));
+            session.explain(&error);
             if session.interactive && session.ask_who() {
                 return carry_out(session, verb, words);
             }
@@ -63,6 +66,7 @@ fn carry_out(session: &mut Session<'_>, verb: &Verb, words: &Words) {
         Err(error) => {
             let problem = Problem::new(error.to_string()).fault(error.kind());
             session.report.complain(&format!("error: {error}"), &problem);
+            session.explain(&error);
             session.status = exit::GENERIC;
         }
     }
@@ -190,7 +194,7 @@ mod tests {
             .exits(7);
         Script::default().has_no_socket().run("pid --json").documents(json!({
             "verb": "pid", "server": "unix:///s", "exit_status": 7, "results": [],
-            "errors": [{"message": "unix:///s no such file"}], "advice": [],
+            "errors": [{"message": "unix:///s no such file"}], "advice": ["there is no socket /s"],
         }));
         Script::default().run("start --json=1 a").says_first("Error: --json takes no value\nstart ").exits(2);
     }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use provost_wire::{Fault, FaultCode, Value};
 
+use crate::advice::Scene;
 use crate::call::{CallError, Server};
 use crate::dispatch;
 use crate::http::LogStream;
@@ -16,6 +17,7 @@ use crate::keyboard::Keyboard;
 use crate::report::Report;
 use crate::session::Session;
 use crate::shell;
+use crate::terminal::Terminal;
 
 /// What is going to happen.
 #[derive(Default)]
@@ -142,7 +144,8 @@ impl Script {
         let seen = Rc::clone(&self.daemon.seen);
         let mut session = Session {
             server: Box::new(self.daemon),
-            report: Report::new(&mut output, &mut errors),
+            scene: Scene::default(),
+            report: Report::new(&mut output, &mut errors, Terminal::default()),
             keyboard: Keyboard::new(reader.into()),
             interrupt: Rc::<Interrupt>::new(interrupt),
             interactive: self.interactive,

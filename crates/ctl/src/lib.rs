@@ -5,7 +5,9 @@
 //! back. A verb is a file in `verbs/`; what they share is the [`session`].
 //! The daemon may be ours or Python's: only the wire is known here.
 
+mod advice;
 mod call;
+mod daemons;
 mod dispatch;
 mod http;
 mod info;
@@ -14,11 +16,13 @@ mod keyboard;
 mod manual;
 mod namespec;
 mod options;
+mod password;
+mod progress;
 mod report;
 mod results;
-mod self_signed;
 mod session;
 mod shell;
+mod terminal;
 mod verbs;
 mod why;
 mod words;
@@ -37,22 +41,28 @@ pub struct Streams<'a> {
     pub input: OwnedFd,
     pub output: &'a mut dyn Write,
     pub errors: &'a mut dyn Write,
+    /// Which of the two are terminals.
+    pub is_terminal: IsTerminal,
+}
+
+/// Whether a person looks at stdout, and at stderr.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IsTerminal {
+    pub output: bool,
+    pub errors: bool,
 }
 
 /// Runs one command, or a shell, and tells the exit status (SPEC 7.3).
 ///
 /// `argv[0]` is the name the program was called by: the search for a configuration starts from it.
-pub fn main(argv: &[String], files: &dyn Files, streams: Streams<'_>) -> u8 {
-    if argv.get(1).is_some_and(|word| word == self_signed::WORD) {
-        return self_signed::run(&argv[2..], streams);
-    }
+pub fn main<'a>(argv: &[String], files: &'a dyn Files, streams: Streams<'a>) -> u8 {
     match options::read(argv, files) {
         Ok(options::Request::Help(text)) => {
             // Nobody is left to tell when the reader of the help has gone.
             let _ = streams.output.write_all(text.as_bytes()).and_then(|()| streams.output.flush());
             0
         }
-        Ok(options::Request::Run(options)) => shell::run(*options, streams),
+        Ok(options::Request::Run(options)) => shell::run(*options, files, streams),
         Err(refusal) => {
             let _ = streams.errors.write_all(refusal.as_bytes()).and_then(|()| streams.errors.flush());
             2

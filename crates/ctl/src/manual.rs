@@ -18,6 +18,8 @@ pub(crate) struct Page {
     pub(crate) about: &'static str,
     #[expect(dead_code, reason = "for completion, which is to come")]
     pub(crate) takes: Takes,
+    /// Needs neither a daemon nor a configuration, and looks at none.
+    pub(crate) is_alone: bool,
 }
 
 /// A word that begins with two dashes, and is no name.
@@ -56,7 +58,7 @@ impl Page {
         takes: Takes,
         forms: &'static [(&'static str, &'static str)],
     ) -> Page {
-        Page { name, also: &[], forms, flags: &[], about: "", takes }
+        Page { name, also: &[], forms, flags: &[], about: "", takes, is_alone: false }
     }
 
     pub(crate) const fn flags(self, flags: &'static [Flag]) -> Page {
@@ -65,6 +67,10 @@ impl Page {
 
     pub(crate) const fn about(self, about: &'static str) -> Page {
         Page { about, ..self }
+    }
+
+    pub(crate) const fn alone(self) -> Page {
+        Page { is_alone: true, ..self }
     }
 
     /// The flag of this name, one that every verb has among them.

@@ -1,15 +1,16 @@
 //! The command line and `[supervisorctl]`, put together: what to do, where, and as whom.
 //!
-//! Values on the command line win over the file. A refusal is the whole text for
-//! stderr, and the exit status that goes with it is 2.
+//! Values on the command line win over the environment ([`crate::password`]), and those over the file. A refusal is the whole text
+//! for stderr, and the exit status that goes with it is 2.
 
 use std::path::PathBuf;
 
 use provost_config::cli::find_config;
 use provost_config::getopt::{self, Opt};
-use provost_config::{CtlConfig, CtlTls, Files, load_ctl};
+use provost_config::{CtlConfig, CtlTls, Files, load_ctl, python};
 
-use provost_config::python;
+use crate::password::{Login, Typed};
+use crate::verbs;
 
 #[derive(Debug)]
 pub(crate) enum Request {
@@ -20,17 +21,28 @@ pub(crate) enum Request {
 
 pub(crate) struct Options {
     pub(crate) serverurl: String,
-    pub(crate) username: Option<String>,
-    pub(crate) password: Option<String>,
+    pub(crate) login: Login,
+    pub(crate) origin: Origin,
     pub(crate) prompt: String,
     /// Where the lines typed are kept.
     pub(crate) history_file: Option<PathBuf>,
     pub(crate) tls: CtlTls,
     pub(crate) interactive: bool,
+    /// Every verb answers in JSON.
+    pub(crate) json: bool,
     /// The words after the options, joined.
     pub(crate) line: Option<String>,
     /// `[ctlplugin:x]` sections, whose actions we do not have.
     pub(crate) plugins: Vec<String>,
+}
+
+/// Where the address is from, for whoever has to be told why nobody is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The file that was read; none if none was found, or none is needed.
+    pub(crate) configuration: Option<PathBuf>,
+    /// `-s` was given.
+    pub(crate) is_typed: bool,
 }
 
 impl std::fmt::Debug for Options {
@@ -38,7 +50,7 @@ impl std::fmt::Debug for Options {
         // A password must never reach a terminal by way of `{:?}`.
         f.debug_struct("Options")
             .field("serverurl", &self.serverurl)
-            .field("username", &self.username)
+            .field("username", &self.login.username)
             .field("line", &self.line)
             .finish_non_exhaustive()
     }
@@ -53,7 +65,13 @@ const SPECS: &[Opt] = &[
     Opt { short: Some('u'), long: "username", takes_value: true },
     Opt { short: Some('p'), long: "password", takes_value: true },
     Opt { short: Some('r'), long: "history_file", takes_value: true },
+    Opt { short: None, long: ADDITIONS[0], takes_value: false },
+    Opt { short: None, long: ADDITIONS[1], takes_value: true },
+    Opt { short: None, long: ADDITIONS[2], takes_value: false },
 ];
+
+/// What Supervisor does not have. They are not abbreviated, so that `--pass` means what it always did.
+const ADDITIONS: &[&str] = &["password-stdin", "password-file", "json"];
 
 pub(crate) fn read(argv: &[String], files: &dyn Files) -> Result<Request, String> {
     let (program, words) = match argv.split_first() {
@@ -65,18 +83,27 @@ pub(crate) fn read(argv: &[String], files: &dyn Files) -> Result<Request, String
 }
 
 fn request(program: &str, words: &[String], files: &dyn Files) -> Result<Request, String> {
-    let parsed = getopt::scan(words, SPECS)?;
-    let [mut configuration, mut serverurl, mut username, mut password, mut history] =
-        [const { None::<String> }; 5];
-    let mut interactive = false;
+    let parsed = getopt::scan_with(words, SPECS, ADDITIONS)?;
+    let [mut configuration, mut serverurl, mut history] = [const { None::<String> }; 3];
+    let mut typed = Typed::default();
+    let (mut interactive, mut json) = (false, false);
     for (at, given) in parsed.given.iter().enumerate() {
+        let mut nowhere = None;
         let slot = match SPECS[given.opt].long {
             "help" | "" => return Ok(Request::Help(help(program))),
             "interactive" => {
                 interactive = true;
-                None
+                &mut nowhere
             }
-            "configuration" => Some(&mut configuration),
+            "json" => {
+                json = true;
+                &mut nowhere
+            }
+            "password-stdin" => {
+                typed.from_stdin = true;
+                &mut nowhere
+            }
+            "configuration" => &mut configuration,
             "serverurl" => {
                 let url = given.value.as_deref().unwrap_or_default();
                 if !is_url(url) {
@@ -86,42 +113,61 @@ fn request(program: &str, words: &[String], files: &dyn Files) -> Result<Request
                         given.spelled
                     ));
                 }
-                Some(&mut serverurl)
+                &mut serverurl
             }
-            "username" => Some(&mut username),
-            "password" => Some(&mut password),
-            _ => Some(&mut history),
+            "username" => &mut typed.username,
+            "password" => &mut typed.password,
+            "password-file" => &mut typed.file,
+            _ => &mut history,
         };
         if let Some(conflict) = getopt::repetition(&parsed.given, at) {
             return Err(conflict);
         }
-        if let Some(slot) = slot {
-            slot.clone_from(&given.value);
-        }
+        slot.clone_from(&given.value);
     }
+    let line = (!parsed.rest.is_empty()).then(|| parsed.rest.join(" "));
+    let interactive = interactive || line.is_none();
     // Whoever makes a first password may have no configuration yet, or one that waits for it.
-    let config = match parsed.rest.first().map(String::as_str) {
-        Some("hash-password") => CtlConfig::default(),
-        _ => configured(configuration, program, files)?,
+    let needs_nothing = !interactive && line.as_deref().is_some_and(asks_nobody);
+    let (config, origin, login) = if needs_nothing {
+        (CtlConfig::default(), Origin::default(), Login::default())
+    } else {
+        let (config, path) = configured(configuration, program, files)?;
+        let login = Login::find(typed, &config, files)?;
+        (config, Origin { configuration: path, is_typed: serverurl.is_some() }, login)
     };
     Ok(Request::Run(Box::new(Options {
         serverurl: serverurl.unwrap_or(config.serverurl),
-        username: username.or(config.username),
-        password: password.or(config.password),
+        login,
+        origin,
         prompt: config.prompt,
         history_file: history.map(PathBuf::from).or(config.history_file),
         tls: config.tls,
-        interactive: interactive || parsed.rest.is_empty(),
-        line: (!parsed.rest.is_empty()).then(|| parsed.rest.join(" ")),
+        interactive,
+        json,
+        line,
         plugins: config.plugins.into_iter().map(|plugin| plugin.name).collect(),
     })))
 }
 
+/// Whether a line is for us alone, and neither a daemon nor a configuration is needed: the verb's page says so.
+fn asks_nobody(line: &str) -> bool {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    verbs::find(word).is_some_and(|verb| verb.page.is_alone)
+}
+
 /// No file anywhere is fine: then everything has its default.
-fn configured(given: Option<String>, program: &str, files: &dyn Files) -> Result<CtlConfig, String> {
+fn configured(
+    given: Option<String>,
+    program: &str,
+    files: &dyn Files,
+) -> Result<(CtlConfig, Option<PathBuf>), String> {
     match find_config(given.as_deref(), program, files) {
-        Ok(path) => load_ctl(&path, files).map_err(|errors| errors.to_string()),
-        Err(_) => Ok(CtlConfig::default()),
+        Ok(path) => match load_ctl(&path, files) {
+            Ok(config) => Ok((config, Some(path))),
+            Err(errors) => Err(errors.to_string()),
+        },
+        Err(_) => Ok((CtlConfig::default(), None)),
     }
 }
 
@@ -147,13 +193,19 @@ Usage: {program} [options] [action [arguments]]
   -s, --serverurl URL        where supervisord listens: http://host:port, https://host:port or unix:///path
                              (http://localhost:9001 if nothing says otherwise)
   -u, --username NAME        who to be, if the server wants to know
-  -p, --password TEXT        and how to prove it
+  -p, --password TEXT        and how to prove it; everybody on this machine can see it in ps, so better:
+      --password-stdin       the first line of standard input is the password
+      --password-file FILE   the first line of FILE is
   -i, --interactive          open a shell, after the action if there is one
   -r, --history_file FILE    remember the lines typed in the shell
+      --json                 answer with one JSON document, whatever the action
   -h, --help                 show this
 
+SUPERVISORCTL_USERNAME, and SUPERVISORCTL_PASSWORD or SUPERVISORCTL_PASSWORD_FILE, stand in for what the command line
+does not say; the configuration comes last.
+
 Without an action a shell opens. The action \"help\" lists all actions.
-The actions \"hash-password\" and \"self-signed\" (help: {program} self-signed -h) need neither a server nor a
+The actions \"hash-password\" and \"self-signed\" need neither a server nor a
 configuration.
 "
     )
@@ -162,6 +214,7 @@ configuration.
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::password::Password;
     use provost_config::MemoryFiles;
 
     fn asked(words: &[&str], files: &MemoryFiles) -> Result<Options, String> {
@@ -171,6 +224,14 @@ mod tests {
             Request::Run(options) => Ok(*options),
             Request::Help(text) => Err(text),
         }
+    }
+
+    fn who(options: &Options) -> (Option<&str>, Option<&str>) {
+        let password = match &options.login.password {
+            Password::Is(text) => Some(text.as_str()),
+            Password::None | Password::OnStdin => None,
+        };
+        (options.login.username.as_deref(), password)
     }
 
     fn configured() -> MemoryFiles {
@@ -184,7 +245,8 @@ mod tests {
     fn without_any_file_everything_has_its_default() {
         let options = asked(&["status"], &MemoryFiles::default()).unwrap();
         assert_eq!(options.serverurl, "http://localhost:9001");
-        assert_eq!((options.username, options.password, options.history_file), (None, None, None));
+        assert_eq!((options.login.username, options.history_file), (None, None));
+        assert!(options.login.password == Password::None && options.origin == Origin::default());
         assert_eq!(options.prompt, "supervisor");
         assert!(!options.interactive);
     }
@@ -193,13 +255,15 @@ mod tests {
     fn the_command_line_wins_over_the_file() {
         let options = asked(&[], &configured()).unwrap();
         assert_eq!((options.serverurl.as_str(), options.prompt.as_str()), ("unix:///run/s.sock", "me"));
-        assert_eq!((options.username.as_deref(), options.password.as_deref()), (Some("jo"), Some("pw")));
+        assert_eq!(who(&options), (Some("jo"), Some("pw")));
+        assert_eq!(options.origin.configuration, Some(PathBuf::from("/etc/supervisord.conf")));
         assert_eq!(options.history_file, Some(PathBuf::from("/h")));
         assert!(options.interactive && options.line.is_none());
         let words = ["-s", "http://h:1", "-uyou", "--password=x", "-r", "/mine", "start", "-a", "b c"];
         let options = asked(&words, &configured()).unwrap();
         assert_eq!(options.serverurl, "http://h:1");
-        assert_eq!((options.username.as_deref(), options.password.as_deref()), (Some("you"), Some("x")));
+        assert_eq!(who(&options), (Some("you"), Some("x")));
+        assert!(options.origin.is_typed);
         assert_eq!(options.history_file, Some(PathBuf::from("/mine")));
         assert_eq!(options.line.as_deref(), Some("start -a b c"));
         assert!(!options.interactive && asked(&["-i", "pid"], &configured()).unwrap().interactive);
@@ -228,10 +292,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_ours_is_not_abbreviated() {
+        assert_eq!(who(&asked(&["--pass", "x", "pid"], &configured()).unwrap()).1, Some("x"));
+        assert_eq!(who(&asked(&["--p=x", "pid"], &configured()).unwrap()).1, Some("x"));
+        for unknown in ["--js", "--password-", "--password-s"] {
+            let told = asked(&[unknown, "x"], &configured()).unwrap_err();
+            assert!(told.starts_with(&format!("Error: option {unknown} not recognized\n")), "{told}");
+        }
+        let options = asked(&["--json", "--password-stdin", "pid", "--json"], &configured()).unwrap();
+        assert!(options.json && options.login.password == Password::OnStdin);
+        assert_eq!(options.line.as_deref(), Some("pid --json"));
+        let told = asked(&["--password-stdin", "-p", "x", "pid"], &configured()).unwrap_err();
+        assert!(told.starts_with("Error: options --password and --password-stdin exclude each other\n"));
+    }
+
+    #[test]
     fn hashing_a_password_needs_no_configuration() {
         let other = MemoryFiles::with("/etc/supervisord.conf", "[supervisord]\n");
         let options = asked(&["-c", "/none.conf", "hash-password", "--token"], &other).unwrap();
         assert_eq!(options.line.as_deref(), Some("hash-password --token"));
+        assert!(asked(&["-c", "/none.conf", "hash-password --token"], &other).is_ok());
+        // A shell is for a daemon.
+        assert!(asked(&["-i", "hash-password"], &other).is_err());
     }
 
     #[test]

@@ -8,10 +8,15 @@ use std::io::Write;
 use provost_wire::FaultCode;
 use serde_json::{Map, Value, json};
 
+use crate::terminal::{Tame, Terminal, plain};
+
 /// The two streams, and the document if there is to be one.
 pub(crate) struct Report<'a> {
     output: &'a mut dyn Write,
     errors: &'a mut dyn Write,
+    pub(crate) terminal: Terminal,
+    /// Of the log that is being passed on to a screen.
+    tame: Option<Tame>,
     document: Option<Document>,
 }
 
@@ -58,8 +63,12 @@ impl Problem {
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn new(output: &'a mut dyn Write, errors: &'a mut dyn Write) -> Report<'a> {
-        Report { output, errors, document: None }
+    pub(crate) fn new(
+        output: &'a mut dyn Write,
+        errors: &'a mut dyn Write,
+        terminal: Terminal,
+    ) -> Report<'a> {
+        Report { output, errors, terminal, tame: None, document: None }
     }
 
     /// From here to [`Report::end`] everything goes into one document.
@@ -96,6 +105,25 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// The same of a line that holds colours of ours, and of others only what was made [`Terminal::shown`].
+    pub(crate) fn tell_painted(&mut self, line: &str, object: impl FnOnce() -> Value) {
+        match &mut self.document {
+            Some(document) => document.results.push(object()),
+            // Who no longer listens (`supervisorctl status | head -1`) need not be told so.
+            None => drop(writeln!(self.output, "{line}")),
+        }
+    }
+
+    /// The same of a log.
+    pub(crate) fn tell_log(&mut self, text: &str, object: impl FnOnce() -> Value) {
+        if self.terminal.output && !self.is_json() {
+            let mut tame = Tame::default();
+            let shown = tame.pass(text.as_bytes()) + &tame.end();
+            return self.tell_painted(&shown, object);
+        }
+        self.tell_painted(text, object);
+    }
+
     pub(crate) fn complain(&mut self, line: &str, problem: &Problem) {
         match &mut self.document {
             Some(document) => document.errors.push(problem.json()),
@@ -113,16 +141,22 @@ impl<'a> Report<'a> {
     }
 
     /// What a person might do, if one is there.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for connection errors, which are to explain themselves")
-    )]
-    pub(crate) fn advise(&mut self, text: &str, is_read: bool) {
+    pub(crate) fn advise(&mut self, text: &str) {
+        let is_read = self.terminal.errors;
         match &mut self.document {
             Some(document) => document.advice.push(text.to_owned()),
-            None if is_read => drop(writeln!(self.errors, "{text}")),
+            None if is_read => {
+                // What was told stands above the hint.
+                let _ = self.output.flush();
+                let _ = writeln!(self.errors, "{}", plain(text));
+            }
             None => {}
         }
+    }
+
+    /// Whether a hint would reach anybody.
+    pub(crate) fn wants_advice(&self) -> bool {
+        self.is_json() || self.terminal.errors
     }
 
     /// Bytes of a log as they come; in JSON a line of its own, ahead of the document. An error: nobody reads any more.
@@ -137,10 +171,20 @@ impl<'a> Report<'a> {
         if self.is_json() {
             let line = object(&String::from_utf8_lossy(bytes)).to_string();
             writeln!(self.output, "{line}")?;
+        } else if self.terminal.output {
+            let shown = self.tame.get_or_insert_default().pass(bytes);
+            self.output.write_all(shown.as_bytes())?;
         } else {
             self.output.write_all(bytes)?;
         }
         self.flush()
+    }
+
+    /// Behind the last of those bytes, whatever they have left open.
+    pub(crate) fn passed_on(&mut self) {
+        if let Some(mut tame) = self.tame.take() {
+            let _ = write!(self.output, "{}", tame.end());
+        }
     }
 
     /// A question: on stdout without a line end, as Python asks.
@@ -158,8 +202,9 @@ impl<'a> Report<'a> {
     }
 
     fn write_line(&mut self, line: &str) {
+        self.passed_on();
         // Who no longer listens (`supervisorctl status | head -1`) need not be told so.
-        let _ = writeln!(self.output, "{line}");
+        let _ = writeln!(self.output, "{}", self.terminal.shown(line));
     }
 }
 
@@ -167,9 +212,10 @@ impl<'a> Report<'a> {
 mod tests {
     use super::*;
 
-    fn told(is_json: bool, tell: impl FnOnce(&mut Report<'_>)) -> (String, String) {
+    fn told(is_json: bool, is_read: bool, tell: impl FnOnce(&mut Report<'_>)) -> (String, String) {
         let (mut output, mut errors) = (Vec::new(), Vec::new());
-        let mut report = Report::new(&mut output, &mut errors);
+        let terminal = Terminal::new(false, is_read, &std::collections::BTreeMap::new());
+        let mut report = Report::new(&mut output, &mut errors, terminal);
         if is_json {
             report.begin_document();
         }
@@ -183,14 +229,13 @@ mod tests {
         report.tell("a: done", || json!({"name": "a"}));
         report.complain("b: ERROR (no)", &Problem::of("b", "no").fault(Some(FaultCode::BadName)));
         report.complain_aside("aside", &Problem::new("aside"));
-        report.advise("try again", true);
-        report.advise("not here", false);
+        report.advise("try again");
         report.pass_on(b"raw", |text| json!({"text": text})).unwrap();
     }
 
     #[test]
     fn people_get_lines_as_they_come() {
-        let (output, errors) = told(false, everything);
+        let (output, errors) = told(false, true, everything);
         assert_eq!(
             (output.as_str(), errors.as_str()),
             ("blah\na: done\nb: ERROR (no)\nraw", "aside\ntry again\n")
@@ -198,8 +243,13 @@ mod tests {
     }
 
     #[test]
+    fn hints_are_for_whoever_can_read_them() {
+        assert_eq!(told(false, false, |report| report.advise("try again")).1, "");
+    }
+
+    #[test]
     fn programs_get_one_document_behind_what_streams() {
-        let (output, errors) = told(true, everything);
+        let (output, errors) = told(true, false, everything);
         assert_eq!(errors, "");
         let (first, document) = output.split_once('\n').unwrap();
         assert_eq!(first, r#"{"text":"raw"}"#);
@@ -207,7 +257,7 @@ mod tests {
             "verb": "try", "server": "unix:///s", "exit_status": 7,
             "results": [{"name": "a"}],
             "errors": [{"name": "b", "fault": "BAD_NAME", "message": "no"}, {"message": "aside"}],
-            "advice": ["try again", "not here"],
+            "advice": ["try again"],
         });
         assert_eq!(serde_json::from_str::<Value>(document).unwrap(), wanted);
     }

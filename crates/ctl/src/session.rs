@@ -8,15 +8,20 @@ use std::rc::Rc;
 use provost_wire::{FaultCode, Value};
 use serde_json::json;
 
+use crate::advice::Scene;
 use crate::call::{CallError, Server};
 use crate::interrupt::Interrupt;
 use crate::keyboard::{Keyboard, Typed};
 use crate::manual::Page;
+use crate::password::{self, Login, Password};
+use crate::progress::{self, Progress};
 use crate::report::{Problem, Report};
 use crate::results::{Outcome, error_line};
 
 pub(crate) struct Session<'a> {
     pub(crate) server: Box<dyn Server + 'a>,
+    /// Where the server's address is from.
+    pub(crate) scene: Scene<'a>,
     pub(crate) report: Report<'a>,
     pub(crate) keyboard: Keyboard,
     pub(crate) interrupt: Rc<Interrupt>,
@@ -106,11 +111,25 @@ impl Session<'_> {
     pub(crate) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
         // Calls may take long; what has been said must be readable meanwhile.
         let _ = self.report.flush();
+        let _waiting = match progress::what(method, params) {
+            Some(what) if self.report.terminal.shows_progress() => Progress::on_stderr(what),
+            _ => Progress::none(),
+        };
         self.server.call(method, params)
+    }
+
+    /// What is wrong, and what to do, where somebody reads it.
+    pub(crate) fn explain(&mut self, error: &CallError) {
+        if self.report.wants_advice() {
+            for text in self.scene.advice(error, self.server.url()) {
+                self.report.advise(&text);
+            }
+        }
     }
 
     /// Whether there is a daemon that we can talk to. If not, everything has been said.
     pub(crate) fn is_up(&mut self) -> Result<bool, CallError> {
+        let mut absence = None;
         let (complaint, status) = match self.call("supervisor.getVersion", &[]) {
             Ok(version) if version.as_str() == Some(API_VERSION) => return Ok(true),
             Ok(version) => {
@@ -130,10 +149,15 @@ impl Session<'_> {
                     Some(_) => exit::NOT_RUNNING,
                     None => return Err(error),
                 };
-                (format!("{} {}", self.server.url(), error.nobody_there().unwrap_or_default()), status)
+                let complaint = format!("{} {}", self.server.url(), error.nobody_there().unwrap_or_default());
+                absence = Some(error);
+                (complaint, status)
             }
         };
         self.refuse(&complaint, status);
+        if let Some(error) = absence {
+            self.explain(&error);
+        }
         Ok(false)
     }
 
@@ -159,6 +183,49 @@ impl Session<'_> {
     pub(crate) fn ask(&mut self, prompt: &str) -> Result<Option<String>, CallError> {
         self.report.ask(prompt);
         heard(self.keyboard.line(&self.interrupt))
+    }
+
+    /// Takes the password from where it is, standard input for one.
+    pub(crate) fn log_in(&mut self, login: Login) -> Result<(), String> {
+        if let Some(text) = login.from.as_ref().and_then(password::hint) {
+            self.report.advise(&text);
+        }
+        let password = match login.password {
+            Password::None => None,
+            Password::Is(text) => Some(text),
+            Password::OnStdin => Some(self.password_from_stdin()?),
+        };
+        if let (Some(username), Some(password)) = (login.username, password) {
+            self.server.log_in(username, password);
+        }
+        Ok(())
+    }
+
+    /// The first line; what is behind it stays for a shell.
+    fn password_from_stdin(&mut self) -> Result<String, String> {
+        let is_asked = self.keyboard.is_terminal();
+        if is_asked {
+            // Otherwise Ctrl-C would leave a terminal that shows nothing.
+            self.interrupt.catch().map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
+        }
+        let prompt = || {
+            if is_asked {
+                self.report.ask_aside("Password: ");
+            }
+        };
+        let typed = heard(self.keyboard.secret(&self.interrupt, prompt));
+        if is_asked {
+            // The line end was not shown either.
+            self.report.ask_aside("\n");
+        }
+        match typed {
+            Ok(Some(password)) if password.contains('\u{fffd}') => {
+                Err("the password is not UTF-8".to_owned())
+            }
+            Ok(Some(password)) => Ok(password),
+            Ok(None) => Err("--password-stdin: there is nothing on standard input".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// False when nobody answers.

@@ -6,34 +6,43 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::rc::Rc;
 
+use provost_config::Files;
+
 use crate::Streams;
-use crate::call::{CallError, Server};
+use crate::advice::Scene;
+use crate::call::CallError;
 use crate::dispatch;
 use crate::http::{Client, Trust};
 use crate::interrupt::Interrupt;
 use crate::keyboard::Keyboard;
 use crate::options::Options;
-use crate::report::Report;
-use crate::session::Session;
+use crate::report::{Problem, Report};
+use crate::session::{Session, exit};
+use crate::terminal::Terminal;
 
 /// Does what was asked for and returns the exit status, which for a shell is always 0.
-pub(crate) fn run(options: Options, streams: Streams<'_>) -> u8 {
+pub(crate) fn run<'a>(options: Options, files: &'a dyn Files, streams: Streams<'a>) -> u8 {
     let interrupt = Rc::new(Interrupt::default());
-    let mut client = Client::new(options.serverurl, Rc::clone(&interrupt), Trust::new(options.tls));
-    if let (Some(username), Some(password)) = (options.username, options.password) {
-        client.log_in(username, password);
-    }
+    let scene = Scene::new(files, &options.serverurl, options.origin, &options.login);
+    let client = Client::new(options.serverurl, Rc::clone(&interrupt), Trust::new(options.tls));
+    let terminal = Terminal::new(streams.is_terminal.output, streams.is_terminal.errors, files.env());
     let mut session = Session {
         server: Box::new(client),
-        report: Report::new(streams.output, streams.errors),
+        scene,
+        report: Report::new(streams.output, streams.errors, terminal),
         keyboard: Keyboard::new(streams.input),
         interrupt,
         interactive: options.interactive,
-        wants_json: false,
+        wants_json: options.json,
         status: 0,
         plugins: options.plugins,
         leaving: false,
     };
+    if let Err(complaint) = session.log_in(options.login) {
+        let line = format!("Error: {complaint}");
+        session.report.complain_aside(&line, &Problem::new(complaint));
+        return exit::BAD_ARGUMENTS;
+    }
     if let Some(line) = &options.line {
         dispatch::command(&mut session, line);
     }

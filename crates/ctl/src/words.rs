@@ -54,7 +54,15 @@ impl Words {
     /// The last value that was given.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the flags that are to come"))]
     pub(crate) fn value(&self, flag: &str) -> Option<&str> {
-        self.flags.iter().rev().find(|(known, _)| known.name == flag)?.1.as_deref()
+        self.values(flag).last()
+    }
+
+    /// Of a flag that may come several times.
+    pub(crate) fn values<'a>(&'a self, flag: &str) -> impl Iterator<Item = &'a str> {
+        self.flags
+            .iter()
+            .filter(move |(known, _)| known.name == flag)
+            .filter_map(|(_, value)| value.as_deref())
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) const VERB: Verb = Verb {
         value: None,
         does: "Make a token for a machine instead, and show it once with its line.",
     }])
-    .about("Through a pipe, its first line is the password."),
+    .about("Through a pipe, its first line is the password.")
+    .alone(),
     run,
 };
 

@@ -13,7 +13,8 @@ pub(super) const VERB: Verb = Verb {
         "help",
         Takes::Topic,
         &[("help", "List the actions."), ("help <action>", "Show how an action is used.")],
-    ),
+    )
+    .alone(),
     run,
 };
 
@@ -83,13 +84,24 @@ mod tests {
 
     #[test]
     fn verbs_are_listed_in_columns() {
-        let list = "\ndefault commands (type help <topic>):\n=====================================\n\
-            add    fg             pid     reopen   shutdown  stop     version\n\
-            avail  hash-password  quit    reread   signal    tail     why    \n\
-            clear  maintail       reload  restart  start     update \n\
-            exit   open           remove  rotate   status    upgrade\n\n";
-        Script::default().run("help").says(list).exits(0);
-        Script::default().run("?").says(list).exits(0);
+        let head = "\ndefault commands (type help <topic>):\n=====================================\nadd ";
+        let listed = |ran: crate::fake::Ran| {
+            let text = ran.says_first(head).exits(0).output().to_owned();
+            assert!(text.ends_with("\n\n") && text.lines().all(|line| line.len() <= super::WIDTH), "{text}");
+            text.split_once("===\n").unwrap().1.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut names = listed(Script::default().run("help"));
+        assert_eq!(listed(Script::default().run("?")), names);
+        names.sort();
+        let mut all: Vec<&str> = super::listed().map(|verb| verb.page.name).collect();
+        all.sort_unstable();
+        assert_eq!(names, all);
+        let names: Vec<String> = (0..30).map(|number| format!("verb-{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let rows = super::columns(&names);
+        assert_eq!(rows[0], "verb-0  verb-4  verb-8   verb-12  verb-16  verb-20  verb-24  verb-28");
+        assert_eq!(rows[3], "verb-3  verb-7  verb-11  verb-15  verb-19  verb-23  verb-27         ");
+        assert_eq!(rows.len(), 4);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod reload;
 mod remove;
 mod reread;
 mod restart;
+mod self_signed;
 mod shutdown;
 mod signal;
 mod start;
@@ -58,6 +59,7 @@ const VERBS: &[Verb] = &[
     reread::VERB,
     restart::VERB,
     logs::ROTATE,
+    self_signed::VERB,
     shutdown::VERB,
     signal::VERB,
     start::VERB,

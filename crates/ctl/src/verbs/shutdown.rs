@@ -37,6 +37,7 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
             let Some(absence) = error.nobody_there() else { return Err(error) };
             let complaint = format!("ERROR: {} {absence} (already shut down?)", session.server.url());
             session.refuse(&complaint, exit::GENERIC);
+            session.explain(&error);
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! `status`: a line for each process.
 
+use std::borrow::Cow;
+
 use provost_wire::FaultCode;
 
 use super::Verb;
@@ -10,6 +12,7 @@ use crate::namespec;
 use crate::report::Problem;
 use crate::results::{error_line, items};
 use crate::session::{Session, exit};
+use crate::terminal::Terminal;
 use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
@@ -41,8 +44,9 @@ pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallEr
     } else {
         pick(session, &all, &names)
     };
-    for (line, info) in table(&shown).iter().zip(&shown) {
-        session.report.tell(line, || info.object());
+    let terminal = session.report.terminal;
+    for (line, info) in table(&shown, terminal).iter().zip(&shown) {
+        session.report.tell_painted(line, || info.object());
         if DOWN.contains(&info.state) {
             session.status = exit::SOME_STOPPED;
         }
@@ -75,10 +79,16 @@ fn pick<'a, 'v>(session: &mut Session<'_>, all: &'a [Info<'v>], names: &[&str]) 
 }
 
 /// Name, state and description in columns that scripts have counted.
-fn table(shown: &[&Info<'_>]) -> Vec<String> {
-    let width = shown.iter().map(|info| info.name.chars().count()).max().unwrap_or(0).max(30) + 3;
-    let line = |info: &&Info<'_>| format!("{:width$}{:10}{}", info.name, info.statename, info.description);
-    shown.iter().map(line).collect()
+fn table(shown: &[&Info<'_>], terminal: Terminal) -> Vec<String> {
+    let names: Vec<Cow<'_, str>> = shown.iter().map(|info| terminal.shown(&info.name)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(30) + 3;
+    let line = |(info, name): (&&Info<'_>, &Cow<'_, str>)| {
+        // Colours have no width, so the blanks stand outside.
+        let blanks = " ".repeat(10_usize.saturating_sub(info.statename.chars().count()));
+        let state = terminal.state(info.statename);
+        format!("{name:width$}{state}{blanks}{}", terminal.shown(info.description))
+    };
+    shown.iter().zip(&names).map(line).collect()
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ pub(super) fn show(
     let reason = match session.call(method, params) {
         Ok(text) => {
             let text = text.as_str().unwrap_or_default();
-            session.report.tell(text, || json!({"name": name, "text": text}));
+            session.report.tell_log(text, || json!({"name": name, "text": text}));
             return Ok(());
         }
         Err(error) => match error.kind() {

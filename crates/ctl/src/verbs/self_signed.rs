@@ -1,4 +1,4 @@
-//! `supervisorctl self-signed`: a certificate and its key, to try HTTPS with.
+//! `self-signed`: a certificate and its key, to try HTTPS with.
 //!
 //! In: names of hosts and a directory. Out: two files that were not there before, and what to write into a configuration.
 //! Needs no daemon and reads no configuration. It is not for lasting use: nobody else vouches for such a certificate.
@@ -10,80 +10,93 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
-use provost_config::getopt::{self, Opt};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
+use serde_json::json;
 
-use crate::Streams;
+use super::Verb;
+use crate::call::CallError;
+use crate::manual::{Flag, Page, Takes};
+use crate::session::{Session, exit};
+use crate::words::Words;
 
-/// The first word on the command line.
-pub(crate) const WORD: &str = "self-signed";
-
-const USAGE: &str = "\
-Usage: supervisorctl self-signed [--host NAME]... [DIRECTORY]
-
-Makes server.pem, a certificate for this machine, and server.key, its key, in DIRECTORY (here, unless
-named). --host names the machine in one more way, as clients will. No file is written over.
-";
-const SPECS: &[Opt] = &[
-    Opt { short: Some('h'), long: "help", takes_value: false },
-    Opt { short: None, long: "host", takes_value: true },
-];
+pub(super) const VERB: Verb = Verb {
+    page: Page::new(
+        "self-signed",
+        Takes::Words,
+        &[("self-signed [<directory>]", "Make a certificate and its key, to try HTTPS with.")],
+    )
+    .flags(&[Flag {
+        name: "--host",
+        value: Some("NAME"),
+        does: "One more name of this machine, as clients will say it; may come several times.",
+    }])
+    .about(
+        "server.pem is the certificate and server.key its key; what to write into a configuration is shown. The \
+         directory is this one unless named, and no file is written over.",
+    )
+    .alone(),
+    run,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const VALID_DAYS: u32 = 365;
 
-pub(crate) fn run(words: &[String], streams: Streams<'_>) -> u8 {
-    let (text, status) = match asked(words) {
-        Ok(None) => (Ok(USAGE.to_owned()), 0),
-        Ok(Some(wish)) => match wish.make() {
-            Ok(text) => (Ok(text), 0),
-            Err(complaint) => (Err(format!("Error: {complaint}\n")), 1),
-        },
-        Err(complaint) => (Err(format!("Error: {complaint}\n{USAGE}")), 2),
+fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    let directory = match words.rest() {
+        "" => ".",
+        "-h" | "--help" => {
+            session.report.say(&VERB.page.usage());
+            return Ok(());
+        }
+        option if option.starts_with('-') => {
+            let complaint = format!("Error: {option} is no option of self-signed");
+            session.misused(&VERB.page, &complaint, exit::BAD_ARGUMENTS);
+            return Ok(());
+        }
+        directory => directory,
     };
-    // Nobody is left to tell when the reader has gone.
-    let _ = match text {
-        Ok(text) => streams.output.write_all(text.as_bytes()).and_then(|()| streams.output.flush()),
-        Err(text) => streams.errors.write_all(text.as_bytes()),
-    };
-    status
+    let wish = Wish { hosts: hosts(words.values("--host")), directory: PathBuf::from(directory) };
+    match wish.make() {
+        Ok(made) => session.report.tell(&made.instructions(), || made.object()),
+        Err(complaint) => session.refuse(&format!("Error: {complaint}"), exit::GENERIC),
+    }
+    Ok(())
 }
 
-#[derive(Debug, PartialEq, Eq)]
+/// Those that are given, and by which every machine is known to itself.
+fn hosts<'a>(given: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let machine = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let usual = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let mut hosts: Vec<String> = Vec::new();
+    for host in given.map(str::to_owned).chain(machine).chain(usual) {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts
+}
+
+#[derive(Debug)]
 struct Wish {
     /// What clients may call this machine.
     hosts: Vec<String>,
     directory: PathBuf,
 }
 
-/// `None` where help is wanted.
-fn asked(words: &[String]) -> Result<Option<Wish>, String> {
-    let parsed = getopt::scan(words, SPECS)?;
-    let mut hosts: Vec<String> = Vec::new();
-    for given in &parsed.given {
-        match (SPECS[given.opt].long, &given.value) {
-            ("host", Some(host)) => hosts.push(host.clone()),
-            _ => return Ok(None),
-        }
-    }
-    let machine = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    let usual = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    for host in machine.into_iter().chain(usual) {
-        if !hosts.contains(&host) {
-            hosts.push(host);
-        }
-    }
-    match parsed.rest.as_slice() {
-        [] => Ok(Some(Wish { hosts, directory: PathBuf::from(".") })),
-        [directory] => Ok(Some(Wish { hosts, directory: directory.into() })),
-        [_, second, ..] => Err(format!("one directory is enough, and {second} is another")),
-    }
+/// What is on the disk now.
+#[derive(Debug)]
+struct Made {
+    hosts: Vec<String>,
+    certfile: PathBuf,
+    keyfile: PathBuf,
+    /// The last day of it.
+    until: String,
 }
 
 impl Wish {
-    fn make(&self) -> Result<String, String> {
+    fn make(self) -> Result<Made, String> {
         let directory = self.directory.canonicalize();
         let directory = directory.map_err(|e| format!("{}: {e}", self.directory.display()))?;
         let (certfile, keyfile) = (directory.join("server.pem"), directory.join("server.key"));
@@ -109,15 +122,17 @@ impl Wish {
             // The key of nothing helps nobody.
             let _ = std::fs::remove_file(&keyfile);
         })?;
-        Ok(instructions(&self.hosts, &certfile, &keyfile, &end.to_string()))
+        Ok(Made { hosts: self.hosts, certfile, keyfile, until: end.to_string() })
     }
 }
 
-fn instructions(hosts: &[String], certfile: &Path, keyfile: &Path, end: &str) -> String {
-    let (certfile, keyfile) = (certfile.display(), keyfile.display());
-    format!(
-        "\
-{certfile} is a certificate for {}, until {end}
+impl Made {
+    /// Without the last line end.
+    fn instructions(&self) -> String {
+        let (certfile, keyfile) = (self.certfile.display(), self.keyfile.display());
+        format!(
+            "\
+{certfile} is a certificate for {}, until {}
 {keyfile} is its key, which only you may read
 
 For supervisord:
@@ -135,10 +150,20 @@ For supervisorctl:
 serverurl=https://localhost:9001
 username=NAME
 password=PASSWORD
-cafile={certfile}
-",
-        hosts.join(", ")
-    )
+cafile={certfile}",
+            self.hosts.join(", "),
+            self.until
+        )
+    }
+
+    fn object(&self) -> serde_json::Value {
+        json!({
+            "certfile": self.certfile.to_string_lossy(),
+            "keyfile": self.keyfile.to_string_lossy(),
+            "hosts": self.hosts,
+            "valid_until": self.until,
+        })
+    }
 }
 
 fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), String> {
@@ -162,34 +187,25 @@ fn pem(label: &str, der: &[u8]) -> String {
 mod tests {
     use std::os::unix::fs::MetadataExt;
 
-    use super::*;
-
-    fn said(words: &[&str]) -> (u8, String, String) {
-        let (mut output, mut errors) = (Vec::new(), Vec::new());
-        let input = std::fs::File::open("/dev/null").unwrap().into();
-        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        let status = run(&words, Streams { input, output: &mut output, errors: &mut errors });
-        (status, String::from_utf8(output).unwrap(), String::from_utf8(errors).unwrap())
-    }
+    use crate::fake::Script;
 
     #[test]
     fn two_files_are_made_and_none_is_written_over() {
         let directory = std::env::temp_dir().join(format!("provost-self-signed-{}", std::process::id()));
         std::fs::create_dir(&directory).unwrap();
         let path = directory.to_str().unwrap();
-        let (status, told, _) = said(&["--host", "box.example", path]);
-        assert_eq!(status, 0);
+        let run = |words: &str| Script::default().run(&format!("self-signed {words}"));
+        let ran = run(&format!("--host box.example {path}")).exits(0);
+        let told = ran.output();
         assert!(told.starts_with(&format!("{path}/server.pem is a certificate for box.example, ")), "{told}");
         assert!(told.contains(&format!("certfile={path}/server.pem\nkeyfile={path}/server.key\n")), "{told}");
         assert_eq!(std::fs::metadata(directory.join("server.key")).unwrap().mode() & 0o7777, 0o600);
         let key = std::fs::read_to_string(directory.join("server.key")).unwrap();
-        let (status, _, complaint) = said(&[path]);
-        assert_eq!(
-            (status, complaint),
-            (1, format!("Error: {path}/server.key is there already, and is not written over\n"))
-        );
+        run(path)
+            .says(&format!("Error: {path}/server.key is there already, and is not written over\n"))
+            .exits(1);
         std::fs::remove_file(directory.join("server.key")).unwrap();
-        assert_eq!(said(&[path]).0, 1);
+        run(path).exits(1);
         assert!(!directory.join("server.key").exists(), "a key without a certificate stays behind");
         assert!(key.starts_with("-----BEGIN PRIVATE KEY-----\n"), "{key}");
         std::fs::remove_dir_all(directory).unwrap();
@@ -197,13 +213,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
-        let (status, _, complaint) = said(&["a", "b"]);
-        assert_eq!(status, 2);
-        assert!(
-            complaint.starts_with("Error: one directory is enough, and b is another\nUsage: "),
-            "{complaint}"
-        );
-        assert_eq!(said(&["/nonexistent"]).0, 1);
-        assert_eq!(said(&["--help"]), (0, USAGE.to_owned(), String::new()));
+        let run = |line: &str| Script::default().run(line);
+        run("self-signed /nonexistent").says_first("Error: /nonexistent: No such file").exits(1);
+        run("self-signed --hots x")
+            .says_first("Error: --hots x is no option of self-signed\nself-signed ")
+            .exits(2);
+        run("self-signed --help").says_first("self-signed [<directory>]").exits(0);
     }
 }

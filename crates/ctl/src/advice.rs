@@ -1,0 +1,553 @@
+//! Nobody has answered, or not as one wishes: what is wrong, and what to do.
+//!
+//! In: the error, the address, and what is known of where both came from. Out: sentences for a person, the most useful first;
+//! the line that Supervisor would say is the caller's. Only looks: at the configuration, the socket, `/proc`. Nothing of it
+//! happens where nobody reads it.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Group, Uid, User, getgroups};
+use provost_config::{Address, CliOverrides, Config, Files, Lenient, Server, load};
+use provost_wire::FaultCode;
+
+use crate::call::CallError;
+use crate::daemons::{Owner, Processes, Running};
+use crate::options::Origin;
+use crate::password::{Login, Password, Place};
+
+/// Where address and password came from.
+#[derive(Default)]
+pub(crate) struct Scene<'a> {
+    pub(crate) files: Option<&'a dyn Files>,
+    pub(crate) processes: Processes,
+    /// The address, until somebody says `open`.
+    url: String,
+    pub(crate) origin: Origin,
+    username: Option<String>,
+    password: Option<Place>,
+    /// A password that we may not read, and why.
+    closed: Option<(PathBuf, String)>,
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) fn new(files: &'a dyn Files, url: &str, origin: Origin, login: &Login) -> Scene<'a> {
+        Scene {
+            files: Some(files),
+            processes: Processes::default(),
+            url: url.to_owned(),
+            origin,
+            username: login.username.clone(),
+            password: login.from.clone().filter(|_| login.password != Password::None),
+            closed: login.closed.clone(),
+        }
+    }
+
+    pub(crate) fn advice(&self, error: &CallError, url: &str) -> Vec<String> {
+        match error {
+            CallError::Connection { error, .. } => self.on_silence(error, url),
+            CallError::Status { code, .. } => self.on_status(*code, url),
+            CallError::Fault(fault) if fault.kind() == Some(FaultCode::ShutdownState) => vec![
+                "supervisord is on its way out, or restarting, and takes no orders meanwhile; when it is back, say it again"
+                    .to_owned(),
+            ],
+            CallError::Other(_) => on_scheme(url).into_iter().collect(),
+            CallError::Fault(_) | CallError::Interrupted => Vec::new(),
+        }
+    }
+
+    fn on_silence(&self, error: &io::Error, url: &str) -> Vec<String> {
+        let mut advice = Vec::new();
+        match url.strip_prefix("unix://") {
+            Some(path) => advice.extend(on_socket(Path::new(path), error.kind())),
+            None => advice.extend(on_network(error, url)),
+        }
+        let is_absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+        if url != self.url {
+            return advice;
+        }
+        advice.extend(self.on_origin(url));
+        if is_absent && is_here(url) {
+            let config = match self.configuration() {
+                Some(Ok(config)) => Some(config),
+                Some(Err(refusal)) => {
+                    advice.push(refusal);
+                    None
+                }
+                None => None,
+            };
+            advice.extend(config.as_ref().and_then(|config| on_servers(config, url)));
+            advice.extend(self.on_daemon(config.as_ref()));
+        }
+        advice
+    }
+
+    /// Which file was read. Whoever has typed an address knows where it is from.
+    fn on_origin(&self, url: &str) -> Option<String> {
+        match &self.origin.configuration {
+            _ if self.origin.is_typed => None,
+            Some(path) => Some(format!(
+                "{url} is what [supervisorctl] in {} comes to; -c FILE names another one",
+                path.display()
+            )),
+            None => Some(format!(
+                "no configuration was found where it is looked for, so {url} is a guess; name the file with -c, or the \
+                 server with -s"
+            )),
+        }
+    }
+
+    /// Whole, or why supervisord would not take it.
+    fn configuration(&self) -> Option<Result<Config, String>> {
+        let (path, files) = (self.origin.configuration.as_ref()?, self.files?);
+        // Directories that only the daemon may see are no reason.
+        let read = load(path, &CliOverrides::default(), &Lenient::new(files));
+        Some(read.map_err(|errors| {
+            let path = path.display();
+            format!(
+                "supervisord would not start with {path}: {}; supervisord --check -c {path} says all",
+                errors.first()
+            )
+        }))
+    }
+
+    fn on_daemon(&self, config: Option<&Config>) -> Vec<String> {
+        let (Some(files), path) = (self.files, self.origin.configuration.as_deref()) else {
+            return Vec::new();
+        };
+        let mut advice = Vec::new();
+        if let Some(config) = config {
+            let pidfile = config.supervisord.pidfile.display();
+            match self.processes.owner(&config.supervisord.pidfile, files) {
+                Owner::Supervisord(running) if is_same(running.configuration.as_deref(), path) => {
+                    return vec![format!(
+                        "supervisord runs (pid {}), and nobody can reach it there: perhaps its socket was removed, or the \
+                         configuration was changed after its start; its log says more, and a restart of it opens its servers anew",
+                        running.pid
+                    )];
+                }
+                Owner::Supervisord(running) => return vec![elsewhere(&running)],
+                Owner::Gone(pid) => {
+                    advice.push(format!(
+                        "supervisord is dead: {pidfile} says pid {pid}, and there is no such process"
+                    ));
+                }
+                Owner::Stranger(pid, name) => {
+                    advice.push(format!(
+                        "supervisord is dead: {pidfile} says pid {pid}, which is {name} by now"
+                    ));
+                }
+                Owner::Nobody => {
+                    advice.push(format!(
+                        "no supervisord runs with this configuration: there is no pid in {pidfile}"
+                    ));
+                }
+            }
+        }
+        let others = self.processes.all(files);
+        // A list of all that run on a large machine helps nobody.
+        advice.extend(others.iter().take(3).map(elsewhere));
+        match path {
+            Some(path) => advice.push(format!("to start it: supervisord -c {}", path.display())),
+            None if others.is_empty() => advice.push("no supervisord runs on this machine".to_owned()),
+            None => {}
+        }
+        advice
+    }
+
+    fn on_status(&self, code: u16, url: &str) -> Vec<String> {
+        let file = match &self.origin.configuration {
+            Some(path) => format!("[supervisorctl] of {}", path.display()),
+            None => "[supervisorctl] of a configuration".to_owned(),
+        };
+        let how = format!(
+            "give a user with -u NAME and a password with --password-stdin or --password-file FILE, or both as username= and \
+             password_file= in {file}"
+        );
+        let text = match (code, &self.username, &self.password) {
+            (401, Some(name), Some(place)) => {
+                format!("the server does not accept the user {name} with the password {}", from(place))
+            }
+            (401, Some(name), None) => format!("there is a user, {name}, and no password; {how}"),
+            (401, None, Some(_)) => format!("there is a password and no user; {how}"),
+            (401, None, None) => format!("the server wants to know who asks; {how}"),
+            (403, ..) => "the server knows who asks, and this is not allowed; what is, stands in its [user:NAME] sections".to_owned(),
+            (404 | 405, ..) => format!("whatever listens at {url} is no supervisord, or only a proxy that does not lead to one"),
+            (429, ..) => "too many wrong passwords have come from here, and more are waiting; try again in some seconds".to_owned(),
+            (502..=504, ..) => format!("a proxy listens at {url}, and the supervisord behind it does not answer"),
+            (500..=599, ..) => "supervisord has failed at this; its own log may say why (logfile= in its configuration)".to_owned(),
+            _ => format!("this is no answer of a supervisord; is {url} right?"),
+        };
+        let closed = self.closed.as_ref().filter(|_| code == 401);
+        let unread =
+            closed.map(|(path, why)| format!("the password in {} could not be read: {why}", path.display()));
+        [text].into_iter().chain(unread).collect()
+    }
+}
+
+fn from(place: &Place) -> String {
+    match place {
+        Place::Visible => "behind -p".to_owned(),
+        Place::Stdin => "from standard input".to_owned(),
+        Place::Environment => format!("in {}", crate::password::PASSWORD),
+        Place::File(path) => format!("in {}", path.display()),
+        Place::Configuration => "in the configuration".to_owned(),
+    }
+}
+
+fn elsewhere(running: &Running) -> String {
+    let ask = match &running.configuration {
+        Some(path) => format!("; to ask that one: supervisorctl -c {}", path.display()),
+        None => String::new(),
+    };
+    format!("a supervisord runs as pid {}: {}{ask}", running.pid, running.command)
+}
+
+fn is_same(one: Option<&Path>, other: Option<&Path>) -> bool {
+    let whole = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // Who was started without -c has found its file where we have.
+    one.is_none() || one.map(whole) == other.map(whole)
+}
+
+fn on_socket(path: &Path, kind: io::ErrorKind) -> Option<String> {
+    let shown = path.display();
+    if !path.is_absolute() {
+        return Some(format!("a unix address has three slashes: unix:///{shown}"));
+    }
+    match kind {
+        io::ErrorKind::NotFound => {
+            let missing = path.ancestors().skip(1).find(|dir| dir.exists()).and_then(|dir| {
+                path.ancestors().find(|below| below.parent() == Some(dir)).filter(|below| *below != path)
+            });
+            Some(match missing {
+                Some(dir) => format!("there is no directory {}", dir.display()),
+                None => format!("there is no socket {shown}"),
+            })
+        }
+        io::ErrorKind::ConnectionRefused => Some(match path.metadata() {
+            Ok(found) if !found.file_type().is_socket() => format!("{shown} is no socket"),
+            _ => format!(
+                "the socket {shown} is there, and nobody listens: who made it has ended, or is just starting"
+            ),
+        }),
+        io::ErrorKind::PermissionDenied => Some(forbidden(path)),
+        _ => None,
+    }
+}
+
+/// Whose it is, and who may.
+fn forbidden(path: &Path) -> String {
+    // From the root downwards, the first that is not shown to us lies in what is closed.
+    let hidden = path.ancestors().collect::<Vec<_>>().into_iter().rev().find(|step| step.metadata().is_err());
+    let (closed, is_directory) = match hidden.and_then(Path::parent) {
+        Some(dir) => (dir, true),
+        None => (path, false),
+    };
+    let Ok(found) = closed.metadata() else { return format!("{} may not be opened", closed.display()) };
+    let me = named(Uid::effective());
+    format!("{}; you are {me}{}", whose(closed, &found, is_directory), remedy(&found, is_directory))
+}
+
+fn whose(path: &Path, found: &Metadata, is_directory: bool) -> String {
+    let (owner, group) = (named(Uid::from_raw(found.uid())), group_named(Gid::from_raw(found.gid())));
+    let for_group = found.mode() & if is_directory { 0o010 } else { 0o020 } != 0;
+    let who = match (for_group, found.uid()) {
+        (true, _) => format!("{owner} and the group {group}"),
+        (false, 0) => "root alone".to_owned(),
+        (false, _) => format!("{owner} and root alone"),
+    };
+    let (kind, may) = if is_directory { ("directory ", "look into it") } else { ("", "use it") };
+    let mode = found.mode() & 0o7777;
+    format!("the {kind}{} is of {owner}:{group} with mode {mode:04o}, so {who} may {may}", path.display())
+}
+
+fn remedy(found: &Metadata, is_directory: bool) -> String {
+    let (for_group, for_all) = if is_directory { (0o010, 0o001) } else { (0o020, 0o002) };
+    let gid = Gid::from_raw(found.gid());
+    if found.mode() & for_all != 0 {
+        return ", who may by the mode; something else forbids it (SELinux, AppArmor, a sandbox)".to_owned();
+    }
+    let is_listed =
+        Group::from_gid(gid).ok().flatten().is_some_and(|group| group.mem.contains(&named(Uid::effective())));
+    let is_active = getgroups().is_ok_and(|groups| groups.contains(&gid));
+    if found.mode() & for_group != 0 && is_listed && !is_active {
+        return format!(
+            ", who is in {0} but was not at the login: log in anew, or newgrp {0}",
+            group_named(gid)
+        );
+    }
+    "; try it with sudo, or let chmod= and chown= in [unix_http_server] name a group of yours".to_owned()
+}
+
+fn named(uid: Uid) -> String {
+    User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+fn group_named(gid: Gid) -> String {
+    Group::from_gid(gid).ok().flatten().map_or_else(|| gid.to_string(), |group| group.name)
+}
+
+fn on_network(error: &io::Error, url: &str) -> Option<String> {
+    let plain = url.strip_prefix("http://");
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some(format!("nobody listens at {url}")),
+        io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            Some(format!("there is no way to {url} from here, or a firewall is on it"))
+        }
+        // What a server of TLS says to somebody who speaks none.
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+            Some(format!("perhaps that server speaks TLS: https://{}", plain?))
+        }
+        _ if error.to_string().contains("lookup address") => {
+            Some(format!("the name of the host in {url} is not known here"))
+        }
+        _ if error.to_string().contains("TLS") && !url.starts_with("http:") => {
+            Some(format!("perhaps that server speaks no TLS: http://{}", url.strip_prefix("https://")?))
+        }
+        _ => None,
+    }
+}
+
+fn on_scheme(url: &str) -> Option<String> {
+    let is_known = ["http://", "https://", "unix://"].iter().any(|scheme| url.starts_with(scheme));
+    let guess = match url.split_once(':') {
+        _ if is_known => return None,
+        Some(("unix", rest)) => format!("unix:///{}", rest.trim_start_matches('/')),
+        Some((host, port)) if port.parse::<u16>().is_ok() => format!("http://{host}:{port}"),
+        _ => "http://host:port, https://host:port or unix:///path".to_owned(),
+    };
+    Some(format!("an address begins with http://, https:// or unix://; did you mean {guess}?"))
+}
+
+/// On this machine.
+fn is_here(url: &str) -> bool {
+    let host = url.split_once("://").map_or("", |(_, rest)| rest);
+    url.starts_with("unix://") || ["localhost", "127.", "[::1]"].iter().any(|here| host.starts_with(here))
+}
+
+/// If the configuration makes no server that is asked for.
+fn on_servers(config: &Config, url: &str) -> Option<String> {
+    if config.servers.is_empty() {
+        let path = config.path.display();
+        return Some(format!(
+            "{path} has no [unix_http_server] and no [inet_http_server]: its supervisord cannot be asked at all"
+        ));
+    }
+    let addresses: Vec<String> = config.servers.iter().map(address).collect();
+    let (scheme, rest) = url.split_once("://")?;
+    let port = |url: &str| url.trim_end_matches('/').rsplit_once(':').map(|(_, port)| port.to_owned());
+    let is_among = addresses.iter().any(|known| match scheme {
+        "unix" => known.strip_prefix("unix://") == Some(rest),
+        // By which name a host is called, and what * means, is its own affair.
+        _ => known.starts_with(&format!("{scheme}://")) && port(known) == port(url),
+    });
+    (!is_among).then(|| format!("the servers in {} are {}", config.path.display(), addresses.join(" and ")))
+}
+
+fn address(server: &Server) -> String {
+    match &server.address {
+        Address::Unix { file, .. } => format!("unix://{}", file.display()),
+        Address::Inet { host, port } => {
+            let scheme = if server.tls.is_some() { "https" } else { "http" };
+            let host = if host.is_empty() { "localhost" } else { host };
+            format!("{scheme}://{host}:{port}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemons::tests::machine;
+    use crate::fake::refused;
+    use provost_config::MemoryFiles;
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixListener;
+
+    const CONF: &str =
+        "[supervisord]\npidfile=/run/s.pid\n[unix_http_server]\nfile=/nowhere/s.sock\n[supervisorctl]\n";
+
+    fn silence(url: &str, kind: io::ErrorKind) -> CallError {
+        CallError::Connection { url: url.to_owned(), error: kind.into() }
+    }
+
+    fn scene<'a>(url: &str, files: &'a MemoryFiles, processes: Processes) -> Scene<'a> {
+        let configuration = files.files.contains_key(Path::new("/etc/s.conf")).then(|| "/etc/s.conf".into());
+        let origin = Origin { configuration, is_typed: false };
+        Scene { files: Some(files), processes, origin, url: url.to_owned(), ..Scene::default() }
+    }
+
+    /// What is said of a socket that is not there.
+    fn absent(name: &str, pid: &str, running: &[(u32, &str, &[&str])]) -> Vec<String> {
+        let machine = machine(name, running);
+        let mut files = MemoryFiles::with("/etc/s.conf", CONF);
+        files.add("/run/s.pid", pid);
+        let url = "unix:///nowhere/s.sock";
+        scene(url, &files, machine.processes()).advice(&silence(url, io::ErrorKind::NotFound), url)
+    }
+
+    #[test]
+    fn a_daemon_that_is_dead_is_to_be_started() {
+        let wanted = [
+            "there is no directory /nowhere",
+            "unix:///nowhere/s.sock is what [supervisorctl] in /etc/s.conf comes to; -c FILE names another one",
+            "supervisord is dead: /run/s.pid says pid 7, and there is no such process",
+            "to start it: supervisord -c /etc/s.conf",
+        ];
+        assert_eq!(absent("dead", "7", &[]), wanted);
+        assert_eq!(
+            absent("stranger", "7", &[(7, "vi", &["vi"])])[2],
+            "supervisord is dead: /run/s.pid says pid 7, which is vi by now"
+        );
+        assert_eq!(
+            absent("nobody", "", &[])[2],
+            "no supervisord runs with this configuration: there is no pid in /run/s.pid"
+        );
+    }
+
+    #[test]
+    fn a_daemon_that_lives_is_not_started_twice() {
+        let told = absent("lives", "7", &[(7, "supervisord", &["supervisord", "-c", "/etc/s.conf"])]);
+        assert!(told[2].starts_with("supervisord runs (pid 7), and nobody can reach it there"), "{told:?}");
+        assert_eq!(told.len(), 3);
+        let other: &[&str] = &["supervisord", "-c", "/etc/other.conf"];
+        let wanted = "a supervisord runs as pid 7: supervisord -c /etc/other.conf; to ask that one: supervisorctl -c \
+                      /etc/other.conf";
+        assert_eq!(absent("other", "7", &[(7, "supervisord", other)])[2], wanted);
+        assert_eq!(absent("beside", "", &[(7, "supervisord", other)])[3], wanted);
+    }
+
+    #[test]
+    fn an_address_that_no_server_has_is_compared_with_theirs() {
+        let (machine, files) = (machine("servers", &[]), MemoryFiles::with("/etc/s.conf", CONF));
+        let url = "http://localhost:9001";
+        let told = scene(url, &files, machine.processes())
+            .advice(&silence(url, io::ErrorKind::ConnectionRefused), url);
+        assert_eq!(told[0], "nobody listens at http://localhost:9001");
+        assert_eq!(told[2], "the servers in /etc/s.conf are unix:///nowhere/s.sock");
+        let files = MemoryFiles::with("/etc/s.conf", "[supervisord]\n[supervisorctl]\n");
+        let told = scene(url, &files, machine.processes())
+            .advice(&silence(url, io::ErrorKind::ConnectionRefused), url);
+        assert!(
+            told[2].starts_with("/etc/s.conf has no [unix_http_server] and no [inet_http_server]"),
+            "{told:?}"
+        );
+        let files = MemoryFiles::default();
+        let told = scene(url, &files, machine.processes())
+            .advice(&silence(url, io::ErrorKind::ConnectionRefused), url);
+        assert!(
+            told[1].starts_with("no configuration was found where it is looked for, so http://"),
+            "{told:?}"
+        );
+        assert_eq!(told[2], "no supervisord runs on this machine");
+    }
+
+    #[test]
+    fn a_configuration_that_is_refused_starts_nothing() {
+        let (machine, files) =
+            (machine("refused", &[]), MemoryFiles::with("/etc/s.conf", "[supervisord]\numask=9\n"));
+        let url = "unix:///nowhere/s.sock";
+        let told =
+            scene(url, &files, machine.processes()).advice(&silence(url, io::ErrorKind::NotFound), url);
+        assert!(told[2].starts_with("supervisord would not start with /etc/s.conf: "), "{told:?}");
+        // Whoever has said open knows what he has said.
+        let other = scene("http://h", &files, machine.processes());
+        assert_eq!(other.advice(&silence(url, io::ErrorKind::NotFound), url).len(), 1);
+    }
+
+    #[test]
+    fn a_socket_says_what_it_is() {
+        let dir = std::env::temp_dir().join(format!("provost-ctl-socket-{}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        let told = |path: &Path, kind| on_socket(path, kind).unwrap();
+        let socket = dir.join("s");
+        assert_eq!(
+            told(&socket, io::ErrorKind::NotFound),
+            format!("there is no socket {}", socket.display())
+        );
+        drop(UnixListener::bind(&socket).unwrap());
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(told(&socket, io::ErrorKind::ConnectionRefused).contains("is there, and nobody listens"));
+        let found = socket.metadata().unwrap();
+        let (owner, group) = (named(Uid::from_raw(found.uid())), group_named(Gid::from_raw(found.gid())));
+        let forbidden = told(&socket, io::ErrorKind::PermissionDenied);
+        let wanted = format!("the {} is of {owner}:{group} with mode 0700, so {owner}", socket.display());
+        assert!(forbidden.starts_with(&wanted), "{forbidden}");
+        assert!(forbidden.contains("; try it with sudo, or let chmod="), "{forbidden}");
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(told(&socket, io::ErrorKind::PermissionDenied).contains("something else forbids it"));
+        std::fs::remove_file(&socket).unwrap();
+        std::fs::write(&socket, "").unwrap();
+        assert_eq!(
+            told(&socket, io::ErrorKind::ConnectionRefused),
+            format!("{} is no socket", socket.display())
+        );
+        std::fs::remove_dir_all(dir).unwrap();
+        assert_eq!(
+            told(Path::new("run/s"), io::ErrorKind::NotFound),
+            "a unix address has three slashes: unix:///run/s"
+        );
+    }
+
+    #[test]
+    fn who_is_not_let_in_is_told_how_to_be() {
+        let scene = |username: Option<&str>, password| Scene {
+            username: username.map(str::to_owned),
+            password,
+            closed: Some(("/secret".into(), "permission denied".to_owned())),
+            ..Scene::default()
+        };
+        let told = |scene: Scene<'_>, code| scene.advice(&refused(code, ""), "unix:///s");
+        assert!(
+            told(scene(None, None), 401)[0]
+                .starts_with("the server wants to know who asks; give a user with -u")
+        );
+        assert!(told(scene(Some("jo"), None), 401)[0].starts_with("there is a user, jo, and no password; "));
+        assert!(
+            told(scene(None, Some(Place::Stdin)), 401)[0].starts_with("there is a password and no user; ")
+        );
+        let both = scene(Some("jo"), Some(Place::File("/pw".into())));
+        assert_eq!(
+            told(both, 401),
+            [
+                "the server does not accept the user jo with the password in /pw",
+                "the password in /secret could not be read: permission denied"
+            ]
+        );
+        for (code, words) in
+            [(403, "not allowed"), (404, "no supervisord"), (429, "some seconds"), (503, "a proxy")]
+        {
+            let told = told(Scene::default(), code);
+            assert!(told.len() == 1 && told[0].contains(words), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_another_kind_is_put_right() {
+        for (url, guess) in [
+            ("localhost:9001", "http://localhost:9001?"),
+            ("unix:/run/s", "unix:///run/s?"),
+            ("ftp://x", "http://host:port, https://host:port or unix:///path?"),
+        ] {
+            assert!(on_scheme(url).unwrap().ends_with(&format!("did you mean {guess}")), "{url}");
+        }
+        assert_eq!(on_scheme("http://x"), None);
+    }
+
+    #[test]
+    fn a_door_of_the_other_kind_is_guessed() {
+        let error = io::Error::from(io::ErrorKind::UnexpectedEof);
+        assert_eq!(
+            on_network(&error, "http://h:1").as_deref(),
+            Some("perhaps that server speaks TLS: https://h:1")
+        );
+        assert_eq!(on_network(&error, "https://h:1"), None);
+        let error = io::Error::other("the server there speaks no TLS; is it one of http://?");
+        assert_eq!(
+            on_network(&error, "https://h:1").as_deref(),
+            Some("perhaps that server speaks no TLS: http://h:1")
+        );
+    }
+}

@@ -167,6 +167,10 @@ impl<'a> Scene<'a> {
              password_file= in {file}"
         );
         let text = match (code, &self.username, &self.password) {
+            // What a server of https:// says to whoever speaks no TLS.
+            (400, ..) if url.starts_with("http://") => {
+                format!("perhaps that server speaks TLS: {}", url.replacen("http", "https", 1))
+            }
             (401, Some(name), Some(place)) => {
                 format!("the server does not accept the user {name} with the password {}", from(place))
             }
@@ -258,9 +262,9 @@ fn whose(path: &Path, found: &Metadata, is_directory: bool) -> String {
         (false, 0) => "root alone".to_owned(),
         (false, _) => format!("{owner} and root alone"),
     };
-    let (kind, may) = if is_directory { ("directory ", "look into it") } else { ("", "use it") };
+    let (kind, may) = if is_directory { ("the directory ", "look into it") } else { ("", "use it") };
     let mode = found.mode() & 0o7777;
-    format!("the {kind}{} is of {owner}:{group} with mode {mode:04o}, so {who} may {may}", path.display())
+    format!("{kind}{} is of {owner}:{group} with mode {mode:04o}, so {who} may {may}", path.display())
 }
 
 fn remedy(found: &Metadata, is_directory: bool) -> String {
@@ -473,7 +477,7 @@ mod tests {
         let found = socket.metadata().unwrap();
         let (owner, group) = (named(Uid::from_raw(found.uid())), group_named(Gid::from_raw(found.gid())));
         let forbidden = told(&socket, io::ErrorKind::PermissionDenied);
-        let wanted = format!("the {} is of {owner}:{group} with mode 0700, so {owner}", socket.display());
+        let wanted = format!("{} is of {owner}:{group} with mode 0700, so {owner}", socket.display());
         assert!(forbidden.starts_with(&wanted), "{forbidden}");
         assert!(forbidden.contains("; try it with sudo, or let chmod="), "{forbidden}");
         std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777)).unwrap();

@@ -82,28 +82,63 @@ impl Page {
     pub(crate) fn usage(&self) -> String {
         let mut text = String::new();
         for (synopsis, does) in self.forms {
-            entry(&mut text, "", synopsis, does);
+            entry(&mut text, synopsis, does, COLUMN);
         }
         for flag in self.flags {
-            let synopsis = flag.value.map_or(flag.name.to_owned(), |value| format!("{} {value}", flag.name));
-            entry(&mut text, "  ", &synopsis, flag.does);
+            entry(&mut text, &format!("  {}", flag.synopsis()), flag.does, COLUMN);
         }
-        if !self.about.is_empty() {
-            let _ = writeln!(text, "{}", self.about);
+        if !self.also.is_empty() {
+            entry(&mut text, &format!("  also: {}", self.also.join(", ")), "The same.", COLUMN);
+        }
+        for line in self.about.lines().flat_map(|paragraph| wrapped(paragraph, WIDTH)) {
+            let _ = writeln!(text, "{line}");
         }
         text.truncate(text.trim_end().len());
         text
     }
 }
 
+impl Flag {
+    /// With what its value is called.
+    pub(crate) fn synopsis(&self) -> String {
+        self.value.map_or(self.name.to_owned(), |value| format!("{} {value}", self.name))
+    }
+}
+
 /// Where the second column begins.
 const COLUMN: usize = 26;
+/// The last column of a terminal stays empty.
+pub(crate) const WIDTH: usize = 79;
 
-fn entry(text: &mut String, indent: &str, synopsis: &str, does: &str) {
-    let first = format!("{indent}{synopsis}");
+/// One line of two columns, or more where the second is long.
+pub(crate) fn entry(text: &mut String, first: &str, does: &str, column: usize) {
+    let first = first.trim_end();
     // A long one stands alone.
-    let gap = if first.len() + 2 > COLUMN { format!("\n{:COLUMN$}", "") } else { String::new() };
-    let _ = writeln!(text, "{first:width$}{gap}{does}", width = if gap.is_empty() { COLUMN } else { 0 });
+    let is_long = first.len() + 2 > column;
+    if is_long {
+        let _ = writeln!(text, "{first}");
+    }
+    for (at, line) in wrapped(does, WIDTH - column).iter().enumerate() {
+        let begin = if at == 0 && !is_long { first } else { "" };
+        let _ = writeln!(text, "{begin:column$}{line}");
+    }
+}
+
+/// Broken at blanks; a word that is longer stays whole.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a last line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -120,6 +155,7 @@ try                       Try all.
   --batch N               So many at once.
 That is all.";
         assert_eq!(page.flags(FLAGS).about("That is all.").usage(), wanted);
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         let long = Page::new("x", Takes::Nothing, &[("a very long synopsis of it", "Does.")]);
         assert_eq!(long.usage(), format!("a very long synopsis of it\n{:26}Does.", ""));
     }

@@ -9,7 +9,8 @@ use provost_config::cli::find_config;
 use provost_config::getopt::{self, Opt};
 use provost_config::{CtlConfig, CtlTls, Files, load_ctl, python};
 
-use crate::password::{Login, Typed};
+use crate::manual;
+use crate::password::{Login, PASSWORD, PASSWORD_FILE, Typed, USERNAME};
 use crate::verbs;
 
 #[derive(Debug)]
@@ -56,18 +57,54 @@ impl std::fmt::Debug for Options {
     }
 }
 
-const SPECS: &[Opt] = &[
-    Opt { short: Some('h'), long: "help", takes_value: false },
-    Opt { short: Some('?'), long: "", takes_value: false },
-    Opt { short: Some('c'), long: "configuration", takes_value: true },
-    Opt { short: Some('i'), long: "interactive", takes_value: false },
-    Opt { short: Some('s'), long: "serverurl", takes_value: true },
-    Opt { short: Some('u'), long: "username", takes_value: true },
-    Opt { short: Some('p'), long: "password", takes_value: true },
-    Opt { short: Some('r'), long: "history_file", takes_value: true },
-    Opt { short: None, long: ADDITIONS[0], takes_value: false },
-    Opt { short: None, long: ADDITIONS[1], takes_value: true },
-    Opt { short: None, long: ADDITIONS[2], takes_value: false },
+/// An option before the verb, and what `-h` and the manual say of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice {
+    pub(crate) opt: Opt,
+    /// What its value is called.
+    pub(crate) value: &'static str,
+    pub(crate) does: &'static str,
+}
+
+const fn choice(short: Option<char>, long: &'static str, value: &'static str, does: &'static str) -> Choice {
+    Choice { opt: Opt { short, long, takes_value: !value.is_empty() }, value, does }
+}
+
+pub(crate) const CHOICES: &[Choice] = &[
+    choice(
+        Some('c'),
+        "configuration",
+        "FILE",
+        "Take address and credentials from [supervisorctl] in FILE; without -c the usual places are searched.",
+    ),
+    choice(
+        Some('s'),
+        "serverurl",
+        "URL",
+        "Where supervisord listens: unix:///path, http://host:port or https://host:port. http://localhost:9001 if \
+         nothing says otherwise.",
+    ),
+    choice(Some('u'), "username", "NAME", "Who to be, if the server wants to know."),
+    choice(
+        Some('p'),
+        "password",
+        "TEXT",
+        "And how to prove it. Everybody on this machine can see it in the list of processes, so one of the next two is better. \
+         A token goes in the place of a password.",
+    ),
+    choice(
+        None,
+        ADDITIONS[0],
+        "",
+        "The first line of standard input is the password; on a terminal it is asked for.",
+    ),
+    choice(None, ADDITIONS[1], "FILE", "The first line of FILE is the password."),
+    choice(Some('i'), "interactive", "", "Open a shell, after the action if there is one."),
+    choice(Some('r'), "history_file", "FILE", "Remember the lines typed in the shell."),
+    choice(None, ADDITIONS[2], "", "Answer with one JSON document, whatever the action."),
+    choice(Some('h'), "help", "", "Show this."),
+    // Supervisor knows it, and nobody need.
+    choice(Some('?'), "", "", ""),
 ];
 
 /// What Supervisor does not have. They are not abbreviated, so that `--pass` means what it always did.
@@ -83,13 +120,14 @@ pub(crate) fn read(argv: &[String], files: &dyn Files) -> Result<Request, String
 }
 
 fn request(program: &str, words: &[String], files: &dyn Files) -> Result<Request, String> {
-    let parsed = getopt::scan_with(words, SPECS, ADDITIONS)?;
+    let specs: Vec<Opt> = CHOICES.iter().map(|choice| choice.opt).collect();
+    let parsed = getopt::scan_with(words, &specs, ADDITIONS)?;
     let [mut configuration, mut serverurl, mut history] = [const { None::<String> }; 3];
     let mut typed = Typed::default();
     let (mut interactive, mut json) = (false, false);
     for (at, given) in parsed.given.iter().enumerate() {
         let mut nowhere = None;
-        let slot = match SPECS[given.opt].long {
+        let slot = match specs[given.opt].long {
             "help" | "" => return Ok(Request::Help(help(program))),
             "interactive" => {
                 interactive = true;
@@ -182,34 +220,42 @@ fn is_url(text: &str) -> bool {
 }
 
 fn help(program: &str) -> String {
-    format!(
+    let mut text = format!(
         "\
 {program}: ask a running supervisord what its processes do, and tell it what they should do.
 
 Usage: {program} [options] [action [arguments]]
 
-  -c, --configuration FILE   take address and credentials from [supervisorctl] in FILE;
-                             without -c the usual places are searched
-  -s, --serverurl URL        where supervisord listens: http://host:port, https://host:port or unix:///path
-                             (http://localhost:9001 if nothing says otherwise)
-  -u, --username NAME        who to be, if the server wants to know
-  -p, --password TEXT        and how to prove it; everybody on this machine can see it in ps, so better:
-      --password-stdin       the first line of standard input is the password
-      --password-file FILE   the first line of FILE is
-  -i, --interactive          open a shell, after the action if there is one
-  -r, --history_file FILE    remember the lines typed in the shell
-      --json                 answer with one JSON document, whatever the action
-  -h, --help                 show this
-
-SUPERVISORCTL_USERNAME, and SUPERVISORCTL_PASSWORD or SUPERVISORCTL_PASSWORD_FILE, stand in for what the command line
-does not say; the configuration comes last.
-
-Without an action a shell opens. The action \"help\" lists all actions.
-The actions \"hash-password\" and \"self-signed\" need neither a server nor a
-configuration.
 "
-    )
+    );
+    for choice in CHOICES.iter().filter(|choice| !choice.does.is_empty()) {
+        let short = choice.opt.short.map_or("   ".to_owned(), |short| format!("-{short},"));
+        let synopsis = format!("  {short} --{} {}", choice.opt.long, choice.value);
+        manual::entry(&mut text, &synopsis, choice.does, COLUMN);
+    }
+    let alone: Vec<&str> =
+        verbs::all().filter(|verb| verb.page.is_alone).map(|verb| verb.page.name).collect();
+    let (last, others) = alone.split_last().expect("help is one of them");
+    for paragraph in [
+        format!(
+            "{USERNAME}, and {PASSWORD} or {PASSWORD_FILE}, stand in for what the command line does not say; the configuration comes last."
+        ),
+        format!(
+            "Without an action a shell opens. The action help lists all actions, and help ACTION explains one. {} and {last} need neither a server nor a configuration.",
+            others.join(", ")
+        ),
+    ] {
+        text.push('\n');
+        for line in manual::wrapped(&paragraph, manual::WIDTH) {
+            text.push_str(&line);
+            text.push('\n');
+        }
+    }
+    text
 }
+
+/// Where the second column begins.
+const COLUMN: usize = 29;
 
 #[cfg(test)]
 mod tests {

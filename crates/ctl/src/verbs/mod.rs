@@ -78,6 +78,11 @@ pub(crate) fn find(word: &str) -> Option<&'static Verb> {
     VERBS.iter().find(|verb| verb.page.name == word || verb.page.also.contains(&word))
 }
 
+/// Those that `help` lists, and those that it does not.
+pub(crate) fn all() -> impl Iterator<Item = &'static Verb> {
+    VERBS.iter()
+}
+
 fn listed() -> impl Iterator<Item = &'static Verb> {
     VERBS.iter().filter(|verb| !["help", "EOF"].contains(&verb.page.name))
 }

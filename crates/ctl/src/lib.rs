@@ -29,6 +29,8 @@ mod words;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod handbook;
 
 use std::io::Write;
 use std::os::fd::OwnedFd;

@@ -15,6 +15,10 @@ pub(super) const VERB: Verb = Verb {
         "add",
         Takes::Groups,
         &[("add <group> ...", "Make groups active that reread has found.")],
+    )
+    .about(
+        "What reread calls available becomes active, and starts if it has autostart. update does \
+         this and everything else that is due.",
     ),
     run,
 };

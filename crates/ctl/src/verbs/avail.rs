@@ -15,6 +15,10 @@ pub(super) const VERB: Verb = Verb {
         "avail",
         Takes::Nothing,
         &[("avail", "Show every process of the configuration, and whether it is in use.")],
+    )
+    .about(
+        "A line has the name, \"in use\" or \"avail\" (waiting for add), \"auto\" or \"manual\" \
+         (with autostart or without), and the priorities of group and process.",
     ),
     run,
 };

@@ -18,7 +18,8 @@ pub(super) const VERB: Verb = Verb {
             ("clear <name> ...", "Empty the logs of processes."),
             ("clear all", "Empty the logs of every process."),
         ],
-    ),
+    )
+    .about("The files are emptied where they are; their backups stay."),
     run,
 };
 

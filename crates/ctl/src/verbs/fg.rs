@@ -23,6 +23,10 @@ pub(super) const VERB: Verb = Verb {
         "fg",
         Takes::Process,
         &[("fg <name>", "Show what a process writes and send it what you type, until Ctrl-C.")],
+    )
+    .about(
+        "Both of its outputs are shown, and each line typed goes to its standard input. The process \
+         must be RUNNING, and goes on when you leave.",
     ),
     run,
 };

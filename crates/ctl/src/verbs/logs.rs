@@ -24,6 +24,10 @@ pub(super) const REOPEN: Verb = Verb {
             ("reopen all", "Open all logs anew, the main log among them."),
             ("reopen", "The same."),
         ],
+    )
+    .about(
+        "SIGUSR2 does this for all logs. Who rotates with a program of his own, logrotate for one, \
+         says it afterwards.",
     ),
     run: |session, words| run(session, words, &WAYS[0]),
 };
@@ -40,6 +44,10 @@ pub(super) const ROTATE: Verb = Verb {
             ("rotate all", "Rotate all logs, the main log among them."),
             ("rotate", "The same."),
         ],
+    )
+    .about(
+        "Whatever their size. What is empty, a device or a pipe stays as it is, and with logfile_backups=0 a log is emptied. The \
+         main log is called supervisord.",
     ),
     run: |session, words| run(session, words, &WAYS[1]),
 };

@@ -16,7 +16,8 @@ pub(super) const VERB: Verb = Verb {
             ("maintail -100", "Show its last 100 bytes; -0 shows everything."),
             ("maintail -f", "Show what is written to it, until Ctrl-C."),
         ],
-    ),
+    )
+    .about("For where the log itself lies see logfile= in the configuration of supervisord."),
     run,
 };
 

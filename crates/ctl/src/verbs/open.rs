@@ -14,6 +14,10 @@ pub(super) const VERB: Verb = Verb {
             "open <url>",
             "Go on with the supervisord at this address, http://host:port or unix:///path, and show its status.",
         )],
+    )
+    .about(
+        "Only this session changes. A server of https:// is named with -s, as what to trust stands \
+         in the configuration.",
     ),
     run,
 };

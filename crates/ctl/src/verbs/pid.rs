@@ -20,7 +20,8 @@ pub(super) const VERB: Verb = Verb {
             ("pid <name> ...", "Show those of processes; 0 means that it does not run."),
             ("pid all", "Show those of all processes, one on a line."),
         ],
-    ),
+    )
+    .about("If one of them does not run the exit status is 7."),
     run,
 };
 

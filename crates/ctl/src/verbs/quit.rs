@@ -6,13 +6,15 @@ use crate::manual::{Page, Takes};
 use crate::session::Session;
 use crate::words::Words;
 
-pub(super) const VERB: Verb =
-    Verb { page: Page::new("quit", Takes::Nothing, &[("quit", "Leave the shell.")]), run };
+pub(super) const VERB: Verb = Verb {
+    page: Page::new("quit", Takes::Nothing, &[("quit", "Leave the shell; Ctrl-D does the same.")]),
+    run,
+};
 pub(super) const EXIT: Verb =
-    Verb { page: Page::new("exit", Takes::Nothing, &[("exit", "Leave the shell.")]), run };
+    Verb { page: Page::new("exit", Takes::Nothing, &[("exit", "Leave the shell, as quit does.")]), run };
 /// What Ctrl-D is taken for; may be typed, too.
 pub(super) const EOF: Verb =
-    Verb { page: Page::new("EOF", Takes::Nothing, &[("EOF", "Leave the shell; Ctrl-D is the same.")]), run };
+    Verb { page: Page::new("EOF", Takes::Nothing, &[("EOF", "Leave the shell, as Ctrl-D does.")]), run };
 
 fn run(session: &mut Session<'_>, _: &Words) -> Result<(), CallError> {
     session.report.say("");

@@ -14,6 +14,11 @@ pub(super) const VERB: Verb = Verb {
         "reload",
         Takes::Nothing,
         &[("reload", "Stop every process and have supervisord start afresh with its configuration.")],
+    )
+    .about(
+        "All programs are stopped and started, and the answer comes before that is done. A configuration with a \
+         mistake is refused, and nothing is stopped. In a shell you are asked first. To restart only what has changed: \
+         update.",
     ),
     run,
 };

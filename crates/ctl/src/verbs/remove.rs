@@ -14,6 +14,10 @@ pub(super) const VERB: Verb = Verb {
         "remove",
         Takes::Groups,
         &[("remove <group> ...", "Take groups out of service whose processes have stopped.")],
+    )
+    .about(
+        "Stop a group first: what still runs is refused. It comes back with add, or with the next \
+         update, as long as it is in the configuration.",
     ),
     run,
 };

@@ -17,6 +17,10 @@ pub(super) const VERB: Verb = Verb {
         "reread",
         Takes::Nothing,
         &[("reread", "Read the configuration again and show what changed. Nothing is started or stopped.")],
+    )
+    .about(
+        "Each group that update would touch is called available (new), changed or disappeared, and the same again until update \
+         is said. Users and passwords of the servers are in force at once; most settings of supervisord itself wait for reload.",
     ),
     run,
 };

@@ -14,6 +14,10 @@ pub(super) const VERB: Verb = Verb {
         "shutdown",
         Takes::Nothing,
         &[("shutdown", "Stop every process and end supervisord itself.")],
+    )
+    .about(
+        "Programs are stopped in the reverse of their start order. In a shell you are asked first. \
+         What is left running nobody restarts.",
     ),
     run,
 };

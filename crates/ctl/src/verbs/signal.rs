@@ -19,6 +19,10 @@ pub(super) const VERB: Verb = Verb {
             ("signal <signal> <group>:*", "Send it to a whole group."),
             ("signal <signal> all", "Send it to everything that runs."),
         ],
+    )
+    .about(
+        "HUP, SIGHUP and 1 are the same. Nothing but the signal is sent: a program that ends of it \
+         is restarted if its autorestart says so.\nFor example: signal USR1 web:*",
     ),
     run,
 };

@@ -28,6 +28,10 @@ pub(super) const VERB: Verb = Verb {
             ("tail -100 <name> stderr", "Show the last 100 bytes of its stderr; -0 shows everything."),
             ("tail -f <name>", "Show what it writes as it writes it, until Ctrl-C."),
         ],
+    )
+    .about(
+        "What is shown is the log file, so there is none for a stream that goes elsewhere.\nFor \
+         example: tail -f web stderr",
     ),
     run,
 };

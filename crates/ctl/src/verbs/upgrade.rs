@@ -21,6 +21,10 @@ pub(super) const VERB: Verb = Verb {
             ),
             ("upgrade <seconds>", "The same, and give the new program so long to be ready (10)."),
         ],
+    )
+    .about(
+        "Programs, their logs and whoever is connected to them notice nothing. If the new one is not ready in time the old one \
+         goes on, and the reason is shown.",
     ),
     run,
 };

@@ -9,7 +9,10 @@ use crate::session::{Session, exit};
 use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
-    page: Page::new("version", Takes::Nothing, &[("version", "Show which version supervisord reports.")]),
+    page: Page::new("version", Takes::Nothing, &[("version", "Show which version supervisord reports.")])
+        .about(
+            "It is the version of Supervisor whose interface is spoken, as clients of Supervisor expect it.",
+        ),
     run,
 };
 

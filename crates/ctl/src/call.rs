@@ -8,6 +8,7 @@ use std::io;
 use provost_wire::{Fault, Value};
 
 use crate::http::LogStream;
+use crate::names::Ask;
 use provost_config::python;
 
 /// Somebody who answers XML-RPC calls and streams logs.
@@ -24,6 +25,9 @@ pub(crate) trait Server {
     fn set_url(&mut self, url: &str);
 
     fn log_in(&mut self, username: String, password: String);
+
+    /// Asks the same daemon for names, as the same user, over a connection of its own.
+    fn names(&self) -> Ask;
 }
 
 /// Why a call has no result.

@@ -39,6 +39,32 @@ impl Interrupt {
         Ok(())
     }
 
+    /// Whether Ctrl-C came while nobody waited. Told once.
+    pub(crate) fn is_pressed(&self) -> io::Result<bool> {
+        let Some(interrupt) = self.descriptor.get() else { return Ok(false) };
+        let mut watched = [PollFd::new(interrupt.as_fd(), PollFlags::POLLIN)];
+        let is_pressed = poll(&mut watched, PollTimeout::ZERO)? > 0;
+        if is_pressed {
+            nix::unistd::read(interrupt, &mut [0; 128])?;
+        }
+        Ok(is_pressed)
+    }
+
+    /// While `act` runs, SIGINT goes to the handler that it has, or ends the program.
+    pub(crate) fn left_to_others<T>(&self, act: impl FnOnce() -> T) -> T {
+        let only_int = SigSet::from(Signal::SIGINT);
+        let is_ours = self.descriptor.get().is_some();
+        // Neither fails for a signal that exists.
+        if is_ours {
+            let _ = only_int.thread_unblock();
+        }
+        let result = act();
+        if is_ours {
+            let _ = only_int.thread_block();
+        }
+        result
+    }
+
     /// Takes this descriptor's being readable for Ctrl-C.
     fn read_from(&self, descriptor: OwnedFd) {
         // Only `catch` and tests come here, each once.

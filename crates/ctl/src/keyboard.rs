@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 
+use crate::editor::Editor;
 use crate::interrupt::{Interrupt, Woken};
 
 #[derive(Debug)]
@@ -15,6 +16,10 @@ pub(crate) struct Keyboard {
     input: OwnedFd,
     pending: Vec<u8>,
     ended: bool,
+    /// Where lines can be edited.
+    editor: Option<Editor>,
+    /// Something was read past the editor since it was last used.
+    read_otherwise: bool,
 }
 
 /// What came of waiting for a line.
@@ -29,7 +34,22 @@ pub(crate) enum Typed {
 
 impl Keyboard {
     pub(crate) fn new(input: OwnedFd) -> Keyboard {
-        Keyboard { input, pending: Vec::new(), ended: false }
+        Keyboard { input, pending: Vec::new(), ended: false, editor: None, read_otherwise: false }
+    }
+
+    /// From now on whole lines are typed with this.
+    pub(crate) fn edit_with(&mut self, editor: Editor) {
+        self.editor = Some(editor);
+    }
+
+    /// What lines are typed with at a terminal. Prompts are its affair then.
+    pub(crate) fn editor(&mut self) -> Option<&mut Editor> {
+        let editor = self.editor.as_mut()?;
+        if std::mem::take(&mut self.read_otherwise) {
+            editor.forget_typed_ahead();
+            self.pending.clear();
+        }
+        Some(editor)
     }
 
     /// Whether a person sits there, as far as can be told.
@@ -75,7 +95,11 @@ impl Keyboard {
         }
         match (self.ended, self.pending.is_empty()) {
             (false, _) => None,
-            (true, true) => Some(Typed::End),
+            (true, true) => {
+                // Ctrl-D at a terminal ends what is going on, and not the terminal.
+                self.ended = self.editor.is_none();
+                Some(Typed::End)
+            }
             // A last line without an end.
             (true, false) => Some(Typed::Line(text(&std::mem::take(&mut self.pending)))),
         }
@@ -83,6 +107,7 @@ impl Keyboard {
 
     /// Reads what there is; blocks when there is nothing.
     pub(crate) fn fill(&mut self) -> io::Result<()> {
+        self.read_otherwise = true;
         let mut buffer = [0; 4096];
         let count = nix::unistd::read(&self.input, &mut buffer)?;
         self.pending.extend_from_slice(&buffer[..count]);

@@ -7,13 +7,18 @@
 
 mod advice;
 mod call;
+mod complete;
+mod completion;
 mod daemons;
 mod dispatch;
+mod editor;
+mod history;
 mod http;
 mod info;
 mod interrupt;
 mod keyboard;
 mod manual;
+mod names;
 mod namespec;
 mod options;
 mod password;
@@ -58,6 +63,9 @@ pub struct IsTerminal {
 ///
 /// `argv[0]` is the name the program was called by: the search for a configuration starts from it.
 pub fn main<'a>(argv: &[String], files: &'a dyn Files, streams: Streams<'a>) -> u8 {
+    if argv.get(1).is_some_and(|word| word == completion::WORD) {
+        return completion::answer(&argv[0], files, streams);
+    }
     match options::read(argv, files) {
         Ok(options::Request::Help(text)) => {
             // Nobody is left to tell when the reader of the help has gone.

@@ -16,7 +16,6 @@ pub(crate) struct Page {
     pub(crate) flags: &'static [Flag],
     /// More than fits into a line: sentences, or nothing.
     pub(crate) about: &'static str,
-    #[expect(dead_code, reason = "for completion, which is to come")]
     pub(crate) takes: Takes,
     /// Needs neither a daemon nor a configuration, and looks at none.
     pub(crate) is_alone: bool,
@@ -41,8 +40,10 @@ pub(crate) enum Takes {
     Processes,
     Groups,
     SignalAndProcesses,
-    /// A process, and the name of a stream.
-    ProcessAndChannel,
+    /// A process, and one of these words.
+    ProcessThen(&'static [&'static str]),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     /// A verb.
     Topic,
     /// Whatever nobody can guess.

@@ -181,8 +181,14 @@ impl Session<'_> {
 
     /// Asks for a line; `None` when there are no more.
     pub(crate) fn ask(&mut self, prompt: &str) -> Result<Option<String>, CallError> {
-        self.report.ask(prompt);
-        heard(self.keyboard.line(&self.interrupt))
+        let _ = self.report.flush();
+        heard(match self.keyboard.editor() {
+            Some(editor) => editor.answer(prompt, &self.interrupt),
+            None => {
+                self.report.ask(prompt);
+                self.keyboard.line(&self.interrupt)
+            }
+        })
     }
 
     /// Takes the password from where it is, standard input for one.
@@ -244,7 +250,7 @@ const NO_NAMESPACE: &str = "Sorry, supervisord responded but did not recognize t
     supervisorctl uses to control it.  Please check that the [rpcinterface:supervisor] section is enabled in the \
     configuration file (see sample.conf).";
 
-fn heard(typed: std::io::Result<Typed>) -> Result<Option<String>, CallError> {
+pub(crate) fn heard(typed: std::io::Result<Typed>) -> Result<Option<String>, CallError> {
     match typed {
         Ok(Typed::Line(line)) => Ok(Some(line)),
         Ok(Typed::End) => Ok(None),

@@ -1,23 +1,23 @@
 //! One command, or a prompt until somebody leaves.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use provost_config::Files;
 
 use crate::Streams;
 use crate::advice::Scene;
-use crate::call::CallError;
+use crate::call::{CallError, Server};
 use crate::dispatch;
+use crate::editor::Editor;
 use crate::http::{Client, Trust};
 use crate::interrupt::Interrupt;
-use crate::keyboard::Keyboard;
+use crate::keyboard::{Keyboard, Typed};
 use crate::options::Options;
+use crate::password::Password;
 use crate::report::{Problem, Report};
-use crate::session::{Session, exit};
+use crate::session::{Session, exit, heard};
 use crate::terminal::Terminal;
 
 /// Does what was asked for and returns the exit status, which for a shell is always 0.
@@ -49,11 +49,10 @@ pub(crate) fn run<'a>(options: Options, files: &'a dyn Files, streams: Streams<'
     let status = match options.interactive {
         false => session.status,
         true => {
-            let typed = prompt(&mut session, &options.prompt);
-            if let (Some(path), true) = (&options.history_file, session.keyboard.is_terminal()) {
-                // A history that cannot be kept is no reason to fail, or to say anything.
-                let _ = remember(path, &typed);
+            if let Some(editor) = editor(&session.keyboard, options.history_file) {
+                session.keyboard.edit_with(editor);
             }
+            prompt(&mut session, &options.prompt);
             0
         }
     };
@@ -62,22 +61,38 @@ pub(crate) fn run<'a>(options: Options, files: &'a dyn Files, streams: Streams<'
     status
 }
 
-/// Runs a shell until somebody leaves it, and returns the lines that were typed.
-pub(crate) fn prompt(session: &mut Session<'_>, prompt: &str) -> Vec<String> {
-    let mut typed = Vec::new();
+/// Speaks to the daemon that was chosen, as who was chosen, without asking anybody who that is.
+pub(crate) fn client(options: Options) -> Client {
+    let mut client = Client::new(options.serverurl, Rc::default(), Trust::new(options.tls));
+    if let (Some(username), Password::Is(password)) = (options.login.username, options.login.password) {
+        client.log_in(username, password);
+    }
+    client
+}
+
+/// Where somebody sits at both ends of a terminal. A pipe gets the bytes that it always got.
+fn editor(keyboard: &Keyboard, history_file: Option<PathBuf>) -> Option<Editor> {
+    (keyboard.is_terminal() && io::stdout().is_terminal()).then(|| Editor::new(history_file)).flatten()
+}
+
+/// Runs a shell until somebody leaves it.
+pub(crate) fn prompt(session: &mut Session<'_>, prompt: &str) {
     if let Err(error) = session.interrupt.catch() {
         session.report.say(&format!("error: cannot catch Ctrl-C: {error}"));
     }
     if !session.leaving {
         dispatch::command(session, "status");
     }
+    let prompt = format!("{prompt}> ");
     while !session.leaving {
-        match session.ask(&format!("{prompt}> ")) {
-            Ok(Some(line)) => {
-                dispatch::command(session, &line);
-                typed.push(line);
+        match next(session, &prompt) {
+            Ok(lines) => {
+                for line in lines {
+                    if !session.leaving {
+                        dispatch::command(session, &line);
+                    }
+                }
             }
-            Ok(None) => dispatch::command(session, "EOF"),
             Err(CallError::Interrupted) => {
                 session.report.say("");
                 break;
@@ -88,21 +103,28 @@ pub(crate) fn prompt(session: &mut Session<'_>, prompt: &str) -> Vec<String> {
             }
         }
     }
-    typed
 }
 
-/// Appends lines to a history as readline keeps it: none that is empty, none twice in a row.
-fn remember(path: &Path, typed: &[String]) -> io::Result<()> {
-    let mut lines: Vec<&str> =
-        typed.iter().map(String::as_str).filter(|line| !line.trim().is_empty()).collect();
-    lines.dedup();
-    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    lines.iter().try_for_each(|line| writeln!(file, "{line}"))
+/// What to do next: a line, or several that were pasted.
+fn next(session: &mut Session<'_>, prompt: &str) -> Result<Vec<String>, CallError> {
+    let ask = session.server.names();
+    let _ = session.report.flush();
+    let Some(editor) = session.keyboard.editor() else {
+        return Ok(vec![session.ask(prompt)?.unwrap_or_else(|| "EOF".to_owned())]);
+    };
+    match editor.command(prompt, ask, &session.interrupt) {
+        Ok(Typed::Line(lines)) => Ok(lines.lines().map(str::to_owned).collect()),
+        // The editor has begun a new line itself.
+        Ok(Typed::End | Typed::Interrupted) => {
+            session.leaving = true;
+            Ok(Vec::new())
+        }
+        Err(error) => heard(Err(error)).map(|_| Vec::new()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::remember;
     use crate::fake::{Script, process};
 
     #[test]
@@ -128,15 +150,5 @@ mod tests {
             .shell()
             .says("unix:///s no such file\nsupervisor> \n")
             .exits(0);
-    }
-
-    #[test]
-    fn a_history_grows_by_what_was_typed() {
-        let path = std::env::temp_dir().join(format!("provost-history-{}", std::process::id()));
-        let typed = ["status", "status", "", "pid a"].map(str::to_owned);
-        remember(&path, &typed).and_then(|()| remember(&path, &typed[3..])).unwrap();
-        let kept = std::fs::read_to_string(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        assert_eq!(kept, "status\npid a\npid a\n");
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use base64::Engine;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,6 +16,7 @@ use super::answer::{Answer, Head};
 use super::tls::{TlsSocket, Trust};
 use crate::call::{CallError, Server};
 use crate::interrupt::{Interrupt, Woken};
+use crate::names::{self, Ask};
 
 /// A daemon at the other end of a socket. No `Debug`: it knows a password.
 pub(crate) struct Client {
@@ -136,6 +138,16 @@ impl Server for Client {
         let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
         self.authorization = Some(format!("Basic {encoded}"));
         self.idle = None;
+    }
+
+    fn names(&self) -> Ask {
+        let (url, authorization, files) =
+            (self.url.clone(), self.authorization.clone(), self.trust.files().clone());
+        Arc::new(move |kind| {
+            let mut client = Client::new(url.clone(), Rc::default(), Trust::new(files.clone()));
+            client.authorization.clone_from(&authorization);
+            names::of(&mut client, kind)
+        })
     }
 }
 

@@ -32,6 +32,10 @@ impl Trust {
         Trust { files, config: OnceCell::new() }
     }
 
+    pub(super) fn files(&self) -> &CtlTls {
+        &self.files
+    }
+
     /// The error is a text for people.
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, String> {
         if let Some(config) = self.config.get() {

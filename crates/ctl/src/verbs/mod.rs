@@ -6,6 +6,7 @@
 mod add;
 mod avail;
 mod clear;
+mod completion;
 mod fg;
 mod hash_password;
 mod help;
@@ -46,6 +47,7 @@ const VERBS: &[Verb] = &[
     add::VERB,
     avail::VERB,
     clear::VERB,
+    completion::VERB,
     quit::EXIT,
     fg::VERB,
     hash_password::VERB,
@@ -81,6 +83,11 @@ pub(crate) fn find(word: &str) -> Option<&'static Verb> {
 /// Those that `help` lists, and those that it does not.
 pub(crate) fn all() -> impl Iterator<Item = &'static Verb> {
     VERBS.iter()
+}
+
+/// What a person might want to type.
+pub(crate) fn offered() -> impl Iterator<Item = &'static Verb> {
+    VERBS.iter().filter(|verb| verb.page.name != quit::EOF.page.name)
 }
 
 fn listed() -> impl Iterator<Item = &'static Verb> {

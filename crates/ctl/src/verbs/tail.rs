@@ -21,7 +21,7 @@ use provost_config::python;
 pub(super) const VERB: Verb = Verb {
     page: Page::new(
         "tail",
-        Takes::ProcessAndChannel,
+        Takes::ProcessThen(&["stdout", "stderr"]),
         &[
             ("tail [-<bytes>|-f] <name> [stdout|stderr]", "Show the end of a log."),
             ("tail <name>", "Show the last 1600 bytes of a process's stdout."),

@@ -133,6 +133,8 @@ impl<'a> Report<'a> {
 
     /// The same, on stderr.
     pub(crate) fn complain_aside(&mut self, line: &str, problem: &Problem) {
+        // In the order in which it is said, where both go to one terminal.
+        let _ = self.flush();
         match &mut self.document {
             Some(document) => document.errors.push(problem.json()),
             // Nobody listens there either; then there is nobody to tell.

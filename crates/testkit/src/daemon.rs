@@ -230,6 +230,15 @@ impl Daemon {
         CtlOutput { stdout, stderr, status }
     }
 
+    /// The command that runs the supervisorctl of an implementation against this daemon, in the environment that programs
+    /// under test have.
+    #[must_use]
+    pub fn ctl_command(&self, implementation: &Implementation, arguments: &[&str]) -> Command {
+        let mut command = command(&implementation.supervisorctl);
+        command.arg("-c").arg(config_file(&self.sandbox)).args(arguments);
+        command
+    }
+
     /// Waits until it has ended by itself (somebody has already asked it to) and
     /// gives its exit status; `None` for one that is not our own child.
     ///

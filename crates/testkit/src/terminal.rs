@@ -1,11 +1,11 @@
 //! A terminal: the end that a program writes to, and the one at which somebody looks, or does not.
 //!
 //! In: nothing. Out: a path for the program, and what it has written. Nobody reads unless asked to, so a terminal that nobody
-//! reads is a stopped one. Not here: sessions, jobs, window sizes.
+//! reads is a stopped one. Not here: sessions, jobs, window sizes; `pty.rs` has them.
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -92,6 +92,21 @@ impl Terminal {
     pub fn echoes(&self) -> bool {
         let attributes = tcgetattr(&self.inside).expect("it is a terminal");
         attributes.local_modes.contains(LocalModes::ECHO)
+    }
+
+    /// How it is set up, to be compared with how it was.
+    ///
+    /// # Panics
+    /// Never: it is a terminal.
+    #[must_use]
+    pub fn modes(&self) -> String {
+        let attributes = tcgetattr(&self.inside).expect("it is a terminal");
+        format!("{:?} {:?} {:?}", attributes.input_modes, attributes.output_modes, attributes.local_modes)
+    }
+
+    /// To be waited for.
+    pub(crate) fn outside(&self) -> BorrowedFd<'_> {
+        self.outside.as_fd()
     }
 
     /// Reads what has been written, until `enough` of it is there.

@@ -3,6 +3,7 @@
 use provost_wire::Value;
 use serde_json::json;
 
+use crate::batch::state;
 use crate::call::CallError;
 use crate::namespec;
 use crate::results::{int, text};
@@ -33,6 +34,15 @@ impl<'a> Info<'a> {
             description: text(value, "description")?,
             value,
         })
+    }
+
+    /// Whether it should run and does not, or cannot be told to. Who has EXITED unexpectedly has a reason.
+    pub(crate) fn has_failed(&self) -> bool {
+        match self.state {
+            state::FATAL | state::BACKOFF | state::UNKNOWN => true,
+            state::EXITED => !self.text("spawnerr").is_empty(),
+            _ => false,
+        }
     }
 
     /// 0 is none.

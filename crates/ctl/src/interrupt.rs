@@ -7,6 +7,7 @@
 use std::cell::OnceCell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -71,8 +72,18 @@ impl Interrupt {
         let _ = self.descriptor.set(descriptor);
     }
 
+    /// Sleeps for a while, or until Ctrl-C.
+    pub(crate) fn pause(&self, time: Duration) -> io::Result<Woken> {
+        let time = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
+        self.wait_for(&[], time)
+    }
+
     /// Sleeps until one of the descriptors can be read, or Ctrl-C.
     pub(crate) fn wait(&self, descriptors: &[BorrowedFd<'_>]) -> io::Result<Woken> {
+        self.wait_for(descriptors, PollTimeout::NONE)
+    }
+
+    fn wait_for(&self, descriptors: &[BorrowedFd<'_>], time: PollTimeout) -> io::Result<Woken> {
         let interrupt = self.descriptor.get().map(AsFd::as_fd);
         let mut watched: Vec<PollFd<'_>> = descriptors
             .iter()
@@ -81,7 +92,7 @@ impl Interrupt {
             .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
             .collect();
         loop {
-            match poll(&mut watched, PollTimeout::NONE) {
+            match poll(&mut watched, time) {
                 Ok(_) => break,
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),

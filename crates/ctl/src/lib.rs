@@ -6,6 +6,7 @@
 //! The daemon may be ours or Python's: only the wire is known here.
 
 mod advice;
+mod batch;
 mod call;
 mod complete;
 mod completion;
@@ -27,6 +28,7 @@ mod report;
 mod results;
 mod session;
 mod shell;
+mod targets;
 mod terminal;
 mod verbs;
 mod why;

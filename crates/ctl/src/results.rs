@@ -21,6 +21,11 @@ impl Outcome {
         FaultCode::from_code(self.code)
     }
 
+    /// Of a word that was meant for a whole group.
+    pub(crate) fn is_group(&self) -> bool {
+        namespec::split(&self.namespec).process.is_none()
+    }
+
     /// The line for an outcome that its verb has no words for.
     pub(crate) fn unexpected(&self) -> CallError {
         CallError::Other(format!("Unknown result code {} for {}", self.code, self.namespec))

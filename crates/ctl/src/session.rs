@@ -4,13 +4,14 @@
 //! No verb is known here: `dispatch.rs` finds the one for a line and tells such errors.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use provost_wire::{FaultCode, Value};
 use serde_json::json;
 
 use crate::advice::Scene;
 use crate::call::{CallError, Server};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Woken};
 use crate::keyboard::{Keyboard, Typed};
 use crate::manual::Page;
 use crate::password::{self, Login, Password};
@@ -124,6 +125,16 @@ impl Session<'_> {
             for text in self.scene.advice(error, self.server.url()) {
                 self.report.advise(&text);
             }
+        }
+    }
+
+    /// Lets some time pass. Ctrl-C is an error, as in a call.
+    pub(crate) fn pause(&mut self, time: Duration) -> Result<(), CallError> {
+        let _ = self.report.flush();
+        match self.interrupt.pause(time) {
+            Ok(Woken::Ready(_)) => Ok(()),
+            Ok(Woken::Interrupted) => Err(CallError::Interrupted),
+            Err(error) => Err(CallError::Other(format!("cannot wait: {error}"))),
         }
     }
 

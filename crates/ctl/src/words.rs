@@ -52,7 +52,6 @@ impl Words {
     }
 
     /// The last value that was given.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the flags that are to come"))]
     pub(crate) fn value(&self, flag: &str) -> Option<&str> {
         self.values(flag).last()
     }

@@ -8,6 +8,7 @@ use crate::call::CallError;
 use crate::manual::{Page, Takes};
 use crate::results::{outcomes, single};
 use crate::session::{Session, exit};
+use crate::targets;
 use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
@@ -16,6 +17,7 @@ pub(super) const VERB: Verb = Verb {
         Takes::Processes,
         &[
             ("clear <name> ...", "Empty the logs of processes."),
+            ("clear <pattern>", "Empty the logs of what a pattern fits: 'web-*'."),
             ("clear all", "Empty the logs of every process."),
         ],
     )
@@ -36,9 +38,9 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
         let results = session.call("supervisor.clearAllProcessLogs", &[])?;
         return tell(session, "cleared", false, &outcomes(&results)?);
     }
-    for name in names {
-        let result = session.call("supervisor.clearProcessLogs", &[Value::from(name)]);
-        tell(session, "cleared", false, &[single(name, result)?])?;
+    for name in targets::spelled_out(session, &names)? {
+        let result = session.call("supervisor.clearProcessLogs", &[Value::from(name.as_str())]);
+        tell(session, "cleared", false, &[single(&name, result)?])?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::keyboard::Typed;
 use crate::manual::{Page, Takes};
 use crate::results::int;
 use crate::session::{Session, exit};
+use crate::targets;
 use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
@@ -43,14 +44,17 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
             session.misused(&VERB.page, "ERROR: no process name supplied", exit::GENERIC);
             return Ok(());
         }
-        [name] => match state(session, name) {
-            Ok(RUNNING) => return attach(session, name),
-            Ok(_) => "ERROR: process not running".to_owned(),
-            Err(error) if error.kind() == Some(FaultCode::BadName) => {
-                "ERROR: bad process name supplied".to_owned()
-            }
-            Err(error @ CallError::Fault(_)) => format!("ERROR: {error}"),
-            Err(error) => return Err(error),
+        [name] => match targets::only_one(session, name)? {
+            Ok(name) => match state(session, &name) {
+                Ok(RUNNING) => return attach(session, &name),
+                Ok(_) => "ERROR: process not running".to_owned(),
+                Err(error) if error.kind() == Some(FaultCode::BadName) => {
+                    "ERROR: bad process name supplied".to_owned()
+                }
+                Err(error @ CallError::Fault(_)) => format!("ERROR: {error}"),
+                Err(error) => return Err(error),
+            },
+            Err(several) => format!("ERROR: {name} {several}"),
         },
         _ => "ERROR: too many process names supplied".to_owned(),
     };

@@ -10,6 +10,7 @@ use crate::manual::{Page, Takes};
 use crate::report::Problem;
 use crate::results::{Outcome, error_line, outcomes, single};
 use crate::session::{Session, exit};
+use crate::targets;
 use crate::words::Words;
 
 pub(super) const REOPEN: Verb = Verb {
@@ -80,14 +81,14 @@ fn run(session: &mut Session<'_>, words: &Words, way: &Way) -> Result<(), CallEr
             Err(error) => refused(session, way, error),
         };
     }
-    for name in names {
-        match session.call(way.of_one, &[Value::from(name)]) {
+    for name in targets::spelled_out(session, &names)? {
+        match session.call(way.of_one, &[Value::from(name.as_str())]) {
             // A whole group.
             Ok(results @ Value::Array(_)) => tell(session, way.done, true, &outcomes(&results)?)?,
             Err(error) if error.kind() == Some(FaultCode::UnknownMethod) => {
                 return refused(session, way, error);
             }
-            result => tell(session, way.done, true, &[single(name, result)?])?,
+            result => tell(session, way.done, true, &[single(&name, result)?])?,
         }
     }
     Ok(())

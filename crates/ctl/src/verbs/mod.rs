@@ -9,9 +9,11 @@ mod clear;
 mod completion;
 mod fg;
 mod hash_password;
+mod health;
 mod help;
 mod logs;
 mod maintail;
+mod many;
 mod open;
 mod pid;
 mod quit;
@@ -19,6 +21,7 @@ mod reload;
 mod remove;
 mod reread;
 mod restart;
+mod rolling;
 mod self_signed;
 mod shutdown;
 mod signal;
@@ -29,6 +32,7 @@ mod tail;
 mod update;
 mod upgrade;
 mod version;
+mod wait;
 mod why;
 
 use crate::call::CallError;
@@ -51,7 +55,11 @@ const VERBS: &[Verb] = &[
     quit::EXIT,
     fg::VERB,
     hash_password::VERB,
+    health::VERB,
     maintail::VERB,
+    many::MRESTART,
+    many::MSTART,
+    many::MSTOP,
     open::VERB,
     pid::VERB,
     quit::VERB,
@@ -72,6 +80,7 @@ const VERBS: &[Verb] = &[
     upgrade::VERB,
     version::VERB,
     why::VERB,
+    wait::VERB,
     help::VERB,
     quit::EOF,
 ];

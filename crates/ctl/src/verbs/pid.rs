@@ -9,6 +9,7 @@ use crate::manual::{Page, Takes};
 use crate::report::Problem;
 use crate::results::{full_name, int, items};
 use crate::session::{Session, exit};
+use crate::targets;
 use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
@@ -18,6 +19,7 @@ pub(super) const VERB: Verb = Verb {
         &[
             ("pid", "Show the process id of supervisord."),
             ("pid <name> ...", "Show those of processes; 0 means that it does not run."),
+            ("pid <pattern>", "Show those of all that a pattern fits, one on a line."),
             ("pid all", "Show those of all processes, one on a line."),
         ],
     )
@@ -43,8 +45,8 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
         }
         return Ok(());
     }
-    for name in names {
-        match session.call("supervisor.getProcessInfo", &[Value::from(name)]) {
+    for name in &targets::spelled_out(session, &names)? {
+        match session.call("supervisor.getProcessInfo", &[Value::from(name.as_str())]) {
             Ok(info) => {
                 let pid = int(&info, "pid")?;
                 tell(session, name, pid);

@@ -1,8 +1,8 @@
 //! `restart`: `stop`, then `start`, with the same names.
 
-use super::{Verb, start, stop};
+use super::{Verb, rolling, start, stop};
 use crate::call::CallError;
-use crate::manual::{Page, Takes};
+use crate::manual::{Flag, Page, Takes};
 use crate::session::{Session, exit};
 use crate::words::Words;
 
@@ -13,12 +13,23 @@ pub(super) const VERB: Verb = Verb {
         &[
             ("restart <name> ...", "Stop processes and start them again."),
             ("restart <group>:*", "Stop and start a whole group."),
+            ("restart <pattern>", "Stop and start what a pattern fits, as with start."),
             ("restart all", "Stop and start everything."),
+            ("restart --rolling <name> ...", "Restart one after the other, and stop at the first failure."),
         ],
     )
+    .flags(&[ROLLING, BATCH])
     .about("A changed configuration is not looked at: see reread and update."),
     run,
 };
+
+const ROLLING: Flag = Flag {
+    name: "--rolling",
+    value: None,
+    does: "Wait for each to run again before the next is touched; exit with 7 at the first that does not.",
+};
+const BATCH: Flag =
+    Flag { name: "--batch", value: Some("N"), does: "With --rolling: so many at a time (1)." };
 
 fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
@@ -27,6 +38,24 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if words.rest().is_empty() {
         session.misused(&VERB.page, "Error: restart requires a process name", exit::GENERIC);
         return Ok(());
+    }
+    let is_rolling = words.has(ROLLING.name);
+    let size = match words.value(BATCH.name) {
+        None => Ok(1),
+        Some(_) if !is_rolling => Err("Error: --batch goes with --rolling".to_owned()),
+        Some(size) => size
+            .parse()
+            .ok()
+            .filter(|size| *size > 0)
+            .ok_or_else(|| format!("Error: --batch {size}: give a number from 1")),
+    };
+    match size {
+        Ok(size) if is_rolling => return rolling::run(session, &words.names(), size),
+        Ok(_) => {}
+        Err(complaint) => {
+            session.misused(&VERB.page, &complaint, exit::BAD_ARGUMENTS);
+            return Ok(());
+        }
     }
     stop::run(session, words)?;
     start::run(session, words)

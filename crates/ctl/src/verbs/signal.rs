@@ -3,11 +3,13 @@
 use provost_wire::{FaultCode, Value};
 
 use super::Verb;
+use crate::batch;
 use crate::call::CallError;
 use crate::manual::{Page, Takes};
 use crate::namespec;
 use crate::results::{Outcome, error_line, outcomes, single};
 use crate::session::{Session, exit};
+use crate::targets;
 use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
@@ -17,6 +19,7 @@ pub(super) const VERB: Verb = Verb {
         &[
             ("signal <signal> <name> ...", "Send a signal, by name or number, to processes."),
             ("signal <signal> <group>:*", "Send it to a whole group."),
+            ("signal <signal> <pattern>", "Send it to what a pattern fits, as with start."),
             ("signal <signal> all", "Send it to everything that runs."),
         ],
     )
@@ -51,7 +54,9 @@ pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallEr
         return Ok(());
     }
     match words.names().split_first() {
-        Some((&signal, names)) if !names.is_empty() => each(session, &SIGNAL, names, &[signal.into()]),
+        Some((&signal, names)) if !names.is_empty() => {
+            each(session, &SIGNAL, batch::Deed::Signal(signal), names, &[signal.into()])
+        }
         _ => {
             session.misused(
                 &VERB.page,
@@ -63,10 +68,11 @@ pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallEr
     }
 }
 
-/// Calls with each name and then `more`, and tells the outcomes.
+/// Calls with each name and then `more`, and tells the outcomes. What a pattern means is done together.
 pub(super) fn each(
     session: &mut Session<'_>,
     deed: &Deed,
+    together: batch::Deed<'_>,
     names: &[&str],
     more: &[Value],
 ) -> Result<(), CallError> {
@@ -75,6 +81,11 @@ pub(super) fn each(
         return tell(session, deed, &outcomes(&results)?);
     }
     for name in names {
+        if let Some(pattern) = targets::pattern(name) {
+            let outcomes = batch::carry_out(session, together, &[pattern.to_owned()])?;
+            tell(session, deed, &outcomes)?;
+            continue;
+        }
         let wanted = namespec::split(name);
         if wanted.process.is_some() {
             let result = session.call(deed.one, &with_name(name, more));
@@ -96,7 +107,7 @@ fn with_name(name: &str, more: &[Value]) -> Vec<Value> {
     std::iter::once(name.into()).chain(more.iter().cloned()).collect()
 }
 
-fn tell(session: &mut Session<'_>, deed: &Deed, outcomes: &[Outcome]) -> Result<(), CallError> {
+pub(super) fn tell(session: &mut Session<'_>, deed: &Deed, outcomes: &[Outcome]) -> Result<(), CallError> {
     for outcome in outcomes {
         let (line, reason) = match outcome.kind() {
             Some(FaultCode::Success) => {
@@ -104,6 +115,10 @@ fn tell(session: &mut Session<'_>, deed: &Deed, outcomes: &[Outcome]) -> Result<
                 continue;
             }
             Some(FaultCode::Failed) => (Some(outcome.description.clone()), "failed"),
+            Some(FaultCode::BadName) if outcome.is_group() => {
+                session.no_such_group(namespec::split(&outcome.namespec).group, exit::GENERIC);
+                continue;
+            }
             Some(FaultCode::BadName) => (None, "no such process"),
             Some(FaultCode::BadSignal) => (None, "bad signal name"),
             Some(FaultCode::NotRunning) => (None, "not running"),

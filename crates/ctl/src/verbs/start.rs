@@ -3,11 +3,13 @@
 use provost_wire::{FaultCode, Value};
 
 use super::Verb;
+use crate::batch;
 use crate::call::CallError;
-use crate::manual::{Page, Takes};
+use crate::manual::{Flag, Page, Takes};
 use crate::namespec;
 use crate::results::{Outcome, error_line, outcomes, single};
 use crate::session::{Session, exit};
+use crate::targets;
 use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
@@ -17,11 +19,16 @@ pub(super) const VERB: Verb = Verb {
         &[
             ("start <name> ...", "Start processes, one after the other, and wait for each."),
             ("start <group>:*", "Start a whole group."),
+            ("start <pattern>", "Start what a pattern fits, all at once: 'web-*', 'grp:*_0?', '[a-c]*'."),
             ("start all", "Start everything."),
         ],
-    ),
+    )
+    .flags(&[NO_WAIT]),
     run,
 };
+
+pub(super) const NO_WAIT: Flag =
+    Flag { name: "--no-wait", value: None, does: "Do not wait until that is done, only until it has begun." };
 
 pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
@@ -32,21 +39,25 @@ pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallEr
         session.misused(&VERB.page, "Error: start requires a process name", exit::BAD_ARGUMENTS);
         return Ok(());
     }
+    let wait = !words.has(NO_WAIT.name);
     if names.contains(&"all") {
-        let results = session.call("supervisor.startAllProcesses", &[])?;
-        return tell(session, &outcomes(&results)?);
+        let results = session.call("supervisor.startAllProcesses", &with_wait(None, wait))?;
+        return tell(session, wait, &outcomes(&results)?);
     }
-    names.iter().try_for_each(|name| start(session, name))
+    names.iter().try_for_each(|name| start(session, name, wait))
 }
 
-fn start(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
+fn start(session: &mut Session<'_>, name: &str, wait: bool) -> Result<(), CallError> {
+    if let Some(pattern) = targets::pattern(name) {
+        return together(session, &[pattern.to_owned()], wait);
+    }
     let wanted = namespec::split(name);
     if wanted.process.is_some() {
-        let result = session.call("supervisor.startProcess", &[Value::from(name)]);
-        return tell(session, &[single(name, result)?]);
+        let result = session.call("supervisor.startProcess", &with_wait(Some(name), wait));
+        return tell(session, wait, &[single(name, result)?]);
     }
-    match session.call("supervisor.startProcessGroup", &[wanted.group.into()]) {
-        Ok(results) => tell(session, &outcomes(&results)?),
+    match session.call("supervisor.startProcessGroup", &with_wait(Some(wanted.group), wait)) {
+        Ok(results) => tell(session, wait, &outcomes(&results)?),
         Err(error) if error.kind() == Some(FaultCode::BadName) => {
             session.no_such_group(wanted.group, exit::BAD_ARGUMENTS);
             Ok(())
@@ -55,11 +66,27 @@ fn start(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
     }
 }
 
-fn tell(session: &mut Session<'_>, outcomes: &[Outcome]) -> Result<(), CallError> {
+/// All that these words mean, at once.
+pub(super) fn together(session: &mut Session<'_>, words: &[String], wait: bool) -> Result<(), CallError> {
+    let outcomes = batch::carry_out(session, batch::Deed::Start { wait }, words)?;
+    tell(session, wait, &outcomes)
+}
+
+/// Who wants to wait need not say so.
+pub(super) fn with_wait(name: Option<&str>, wait: bool) -> Vec<Value> {
+    let no_wait = (!wait).then(|| false.into());
+    name.map(Value::from).into_iter().chain(no_wait).collect()
+}
+
+fn tell(session: &mut Session<'_>, wait: bool, outcomes: &[Outcome]) -> Result<(), CallError> {
     for outcome in outcomes {
         let reason = match outcome.kind() {
             Some(FaultCode::Success) => {
-                session.done(&outcome.namespec, "started");
+                session.done(&outcome.namespec, if wait { "started" } else { "starting" });
+                continue;
+            }
+            Some(FaultCode::BadName) if outcome.is_group() => {
+                session.no_such_group(namespec::split(&outcome.namespec).group, exit::BAD_ARGUMENTS);
                 continue;
             }
             Some(FaultCode::BadName) => "no such process",

@@ -2,16 +2,13 @@
 
 use std::borrow::Cow;
 
-use provost_wire::FaultCode;
-
 use super::Verb;
 use crate::call::CallError;
 use crate::info::Info;
-use crate::manual::{Page, Takes};
-use crate::namespec;
-use crate::report::Problem;
-use crate::results::{error_line, items};
+use crate::manual::{Flag, Page, Takes};
+use crate::results::items;
 use crate::session::{Session, exit};
+use crate::targets;
 use crate::terminal::Terminal;
 use crate::words::Words;
 
@@ -23,10 +20,20 @@ pub(super) const VERB: Verb = Verb {
             ("status", "Show every process."),
             ("status <name> ...", "Show these processes."),
             ("status <group>:*", "Show a whole group."),
+            ("status <pattern>", "Show what a pattern fits: 'web-*', 'grp:*_0?', '[a-c]*'."),
         ],
-    ),
+    )
+    .flags(&[FAILED, EXIT_ZERO]),
     run,
 };
+
+const FAILED: Flag = Flag {
+    name: "--failed",
+    value: None,
+    does: "Only what is FATAL, BACKOFF or UNKNOWN, or has EXITED and should not have; the exit status is 3 if there is any.",
+};
+const EXIT_ZERO: Flag =
+    Flag { name: "--exit-zero", value: None, does: "Exit with 0 also where processes do not run." };
 
 /// The codes of STOPPED, EXITED, FATAL and UNKNOWN: not up, and not on the way.
 const DOWN: &[i64] = &[0, 100, 200, 1000];
@@ -39,15 +46,17 @@ pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallEr
     let all = session.call("supervisor.getAllProcessInfo", &[])?;
     let all = items(&all)?.iter().map(Info::of).collect::<Result<Vec<_>, _>>()?;
     let names = words.names();
-    let shown = if names.is_empty() || names.contains(&"all") {
+    let mut shown = if names.is_empty() || names.contains(&"all") {
         all.iter().collect()
     } else {
         pick(session, &all, &names)
     };
+    let (only_failed, forgives) = (words.has(FAILED.name), words.has(EXIT_ZERO.name));
+    shown.retain(|info| !only_failed || info.has_failed());
     let terminal = session.report.terminal;
     for (line, info) in table(&shown, terminal).iter().zip(&shown) {
         session.report.tell_painted(line, || info.object());
-        if DOWN.contains(&info.state) {
+        if !forgives && (only_failed || DOWN.contains(&info.state)) {
             session.status = exit::SOME_STOPPED;
         }
     }
@@ -58,22 +67,12 @@ pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallEr
 fn pick<'a, 'v>(session: &mut Session<'_>, all: &'a [Info<'v>], names: &[&str]) -> Vec<&'a Info<'v>> {
     let mut picked = Vec::new();
     for name in names {
-        let wanted = namespec::split(name);
-        let before = picked.len();
-        picked.extend(all.iter().filter(|info| {
-            info.group == wanted.group && wanted.process.is_none_or(|process| info.process == process)
-        }));
-        if picked.len() > before {
-            continue;
+        let name = targets::pattern(name).unwrap_or(name);
+        let reached = targets::reached(name, all);
+        if reached.is_empty() {
+            targets::nobody(session, name, exit::STATUS_UNKNOWN);
         }
-        match wanted.process {
-            None => session.no_such_group(wanted.group, exit::STATUS_UNKNOWN),
-            Some(_) => {
-                let reason = "no such process";
-                let problem = Problem::of(name, reason).fault(Some(FaultCode::BadName));
-                session.fail(&error_line(name, reason), &problem, exit::STATUS_UNKNOWN);
-            }
-        }
+        picked.extend(reached);
     }
     picked
 }
@@ -172,5 +171,43 @@ mod tests {
                 "errors": [{"name": "nosuch", "fault": "BAD_NAME", "message": "no such process"}],
                 "advice": [],
             }));
+    }
+
+    #[test]
+    fn patterns_pick_as_the_daemon_lists_them() {
+        three().run("status grp:t*").says(TWO).exits(3);
+        three().run("status '[c-o]?*' cat").says(&format!("{CAT}{ONE}{CAT}")).exits(0);
+        three()
+            .run("status x* y*:* cat")
+            .says(&format!("x*: ERROR (no such process)\ny*: ERROR (no such group)\n{CAT}"))
+            .exits(4);
+    }
+
+    #[test]
+    fn only_what_has_failed() {
+        let exited = |spawnerr: &str| {
+            let provost_wire::Value::Struct(mut members) =
+                process("job", "job", 100, "EXITED", "Nov 22 10:46 AM")
+            else {
+                panic!("a process is a struct")
+            };
+            members.push(("spawnerr".to_owned(), spawnerr.into()));
+            provost_wire::Value::Struct(members)
+        };
+        three().run("status --failed").says(TWO).exits(3);
+        three().run("status --failed --exit-zero").says(TWO).exits(0);
+        three().run("status grp:one cat --failed").says("").exits(0);
+        let backoff = process("b", "b", 30, "BACKOFF", "Exited too quickly (process log may have details)");
+        for (info, status) in [(exited(""), 0), (exited("Bad exit code 3"), 3), (backoff, 3)] {
+            let script = Script::default().up().answers("supervisor.getAllProcessInfo", vec![info].into());
+            assert_eq!(script.run("status --failed").exits(status).output().is_empty(), status == 0);
+        }
+    }
+
+    #[test]
+    fn what_does_not_run_may_be_no_failure_but_what_does_not_exist_is() {
+        three().run("status --exit-zero").says(&format!("{CAT}{ONE}{TWO}")).exits(0);
+        three().run("status --exit-zero nosuch").says("nosuch: ERROR (no such process)\n").exits(4);
+        Script::default().refuses_connection().run("status --exit-zero").exits(4);
     }
 }

@@ -1,8 +1,10 @@
 //! `stop`: each name in turn, waiting until it has ended.
 
-use provost_wire::{FaultCode, Value};
+use provost_wire::FaultCode;
 
+use super::start::{NO_WAIT, with_wait};
 use super::{Verb, signal};
+use crate::batch;
 use crate::call::CallError;
 use crate::manual::{Page, Takes};
 use crate::session::{Session, exit};
@@ -15,9 +17,11 @@ pub(super) const VERB: Verb = Verb {
         &[
             ("stop <name> ...", "Stop processes, one after the other, and wait for each."),
             ("stop <group>:*", "Stop a whole group."),
+            ("stop <pattern>", "Stop what a pattern fits, all at once, as with start."),
             ("stop all", "Stop everything."),
         ],
-    ),
+    )
+    .flags(&[NO_WAIT]),
     run,
 };
 
@@ -29,6 +33,8 @@ const STOP: signal::Deed = signal::Deed {
     all: "supervisor.stopAllProcesses",
 };
 
+const BEGIN_TO_STOP: signal::Deed = signal::Deed { done: "stopping", ..STOP };
+
 pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
@@ -38,7 +44,18 @@ pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallEr
         session.misused(&VERB.page, "Error: stop requires a process name", exit::GENERIC);
         return Ok(());
     }
-    signal::each(session, &STOP, &names, &[] as &[Value])
+    let wait = !words.has(NO_WAIT.name);
+    signal::each(session, deed(wait), batch::Deed::Stop { wait }, &names, &with_wait(None, wait))
+}
+
+/// All that these words mean, at once.
+pub(super) fn together(session: &mut Session<'_>, words: &[String], wait: bool) -> Result<(), CallError> {
+    let outcomes = batch::carry_out(session, batch::Deed::Stop { wait }, words)?;
+    signal::tell(session, deed(wait), &outcomes)
+}
+
+fn deed(wait: bool) -> &'static signal::Deed {
+    if wait { &STOP } else { &BEGIN_TO_STOP }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::manual::{Page, Takes};
 use crate::report::Problem;
 use crate::results::error_line;
 use crate::session::{Session, exit};
+use crate::targets;
 use crate::words::Words;
 use provost_config::python;
 
@@ -70,14 +71,21 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
         return Ok(());
     }
     let modifier = words[0].starts_with('-').then(|| words.remove(0));
-    match request(modifier, &words) {
-        Ok((Extent::Follow, name, channel)) => follow(session, &path(name, channel), name, channel),
+    let request = match request(modifier, &words) {
+        Ok((extent, name, channel)) => match targets::only_one(session, name)? {
+            Ok(name) => Ok((extent, name, channel)),
+            Err(several) => Err(format!("Error: {name} {several}")),
+        },
+        Err(complaint) => Err(complaint),
+    };
+    match request {
+        Ok((Extent::Follow, name, channel)) => follow(session, &path(&name, channel), &name, channel),
         Ok((Extent::Last(bytes), name, channel)) => {
             let method = match channel {
                 "stderr" => "supervisor.readProcessStderrLog",
                 _ => "supervisor.readProcessStdoutLog",
             };
-            show(session, name, method, &[name.into(), bytes.saturating_neg().into(), 0.into()])
+            show(session, &name, method, &[name.as_str().into(), bytes.saturating_neg().into(), 0.into()])
         }
         Err(complaint) => {
             session.refuse(&complaint, exit::GENERIC);

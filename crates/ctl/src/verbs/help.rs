@@ -100,7 +100,7 @@ mod tests {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let rows = super::columns(&names);
         assert_eq!(rows[0], "verb-0  verb-4  verb-8   verb-12  verb-16  verb-20  verb-24  verb-28");
-        assert_eq!(rows[3], "verb-3  verb-7  verb-11  verb-15  verb-19  verb-23  verb-27         ");
+        assert_eq!(rows[3], "verb-3  verb-7  verb-11  verb-15  verb-19  verb-23  verb-27");
         assert_eq!(rows.len(), 4);
     }
 

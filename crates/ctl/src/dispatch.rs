@@ -20,25 +20,38 @@ pub(crate) fn command(session: &mut Session<'_>, line: &str) {
     };
     let (word, argument) = split(&line);
     let Some(verb) = verbs::find(word) else {
-        session.report.say(&format!("*** Unknown syntax: {line}"));
-        session.mention_plugins();
-        session.status = exit::GENERIC;
-        return;
+        return told(session, None, word, session.wants_json, |session| {
+            let problem = Problem::new(format!("unknown syntax: {line}"));
+            session.fail(&format!("*** Unknown syntax: {line}"), &problem, exit::GENERIC);
+            session.mention_plugins();
+        });
     };
-    match Words::read(&verb.page, argument) {
-        Ok(words) if session.wants_json || words.has("--json") => documented(session, verb, &words),
-        Ok(words) => carry_out(session, verb, &words),
-        Err(complaint) => session.misused(&verb.page, &complaint, exit::BAD_ARGUMENTS),
-    }
+    let is_document = session.wants_json || argument.split_whitespace().any(|word| word == "--json");
+    told(session, Some(verb), verb.page.name, is_document, |session| {
+        match Words::read(&verb.page, argument) {
+            Ok(words) => carry_out(session, verb, &words),
+            Err(complaint) => session.misused(&verb.page, &complaint, exit::BAD_ARGUMENTS),
+        }
+    });
 }
 
-/// A document has the status of its own verb, whatever was before.
-fn documented(session: &mut Session<'_>, verb: &Verb, words: &Words) {
+/// As lines or as a document. That has the status of its own verb, whatever was before.
+fn told(
+    session: &mut Session<'_>,
+    verb: Option<&Verb>,
+    name: &str,
+    is_document: bool,
+    tell: impl FnOnce(&mut Session<'_>),
+) {
+    if !is_document {
+        return tell(session);
+    }
     let before = std::mem::take(&mut session.status);
     session.report.begin_document();
-    carry_out(session, verb, words);
-    let url = session.server.url().to_owned();
-    session.report.end(verb.page.name, &url, session.status);
+    tell(session);
+    let asks = verb.is_some_and(|verb| !verb.page.is_alone);
+    let url = asks.then(|| session.server.url().to_owned());
+    session.report.end(name, url.as_deref(), session.status);
     if session.status == 0 {
         session.status = before;
     }

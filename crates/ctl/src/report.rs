@@ -76,8 +76,8 @@ impl<'a> Report<'a> {
         self.document = Some(Document::default());
     }
 
-    /// Writes the document, if one was begun.
-    pub(crate) fn end(&mut self, verb: &str, server: &str, exit_status: u8) {
+    /// Writes the document, if one was begun. Who asks no server has none.
+    pub(crate) fn end(&mut self, verb: &str, server: Option<&str>, exit_status: u8) {
         let Some(Document { results, errors, advice }) = self.document.take() else { return };
         let document = json!({
             "verb": verb, "server": server, "exit_status": exit_status,
@@ -222,7 +222,7 @@ mod tests {
             report.begin_document();
         }
         tell(&mut report);
-        report.end("try", "unix:///s", 7);
+        report.end("try", Some("unix:///s"), 7);
         (String::from_utf8(output).unwrap(), String::from_utf8(errors).unwrap())
     }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Verb, find, listed};
 use crate::call::CallError;
 use crate::manual::{Flag, Page, Takes};
+use crate::report::Problem;
 use crate::session::Session;
 use crate::words::Words;
 
@@ -38,7 +39,10 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     }
     match find(topic) {
         Some(verb) => session.report.tell(&verb.page.usage(), || describe(&verb.page)),
-        None => session.report.say(&format!("*** No help on {topic}")),
+        None => {
+            let problem = Problem::of(topic, "there is no such action");
+            session.report.complain(&format!("*** No help on {topic}"), &problem);
+        }
     }
     Ok(())
 }

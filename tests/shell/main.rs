@@ -9,6 +9,7 @@ mod completion;
 mod editing;
 mod foreground;
 mod leaving;
+mod pipe;
 mod questions;
 
 use std::path::PathBuf;

@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{FlushArg, LocalFlags, SetArg, tcflush, tcgetattr, tcsetattr};
 
 use crate::editor::Editor;
 use crate::interrupt::{Interrupt, Woken};
@@ -85,6 +85,15 @@ impl Keyboard {
         let typed = self.line(interrupt);
         tcsetattr(&self.input, SetArg::TCSAFLUSH, &shown)?;
         typed
+    }
+
+    /// Drops what was typed ahead for somebody who is gone. A pipe keeps its lines, as it always did.
+    pub(crate) fn forget(&mut self) {
+        if self.editor.is_some() {
+            self.pending.clear();
+            // At worst it is still there.
+            let _ = tcflush(&self.input, FlushArg::TCIFLUSH);
+        }
     }
 
     /// What is there already.

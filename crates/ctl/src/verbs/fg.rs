@@ -125,12 +125,18 @@ fn open_logs(session: &mut Session<'_>, name: &str) -> Result<Vec<(&'static str,
 fn is_heard(session: &mut Session<'_>, name: &str, line: &str) -> Result<bool, CallError> {
     match session.call("supervisor.sendProcessStdin", &[name.into(), Value::from(format!("{line}\n"))]) {
         Ok(_) if state(session, name)? == RUNNING => return Ok(true),
-        Ok(_) => session.report.say("Process got killed"),
-        Err(error) if error.kind() == Some(FaultCode::NotRunning) => session.report.say("Process got killed"),
+        Ok(_) => lost(session),
+        Err(error) if error.kind() == Some(FaultCode::NotRunning) => lost(session),
         Err(error @ CallError::Fault(_)) => session.report.say(&format!("ERROR: {error}")),
         Err(error) => return Err(error),
     }
     Ok(false)
+}
+
+fn lost(session: &mut Session<'_>) {
+    // Before anybody is told: what is typed from then on may be meant for the shell.
+    session.keyboard.forget();
+    session.report.say("Process got killed");
 }
 
 fn state(session: &mut Session<'_>, name: &str) -> Result<i64, CallError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use provost_wire::{FaultCode, Value};
 
 use crate::call::CallError;
+use crate::info::Info;
 use crate::results::{Outcome, outcomes, single};
 use crate::session::Session;
 use crate::targets;
@@ -131,7 +132,7 @@ fn each(
     session: &mut Session<'_>,
     names: &[&str],
     call: (&str, Value),
-    verdict: Option<fn(i64) -> Option<FaultCode>>,
+    verdict: Option<fn(&Info<'_>) -> Option<FaultCode>>,
 ) -> Result<Vec<Outcome>, CallError> {
     let (method, argument) = call;
     let (mut outcomes, mut waiting) = (Vec::new(), Vec::new());
@@ -148,7 +149,7 @@ fn each(
         let all = targets::infos(&all)?;
         waiting.retain(|name| {
             let info = all.iter().find(|info| info.name == *name);
-            let code = info.map_or(Some(FaultCode::BadName), |info| verdict(info.state));
+            let code = info.map_or(Some(FaultCode::BadName), verdict);
             outcomes.extend(code.map(|code| outcome(name, code)));
             code.is_none()
         });
@@ -177,16 +178,19 @@ fn restart_each(session: &mut Session<'_>, names: &[&str]) -> Result<Vec<Outcome
     Ok([failed, start_each(session, &down, true)?].concat())
 }
 
-fn has_started(code: i64) -> Option<FaultCode> {
-    match code {
+fn has_started(info: &Info<'_>) -> Option<FaultCode> {
+    match info.state {
         state::STARTING => None,
         state::RUNNING => Some(FaultCode::Success),
-        _ => Some(FaultCode::AbnormalTermination),
+        // A job that is done at once, and was meant to be.
+        state::EXITED if !info.has_failed() => Some(FaultCode::Success),
+        _ if info.text("spawnerr").is_empty() => Some(FaultCode::AbnormalTermination),
+        _ => Some(FaultCode::SpawnError),
     }
 }
 
-fn has_stopped(code: i64) -> Option<FaultCode> {
-    match code {
+fn has_stopped(info: &Info<'_>) -> Option<FaultCode> {
+    match info.state {
         state::STARTING | state::RUNNING | state::BACKOFF | state::STOPPING => None,
         state::UNKNOWN => Some(FaultCode::Failed),
         _ => Some(FaultCode::Success),

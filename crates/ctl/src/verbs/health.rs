@@ -88,10 +88,12 @@ fn is_away(info: &Info<'_>) -> bool {
 }
 
 fn symptom(info: &Info<'_>) -> (Option<String>, String) {
-    let why = match (info.text("spawnerr"), info.description) {
-        ("", "") => String::new(),
-        ("", why) | (why, _) => format!(" ({why})"),
+    // Of what has been stopped the description says when, and that is no reason.
+    let why = match (info.text("spawnerr"), info.state) {
+        ("", state::FATAL | state::BACKOFF) => info.description,
+        (why, _) => why,
     };
+    let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
     (Some(info.name.clone()), format!("{} is {}{why}", info.name, info.statename))
 }
 
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn whoever_names_a_process_wants_it_there() {
-        script(mixed()).run("health off").says("unhealthy: off is STOPPED (Not started)\n").exits(1);
+        script(mixed()).run("health off").says("unhealthy: off is STOPPED\n").exits(1);
         script(mixed()).run("health web nosuch").says("unhealthy: nosuch does not exist\n").exits(1);
     }
 

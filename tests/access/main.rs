@@ -108,6 +108,7 @@ fn calls_for(group: &str) -> Vec<(Call, &'static str)> {
     let call = Call::new;
     vec![
         (call("supervisor.getProcessInfo", &[name]), "status"),
+        (call("provost.getProcessHistory", &[name]), "status"),
         (call("supervisor.startProcess", &[name]).flag(false), "start"),
         (call("supervisor.startProcess", &[&whole]).flag(false), "start"),
         (call("supervisor.startProcessGroup", &[group]).flag(false), "start"),

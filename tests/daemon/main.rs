@@ -40,3 +40,4 @@ mod twiddler;
 mod upgrade;
 mod users;
 mod waits;
+mod why;

@@ -22,6 +22,8 @@ const MOST: usize = 4 << 20;
 const PAUSE: Duration = Duration::from_secs(30);
 /// How much of a body that is too long is taken and thrown away, so that its sender gets to read why.
 const REST: usize = 64 << 20;
+/// The same of those who have not said who they are.
+const MOST_UNKNOWN: usize = 64 << 10;
 const REST_TIME: Duration = Duration::from_secs(5);
 
 /// A body, and the room that it takes.
@@ -79,10 +81,25 @@ pub(crate) async fn receive(
     }
 }
 
-/// Says no while the rest goes on coming: a connection that is closed with bytes unread takes the answer with it.
-fn refused(mut body: Incoming, status: StatusCode) -> Response<Answer> {
+/// Says no while the rest goes on coming.
+fn refused(body: Incoming, status: StatusCode) -> Response<Answer> {
+    pass_over(body, REST);
+    last(status)
+}
+
+/// Lets the body of somebody who may not ask come, and throws it away.
+pub(crate) fn pass_over_call(body: Incoming) {
+    pass_over(body, MOST_UNKNOWN);
+}
+
+/// Takes a body and throws it away, up to so many bytes: a connection that is closed with bytes unread takes the answer with
+/// it, and who still writes then (Python sends head and body one after the other) learns of the broken pipe only.
+fn pass_over(mut body: Incoming, most: usize) {
+    if body.is_end_stream() {
+        return;
+    }
     let rest = async move {
-        let mut left = REST;
+        let mut left = most;
         while let Some(Ok(frame)) = body.frame().await {
             left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len()));
             if left == 0 {
@@ -91,7 +108,6 @@ fn refused(mut body: Incoming, status: StatusCode) -> Response<Answer> {
         }
     };
     tokio::spawn(timeout(REST_TIME, rest));
-    last(status)
 }
 
 /// The last answer of its connection.

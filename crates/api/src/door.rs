@@ -45,9 +45,14 @@ pub(crate) async fn answer(
     }
     let caller = match admitted {
         Ok(caller) => caller,
-        Err(Refusal::Later(wait)) => return later(wait),
-        Err(Refusal::Malformed) => return error(StatusCode::BAD_REQUEST),
-        Err(Refusal::Unauthorized) => return unauthorized(),
+        Err(refusal) => {
+            body::pass_over_call(request.into_body());
+            return match refusal {
+                Refusal::Later(wait) => later(wait),
+                Refusal::Malformed => error(StatusCode::BAD_REQUEST),
+                Refusal::Unauthorized => unauthorized(),
+            };
+        }
     };
     let session = Session { shared, caller: &caller };
     let path = request.uri().path();

@@ -62,25 +62,34 @@ fn carry_out(session: &mut Session<'_>, verb: &Verb, words: &Words) {
     session.report.passed_on();
     match outcome {
         Ok(()) => {}
-        Err(CallError::Interrupted) => {
-            session.report.say("");
-            session.status = exit::GENERIC;
-            session.leaving = true;
-        }
         Err(error @ CallError::Status { code: 401, .. }) => {
             let complaint = "Server requires authentication";
             session.report.complain(complaint, &Problem::new(complaint));
             session.explain(&error);
-            if session.interactive && session.ask_who() {
-                return carry_out(session, verb, words);
+            if !session.interactive {
+                session.status = exit::GENERIC;
+                return;
             }
-            session.status = exit::GENERIC;
+            match session.ask_who() {
+                Ok(()) => carry_out(session, verb, words),
+                Err(error) => give_up(session, &error),
+            }
         }
-        Err(error) => {
+        Err(error) => give_up(session, &error),
+    }
+}
+
+fn give_up(session: &mut Session<'_>, error: &CallError) {
+    session.status = exit::GENERIC;
+    match error {
+        CallError::Interrupted => {
+            session.report.say("");
+            session.leaving = true;
+        }
+        error => {
             let problem = Problem::new(error.to_string()).fault(error.kind());
             session.report.complain(&format!("error: {error}"), &problem);
-            session.explain(&error);
-            session.status = exit::GENERIC;
+            session.explain(error);
         }
     }
 }

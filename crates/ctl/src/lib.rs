@@ -22,6 +22,7 @@ mod manual;
 mod names;
 mod namespec;
 mod options;
+mod output;
 mod password;
 mod progress;
 mod report;
@@ -44,6 +45,8 @@ use std::os::fd::OwnedFd;
 
 use provost_config::Files;
 
+use output::Output;
+
 /// Where a person, or a script, sits.
 #[expect(missing_debug_implementations, reason = "a writer can be anything")]
 pub struct Streams<'a> {
@@ -64,7 +67,21 @@ pub struct IsTerminal {
 /// Runs one command, or a shell, and tells the exit status (SPEC 7.3).
 ///
 /// `argv[0]` is the name the program was called by: the search for a configuration starts from it.
-pub fn main<'a>(argv: &[String], files: &'a dyn Files, streams: Streams<'a>) -> u8 {
+pub fn main(argv: &[String], files: &dyn Files, streams: Streams<'_>) -> u8 {
+    let Streams { input, output, errors, is_terminal } = streams;
+    let mut output = Output::new(output);
+    let status = run(argv, files, Streams { input, output: &mut output, errors, is_terminal });
+    match output.failure() {
+        None => status,
+        Some(error) => {
+            // Nobody listens there either; then the status has to do.
+            let _ = writeln!(errors, "error: cannot write to standard output: {error}");
+            status.max(1)
+        }
+    }
+}
+
+fn run<'a>(argv: &[String], files: &'a dyn Files, streams: Streams<'a>) -> u8 {
     if argv.get(1).is_some_and(|word| word == completion::WORD) {
         return completion::answer(&argv[0], files, streams);
     }

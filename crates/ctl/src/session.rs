@@ -144,7 +144,10 @@ impl Session<'_> {
         let (complaint, status) = match self.call("supervisor.getVersion", &[]) {
             Ok(version) if version.as_str() == Some(API_VERSION) => return Ok(true),
             Ok(version) => {
-                let version = version.as_str().unwrap_or("unknown").to_owned();
+                let version = match &version {
+                    Value::Int(number) => number.to_string(),
+                    other => other.as_str().unwrap_or("unknown").to_owned(),
+                };
                 let complaint = format!(
                     "Sorry, this version of supervisorctl expects to talk to a server with API version \
                      {API_VERSION}, but the remote version is {version}."
@@ -187,7 +190,7 @@ impl Session<'_> {
         if !self.interactive {
             return Ok(true);
         }
-        Ok(self.ask(question)?.is_some_and(|answer| answer.to_lowercase().starts_with('y')))
+        Ok(self.answer_to(question)?.to_lowercase().starts_with('y'))
     }
 
     /// Asks for a line; `None` when there are no more.
@@ -245,21 +248,29 @@ impl Session<'_> {
         }
     }
 
-    /// False when nobody answers.
-    pub(crate) fn ask_who(&mut self) -> bool {
-        let Ok(Some(username)) = self.ask("Username:") else { return false };
+    /// A question that must be answered.
+    fn answer_to(&mut self, question: &str) -> Result<String, CallError> {
+        self.ask(question)?.ok_or_else(nobody_answers)
+    }
+
+    pub(crate) fn ask_who(&mut self) -> Result<(), CallError> {
+        let username = self.answer_to("Username:")?;
         let prompt = || self.report.ask("Password:");
-        let Ok(Some(password)) = heard(self.keyboard.secret(&self.interrupt, prompt)) else { return false };
+        let password = heard(self.keyboard.secret(&self.interrupt, prompt))?.ok_or_else(nobody_answers)?;
         // The line end was not shown either.
         self.report.say("");
         self.server.log_in(username, password);
-        true
+        Ok(())
     }
 }
 
 const NO_NAMESPACE: &str = "Sorry, supervisord responded but did not recognize the supervisor namespace commands that \
     supervisorctl uses to control it.  Please check that the [rpcinterface:supervisor] section is enabled in the \
     configuration file (see sample.conf).";
+
+fn nobody_answers() -> CallError {
+    CallError::Other("nobody answers: the input has ended".to_owned())
+}
 
 pub(crate) fn heard(typed: std::io::Result<Typed>) -> Result<Option<String>, CallError> {
     match typed {

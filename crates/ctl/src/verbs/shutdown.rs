@@ -83,9 +83,11 @@ mod tests {
     #[test]
     fn only_a_yes_is_a_yes() {
         const QUESTION: &str = "Really shut the remote supervisord process down y/N? ";
-        for no in ["n\n", "\n", "", "oh yes\n"] {
+        for no in ["n\n", "\n", "oh yes\n"] {
             Script::default().interactive().types(no).run("shutdown").says(QUESTION).exits(0);
         }
+        let silence = format!("{QUESTION}error: nobody answers: the input has ended\n");
+        Script::default().interactive().types("").run("shutdown").says(&silence).exits(1);
         Script::default()
             .interactive()
             .types("Yes\n")

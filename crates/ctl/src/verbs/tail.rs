@@ -4,7 +4,7 @@
 
 use std::os::fd::AsFd;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use provost_wire::{FaultCode, Value};
 use serde_json::json;
 
@@ -183,6 +183,8 @@ pub(super) fn complain(session: &mut Session<'_>, path: &str, error: &CallError)
         CallError::Connection { error, .. } => format!("Cannot connect, error: {error}"),
         other => other.to_string(),
     };
+    // Names as they were typed.
+    let path = percent_decode_str(path).decode_utf8_lossy();
     let line = format!("{}{path} {reason}", session.server.url());
     session.report.complain_aside(&line, &Problem::new(line.as_str()));
 }

@@ -16,6 +16,7 @@
 //! Not here: what no command and no log shows. That is for the rooms' own tests.
 
 mod calls;
+mod ctl;
 mod differences;
 mod lifecycle;
 mod normalise;

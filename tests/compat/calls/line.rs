@@ -20,7 +20,7 @@ pub(super) struct Asked {
 }
 
 /// What makes up a call: `<methodCall>` with these arguments, each the inside of a `<value>`.
-pub(super) fn request(method: &str, params: &[&str]) -> String {
+pub(crate) fn request(method: &str, params: &[&str]) -> String {
     let params: String =
         params.iter().map(|param| format!("<param><value>{param}</value></param>\n")).collect();
     format!(

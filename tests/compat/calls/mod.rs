@@ -21,6 +21,7 @@ use std::thread;
 use provost_testkit::Implementation;
 
 use intended::Verdict;
+pub(crate) use line::request;
 use line::{Asked, shown};
 
 /// Plays the same calls on both sides at once, and compares answer by answer.

@@ -5,6 +5,7 @@
 #   .test-env/npm          an XML-RPC client for Node (tests/clients), by npm and its lock file
 #   .test-env/rsyslog      the distribution's package, unpacked and not installed, to send lines to
 #   curl, openssl          the distribution's packages, as clients of HTTPS
+#   zsh, fish              the distribution's packages; completion is tried in them (tests/shell), and in bash
 #   chromium               the distribution's package, in which the web page is tried (tests/web)
 #   cargo-deny             checks licences and advisories of our dependencies
 # In: nothing. Out: one line a step; the last one says what the tests want in the
@@ -141,6 +142,20 @@ setup_https_clients() {
     say "installed by apt:$missing"
 }
 
+setup_shells() {
+    missing=
+    for program in bash zsh fish; do
+        command -v "$program" >/dev/null || missing="$missing $program"
+    done
+    if [ -z "$missing" ]; then
+        say "bash, zsh and fish are installed"
+        return
+    fi
+    # shellcheck disable=SC2086 # a list of words
+    apt_install $missing
+    say "installed by apt:$missing"
+}
+
 setup_chromium() {
     if command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null; then
         say "Chromium is installed"
@@ -168,6 +183,7 @@ setup_npm
 setup_mariadb
 setup_rsyslog
 setup_https_clients
+setup_shells
 setup_chromium
 setup_cargo_deny
 say "ready; tests want PROVOST_ORACLE=$venv/bin PROVOST_RSYSLOG=$rsyslog/usr PROVOST_NPM=$npm/node_modules"

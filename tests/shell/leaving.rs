@@ -9,8 +9,15 @@ use crate::{CTRL_C, CTRL_D, PROMPT, daemon, daemon_with, shell};
 #[test]
 fn every_way_out_restores_the_terminal_and_ends_with_0() {
     let daemon = daemon();
-    for implementation in [Implementation::ours(), Implementation::supervisor_4_3()] {
-        for keys in [CTRL_C, CTRL_D, "quit\r", "exit\r", "half a li\x03"] {
+    // Supervisor's client may miss a Ctrl-C that comes at the wrong moment, and waits for a key then.
+    let theirs = [CTRL_D, "quit\r", "exit\r"];
+    let ours = [CTRL_C, "half a li\x03"];
+    for (implementation, ways) in [
+        (Implementation::ours(), &theirs[..]),
+        (Implementation::ours(), &ours),
+        (Implementation::supervisor_4_3(), &theirs),
+    ] {
+        for keys in ways {
             let command = daemon.ctl_command(&implementation, &[]);
             let found = provost_testkit::Terminal::for_people().modes();
             let mut shell = Pty::start(&command);

@@ -94,7 +94,10 @@ impl Place {
 
 fn arguments(page: &Page, place: Place, typed: &str, ask: impl FnOnce(Kind) -> Vec<Name>) -> Vec<Candidate> {
     match (page.takes, place.names) {
-        (Takes::Processes, _)
+        (Takes::ProcessesThen(words), 1..) => {
+            plain(words.iter().copied()).into_iter().chain(processes(&ask(Kind::Processes), typed)).collect()
+        }
+        (Takes::Processes | Takes::ProcessesThen(_), _)
         | (Takes::SignalAndProcesses, 1..)
         | (Takes::Process | Takes::ProcessThen(_), 0) => processes(&ask(Kind::Processes), typed),
         (Takes::Groups, _) => groups(&ask(Kind::Groups)),
@@ -235,6 +238,10 @@ mod tests {
         assert_eq!(without("?rest"), ["restart"]);
         assert_eq!(without("version "), [] as [&str; 0]);
         assert_eq!(without("completion z"), ["zsh"]);
+        assert_eq!(with_names("wait w"), ["web", "work:one", "work:*", "work:two"]);
+        assert_eq!(with_names("wait web R"), ["RUNNING"]);
+        assert_eq!(with_names("wait --timeout 5 web wo"), ["work:one", "work:*", "work:two"]);
+        assert_eq!(without("wait --timeout "), [] as [&str; 0]);
     }
 
     #[test]

@@ -20,6 +20,12 @@ const ABOUT: &[&str] = &[
      Supervisor's own client writes. On a terminal there are colours (unless NO_COLOR is set or TERM is dumb), hints on stderr when \
      something fails, and a line that says what is being waited for; control characters in what others have written are shown as ^[ \
      there.",
+    "At a terminal lines of the shell are edited with the keys of readline in its emacs mode: arrows, Ctrl-A, Ctrl-E, Ctrl-K, Ctrl-R and the \
+     rest. Tab completes actions, their flags, names of processes and groups, signals; twice, it lists what there is. Names are asked of \
+     the daemon at that moment; one that does not answer within seven tenths of a second has none. The same for the command lines of \
+     bash, zsh and fish comes from the action completion. Ctrl-C leaves the shell, or what it is waiting for, and fg and tail -f come back to \
+     the prompt. What is typed ahead of fg is lost; and so is what was typed for a program that ended meanwhile, because it was meant for no \
+     one else.",
 ];
 
 /// How processes are named.
@@ -48,6 +54,12 @@ const FILES: &[(&str, &str)] = &[
          and keyfile for https. Without -c it is the first that exists of ../etc/supervisord.conf and ../supervisord.conf, seen from the \
          directory of the program; supervisord.conf and etc/supervisord.conf in the current directory; /etc/supervisord.conf; and \
          /etc/supervisor/supervisord.conf. If there is none the server is http://localhost:9001.",
+    ),
+    (
+        "history_file",
+        "A line for each that was typed in a shell at a terminal, as readline keeps them, for its owner only. Kept as it is typed, so \
+         shells at the same time lose nothing; shortened to 1000 lines when a shell begins. A line that seems to have a password in it \
+         (http://user:password@host, -p) is not kept. Without this option, or -r, there is no such file.",
     ),
     (
         "password_file",

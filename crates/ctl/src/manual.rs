@@ -40,6 +40,8 @@ pub(crate) enum Takes {
     Processes,
     Groups,
     SignalAndProcesses,
+    /// At least one, and one of these words.
+    ProcessesThen(&'static [&'static str]),
     /// A process, and one of these words.
     ProcessThen(&'static [&'static str]),
     /// One of these words.

@@ -231,11 +231,11 @@ impl Daemon {
     }
 
     /// The command that runs the supervisorctl of an implementation against this daemon, in the environment that programs
-    /// under test have.
+    /// under test have; and without colours.
     #[must_use]
     pub fn ctl_command(&self, implementation: &Implementation, arguments: &[&str]) -> Command {
         let mut command = command(&implementation.supervisorctl);
-        command.arg("-c").arg(config_file(&self.sandbox)).args(arguments);
+        command.arg("-c").arg(config_file(&self.sandbox)).args(arguments).env("NO_COLOR", "1");
         command
     }
 

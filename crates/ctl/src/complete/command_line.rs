@@ -6,9 +6,9 @@ use std::iter;
 
 use provost_config::getopt::Opt;
 
-use super::{Candidate, in_shell, plain};
+use super::{Candidate, in_shell};
 use crate::names::{Kind, Name};
-use crate::options::CHOICES;
+use crate::options::{CHOICES, Choice};
 
 /// What the shell should offer.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,8 +38,7 @@ pub(crate) fn on_command_line(line: &str, ask: impl FnOnce(&[String], Kind) -> V
         return Wanted::Words(super::matching(all_options(), typed));
     }
     // Supervisor's way: what is in quotes is split again. A last word of several is nobody's name.
-    let verb = verb.iter().filter(|word| *word != "--" || !verb.is_empty());
-    let line = verb.chain(iter::once(typed)).map(String::as_str).collect::<Vec<_>>().join(" ");
+    let line = verb.iter().chain(iter::once(typed)).map(String::as_str).collect::<Vec<_>>().join(" ");
     match typed.contains(char::is_whitespace) {
         true => Wanted::Words(Vec::new()),
         false => Wanted::Words(in_shell(&line, |kind| ask(options, kind)).candidates),
@@ -75,13 +74,10 @@ fn options_of(words: &[String]) -> Before {
 /// The option, if its value is the next word. `option` is without its first dash.
 fn waits_for_value(option: &str) -> Option<&'static Opt> {
     if let Some(long) = option.strip_prefix('-') {
-        return CHOICES
-            .iter()
-            .map(|choice| &choice.opt)
-            .find(|opt| opt.takes_value && !long.is_empty() && opt.long.starts_with(long));
+        return opts().find(|opt| opt.takes_value && !long.is_empty() && opt.long.starts_with(long));
     }
     for (at, letter) in option.char_indices() {
-        let opt = CHOICES.iter().map(|choice| &choice.opt).find(|opt| opt.short == Some(letter))?;
+        let opt = opts().find(|opt| opt.short == Some(letter))?;
         if opt.takes_value {
             // The rest of the word would be the value.
             return (at + letter.len_utf8() == option.len()).then_some(opt);
@@ -90,16 +86,17 @@ fn waits_for_value(option: &str) -> Option<&'static Opt> {
     None
 }
 
+fn opts() -> impl Iterator<Item = &'static Opt> {
+    CHOICES.iter().map(|choice| &choice.opt)
+}
+
 fn all_options() -> Vec<Candidate> {
-    let long = CHOICES
-        .iter()
-        .map(|choice| &choice.opt)
-        .filter(|opt| !opt.long.is_empty())
-        .map(|opt| format!("--{}", opt.long));
-    let short =
-        CHOICES.iter().map(|choice| &choice.opt).filter_map(|opt| opt.short).filter(|&letter| letter != '?');
-    let words: Vec<String> = short.map(|letter| format!("-{letter}")).chain(long).collect();
-    plain(words.iter().map(String::as_str))
+    let spelled = |choice: &'static Choice| {
+        let short = choice.opt.short.filter(|&letter| letter != '?').map(|letter| format!("-{letter}"));
+        let long = (!choice.opt.long.is_empty()).then(|| format!("--{}", choice.opt.long));
+        short.into_iter().chain(long).map(|word| Candidate { word, about: choice.does })
+    };
+    CHOICES.iter().flat_map(spelled).collect()
 }
 
 /// Words as a shell splits them, quotes and backslashes taken away. The last is the one that is typed, and may be empty.

@@ -22,7 +22,9 @@ use crate::words::Words;
 pub(super) const VERB: Verb = Verb {
     page: Page::new(
         "wait",
-        Takes::Processes,
+        Takes::ProcessesThen(&[
+            "RUNNING", "STOPPED", "STARTING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN",
+        ]),
         &[
             ("wait <name> ... <state>", "Wait until each of them is RUNNING, or in another state."),
             ("wait <name> ... <state>,<state>", "The same with several states, of which one is enough."),

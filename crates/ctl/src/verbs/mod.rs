@@ -79,8 +79,8 @@ const VERBS: &[Verb] = &[
     update::VERB,
     upgrade::VERB,
     version::VERB,
-    why::VERB,
     wait::VERB,
+    why::VERB,
     help::VERB,
     quit::EOF,
 ];

@@ -200,6 +200,10 @@ fn configured(
     program: &str,
     files: &dyn Files,
 ) -> Result<(CtlConfig, Option<PathBuf>), String> {
+    // Supervisor takes an empty name for no file at all, and so may whoever wants none.
+    if given.as_deref() == Some("") {
+        return Ok((CtlConfig::default(), None));
+    }
     match find_config(given.as_deref(), program, files) {
         Ok(path) => match load_ctl(&path, files) {
             Ok(config) => Ok((config, Some(path))),
@@ -335,6 +339,12 @@ mod tests {
             asked(&["status"], &other).unwrap_err(),
             format!("Error: .ini file does not include supervisorctl section\n{hint}")
         );
+    }
+
+    #[test]
+    fn an_empty_name_is_no_file() {
+        let options = asked(&["-c", "", "status"], &configured()).unwrap();
+        assert_eq!(options.serverurl, "http://localhost:9001");
     }
 
     #[test]

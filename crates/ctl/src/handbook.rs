@@ -34,6 +34,17 @@ const NAMES: &[(&str, &str)] = &[
     ("group:name", "A process of a group, or of a program with several processes."),
     ("group:*", "All processes of a group."),
     ("all", "Everything."),
+    (
+        "web-*, *_0?, [a-c]*",
+        "A pattern: every process that is called so, in whatever group. In it * is anything, ? one letter, [a-c] one of these and \
+         [!a-c] none of them. Quote it, or the shell of the machine looks for files.",
+    ),
+    ("web-*:*_0?", "A pattern with a colon: the group has to fit the left side, the process the right one."),
+    (
+        "web-*",
+        "What is really called so, stars and all, comes before what that could mean as a pattern. All that a pattern means is \
+         done at once, as with a group; names are done one after the other.",
+    ),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[

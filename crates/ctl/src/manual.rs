@@ -44,6 +44,8 @@ pub(crate) enum Takes {
     ProcessesThen(&'static [&'static str]),
     /// A process, and one of these words.
     ProcessThen(&'static [&'static str]),
+    /// Processes, and behind them one of these words.
+    ProcessesThen(&'static [&'static str]),
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A verb.

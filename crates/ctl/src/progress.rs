@@ -74,6 +74,9 @@ impl Drop for Progress {
 /// What a call waits for, if it is one that may take long.
 pub(crate) fn what(method: &str, params: &[Value]) -> Option<String> {
     let (_, method) = method.split_once('.')?;
+    if method == "waitForState" {
+        return params.first().and_then(Value::as_str).map(|name| plain(name).into_owned());
+    }
     let deed = ["start", "stop", "restart", "upgrade"].into_iter().find(|deed| method.starts_with(deed))?;
     let name = match params.first() {
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),

@@ -266,4 +266,15 @@ mod tests {
         assert_eq!([0, 1, 2].map(|count| all.admits(count)), [true, true, false]);
         assert_eq!(find("supervisor.nosuch"), None);
     }
+
+    #[test]
+    fn what_is_ours_stands_in_the_reference() {
+        let page = include_str!("../../../docs/reference/xml-rpc.md");
+        for name in names().into_iter().filter(|name| name.starts_with("provost.")) {
+            assert!(
+                page.contains(&format!("`{name}`")) || page.contains(&format!("`{name}(")),
+                "{name} is not in xml-rpc.md"
+            );
+        }
+    }
 }

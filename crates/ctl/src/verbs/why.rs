@@ -12,6 +12,7 @@ use crate::namespec;
 use crate::report::Problem;
 use crate::results::{error_line, items};
 use crate::session::{Session, exit};
+use crate::targets;
 use crate::why::{Account, Log, state};
 use crate::words::Words;
 
@@ -21,7 +22,7 @@ pub(super) const VERB: Verb = Verb {
         Takes::Processes,
         &[
             ("why <name> ...", "Tell what has happened to processes, and what to try."),
-            ("why <group>:*", "Tell it of a whole group."),
+            ("why <group>:*", "Tell it of a whole group, or of what a pattern fits: 'web-*'."),
             ("why", "Tell it of everything that is not RUNNING, the shortest story first."),
         ],
     ),
@@ -43,6 +44,8 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if given.is_empty() || given.contains(&"all") {
         return of_all(session, &mut asker);
     }
+    let spelled_out = targets::spelled_out(session, &given)?;
+    let given: Vec<&str> = spelled_out.iter().map(String::as_str).collect();
     let names = in_full(session, &given)?;
     let mut is_first = true;
     for name in names {

@@ -4,7 +4,7 @@
 //! printed and exit statuses: a line of `status` is its fields between blanks, a deed went well if it says so with the very name that
 //! `status` has shown, and `signal USR1` is one word of the command line. Not here: Ansible itself.
 
-use provost_testkit::{CtlOutput, Daemon, HEAD, Implementation, Lines};
+use provost_testkit::{CtlOutput, Daemon, HEAD, Lines};
 
 /// What the module says in the end: whether something was changed, or why it failed.
 type Report = Result<Changed, String>;
@@ -148,12 +148,12 @@ startsecs=0
 
 #[test]
 fn ansible_gets_what_it_asks_for_and_sees_what_has_changed() {
-    for implementation in [Implementation::supervisor_4_3(), Implementation::ours()] {
+    for implementation in super::pairs() {
         let mut daemon = Daemon::start(&implementation, &format!("{HEAD}{PROGRAMS}"));
         daemon.wait_for_hello("one");
         let mut said = Lines::follow(&daemon.sandbox().file("one.log"));
         let module = |name| Module { daemon: &daemon, name };
-        let which = implementation.name;
+        let which = format!("{} on {}", implementation.supervisorctl[0].display(), implementation.name);
 
         assert_eq!(module("off").started(), processes(&["off"]), "{which}");
         assert_eq!(module("off").started(), Ok(Changed::Nothing), "{which}");

@@ -1,6 +1,6 @@
 //! Clients that other people wrote, against our daemon and against 4.3.0, so that each script is known to ask for what
 //! there is: Supervisor's own library, Python's, an npm package, what typed languages assert of the XML, superlance; and what
-//! Ansible's module makes of supervisorctl's words.
+//! Ansible, Salt and scripts make of supervisorctl's words, either client's on either daemon.
 //!
 //! In: a daemon with two programs, scripts beside this file, and what scripts/setup-tests.sh installs. Out: their exit
 //! statuses. Not here: supervisorctl, which `tests/compat` crosses with both daemons.
@@ -8,6 +8,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it cannot go on")]
 
 mod ansible;
+mod expressions;
+mod salt;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -65,6 +67,12 @@ startsecs=0
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{script} ends with {}: {said}", output.status);
     }
+}
+
+/// Both clients on both daemons.
+fn pairs() -> [Implementation; 4] {
+    let (theirs, ours) = (Implementation::supervisor_4_3(), Implementation::ours());
+    [theirs.driven_by(&ours), ours.driven_by(&theirs), theirs, ours]
 }
 
 /// A program of the virtualenv with Supervisor 4.3.0 and superlance.

@@ -47,6 +47,7 @@ ASK = "core/src/ask/mod.rs"
 ORDER = "core/src/order.rs"
 TIMERS = "core/src/timers.rs"
 END = "core/src/process/end.rs"
+HISTORY = "core/src/history.rs"
 POLICY = "config/src/policy.rs"
 
 FAULTS = [
@@ -101,6 +102,37 @@ FAULTS = [
     Fault("news of a birth undoes a stop", MACHINE,
           "if self.state != State::Starting {", "if self.state == State::Running {",
           "a program that was stopped while it started is said to run"),
+    # --- what is told ---
+    Fault("told of a ninth life", HISTORY,
+          "(self.lives.len() + 1).saturating_sub(MOST_LIVES)", "self.lives.len().saturating_sub(MOST_LIVES)",
+          "what is kept of a process is more than was promised"),
+    Fault("told of the oldest lives", HISTORY,
+          "self.lives.iter().skip(too_old).cloned().chain([life]).collect()",
+          "self.lives.iter().cloned().chain([life]).take(MOST_LIVES).collect()",
+          "after eight ends nobody learns of another"),
+    Fault("told that nobody stopped it", MACHINE,
+          "self.told().stopper = Some(Wish { by, at: now.wall });",
+          "let _ = by;\n        self.told().stopper = Some(Wish { by: None, at: now.wall });",
+          "who stopped the database is not told"),
+    Fault("told that it is stopped while it runs", MACHINE,
+          "        told.stopper = None;\n", "",
+          "a crash is said to have been a person's stop"),
+    Fault("told of SIGKILL as of somebody's", MACHINE,
+          "self.told().killed = true;", "",
+          "a program that ignores its stop signal is said to have been killed by somebody else"),
+    Fault("told of a signal to an earlier child", HISTORY,
+          "self.lives = self.lives.iter().skip(too_old).cloned().chain([life]).collect();\n        (self.sent, self.killed) = (None, false);",
+          "self.lives = self.lives.iter().skip(too_old).cloned().chain([life]).collect();",
+          "a HUP of yesterday explains a death of today"),
+    Fault("told nothing by the next brain", RESUME,
+          "if memory.history.since.is_some() {", "if memory.history.since.is_none() {",
+          "after a brain's death nobody knows why anything is down"),
+    Fault("told of a signal too late", COMMANDS,
+          "self.with(now, id, out, |process, _, _| process.is_sent(now, signal, Arc::clone(by)));", "",
+          "who sent the signal that ended a program is not told"),
+    Fault("told of too few restarts", MACHINE,
+          "told.restarts = told.restarts.saturating_add(1);", "told.restarts = told.restarts.max(1);",
+          "a program that dies all the time seems to have died once"),
     # --- coming back ---
     Fault("unexpected means expected", MACHINE,
           "AutoRestart::Unexpected => !expected,", "AutoRestart::Unexpected => expected,",

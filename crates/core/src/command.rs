@@ -240,7 +240,7 @@ pub struct ProcessInfo {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProcessHistory {
     pub info: ProcessInfo,
-    pub history: History,
+    pub history: Arc<History>,
     pub config: Arc<provost_config::ProcessConfig>,
     /// The configuration last read has it, too.
     pub is_configured: bool,

@@ -58,7 +58,7 @@ pub struct Memory {
     /// It is down for good by itself: a number that is higher than that of whoever was so before.
     pub end: Option<u64>,
     /// What is told of it. An older build did not say: nothing.
-    pub history: History,
+    pub history: Arc<History>,
 }
 
 /// When the process has to be looked after again.
@@ -86,7 +86,7 @@ impl Memory {
             restarts: Arc::default(),
             restarted: 0,
             end: None,
-            history: History::default(),
+            history: Arc::default(),
         }
     }
 }

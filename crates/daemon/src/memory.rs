@@ -245,7 +245,7 @@ mod tests {
         let mut memory = Memory::new(&OURS).unwrap();
         for state in State::ALL {
             let plain = Known { due: Due::Never, ..Known::of(state) };
-            let full = Known { history: past::tests::history(12), ..known(state) };
+            let full = Known { history: Arc::new(past::tests::history(12)), ..known(state) };
             memory.remember(ProcessId(7), "g", "p", &full).unwrap();
             memory.remember(ProcessId(8), "g", "q", &plain).unwrap();
             let found = recalled(&memory);

@@ -62,7 +62,7 @@ pub(crate) struct Process {
     /// How often it was started again by itself after it had ended, since a person started it.
     pub(crate) restarted: u32,
     /// What is told of it. Nothing is decided by that.
-    pub(crate) history: History,
+    pub(crate) history: Arc<History>,
     /// The child has got the stop signal.
     pub(super) asked: bool,
     /// What chance is made of.
@@ -110,7 +110,7 @@ impl Process {
             end_number: None,
             comebacks: Comebacks::default(),
             restarted: 0,
-            history: History::default(),
+            history: Arc::default(),
             asked: false,
             seed,
             deadline: None,
@@ -137,8 +137,9 @@ impl Process {
         self.exit = None;
         self.end = None;
         self.asked = false;
-        self.history.begins(now.wall);
-        self.history.stopper = None;
+        let told = self.told();
+        told.begins(now.wall);
+        told.stopper = None;
         // Until it is spawned there is nothing to time.
         self.deadline = None;
         self.enter(State::Starting, StateDetail::Tries(self.backoff), out);
@@ -150,7 +151,7 @@ impl Process {
         self.last = None;
         self.comebacks.forget();
         self.restarted = 0;
-        self.history.starter = by.map(|by| Wish { by: Some(by), at: now.wall });
+        self.told().starter = by.map(|by| Wish { by: Some(by), at: now.wall });
         self.start(now, child, out);
     }
 
@@ -181,7 +182,7 @@ impl Process {
             State::Stopped | State::Running | State::Backoff | State::Exited | State::Fatal => {}
         }
         let then = self.what_follows(attempts, None);
-        self.history.ends(Life { then, ..life });
+        self.told().ends(Life { then, ..life });
     }
 
     /// The child has ended, at `at`, and its output is drained.
@@ -242,7 +243,7 @@ impl Process {
         }
         self.pid = None;
         let then = self.what_follows(attempts, next);
-        self.history.ends(Life { then, ..life });
+        self.told().ends(Life { then, ..life });
         if let Some(next) = next {
             self.go_on_with(now, next, out);
         }
@@ -252,7 +253,7 @@ impl Process {
     fn go_on_with(&mut self, now: Now, next: ChildId, out: &mut Outbox) {
         if self.state == State::Stopping {
             self.child = Some(next);
-            self.history.begins(now.wall);
+            self.told().begins(now.wall);
             self.deadline = Some(now.mono + self.patience());
             out.push(Action::TakeOver { child: next, process: self.id });
             return self.ask_to_stop(out);
@@ -288,7 +289,7 @@ impl Process {
     /// Wants the child gone. The caller has checked that the state is a running one.
     pub(crate) fn stop(&mut self, now: Now, by: Option<Arc<By>>, out: &mut Outbox) {
         self.backoff = 0;
-        self.history.stopper = Some(Wish { by, at: now.wall });
+        self.told().stopper = Some(Wish { by, at: now.wall });
         match self.state {
             State::Starting | State::Running => {
                 self.deadline = Some(now.mono + self.patience());
@@ -327,14 +328,14 @@ impl Process {
     /// A person wants it stopped that is down, and perhaps about to start by itself.
     pub(crate) fn stay_down(&mut self, now: Now, by: Arc<By>) {
         if self.state == State::Exited && self.deadline.is_some() {
-            self.history.stopper = Some(Wish { by: Some(by), at: now.wall });
+            self.told().stopper = Some(Wish { by: Some(by), at: now.wall });
         }
         self.cancel_restart();
     }
 
     /// A person has this sent to the child.
     pub(crate) fn is_sent(&mut self, now: Now, signal: i32, by: Arc<By>) {
-        self.history.sent = Some(Sent { signal, wish: Wish { by: Some(by), at: now.wall } });
+        self.told().sent = Some(Sent { signal, wish: Wish { by: Some(by), at: now.wall } });
     }
 
     /// The kernel refused a signal.
@@ -357,7 +358,7 @@ impl Process {
                 let pid = self.pid.unwrap_or(0);
                 self.deadline = Some(now.mono + self.patience().max(PACE));
                 out.push(Action::Note(Note::Killing { name: Arc::clone(&self.name), pid }));
-                self.history.killed = true;
+                self.told().killed = true;
                 self.kill(SIGKILL, self.config.killasgroup, out);
             }
             State::Backoff | State::Exited if restarts == Restarts::Allowed => {
@@ -377,9 +378,15 @@ impl Process {
 
     // --- the rules behind them ---
 
+    /// What is told of it, to be changed: whoever remembers it as it was keeps it as it was.
+    pub(super) fn told(&mut self) -> &mut History {
+        Arc::make_mut(&mut self.history)
+    }
+
     fn comes_again(&mut self) {
         self.restarted = self.restarted.saturating_add(1);
-        self.history.restarts = self.history.restarts.saturating_add(1);
+        let told = self.told();
+        told.restarts = told.restarts.saturating_add(1);
     }
 
     fn has_stayed_up(&mut self, out: &mut Outbox) {
@@ -476,7 +483,7 @@ impl Process {
 
     /// What is to be told of this attempt, which is over, so far.
     fn life(&self, ended: Now) -> Life {
-        let History { stopper, sent, killed, .. } = &self.history;
+        let History { stopper, sent, killed, .. } = &*self.history;
         Life {
             pid: self.pid,
             started: self.started.unwrap_or(ended).wall,

@@ -32,7 +32,7 @@ impl Process {
             restarts: self.comebacks.times(),
             restarted: self.restarted,
             end: self.end_number,
-            history: self.history.clone(),
+            history: Arc::clone(&self.history),
         }
     }
 
@@ -52,7 +52,7 @@ impl Process {
         self.restarted = memory.restarted;
         // An older build wrote none down: then it begins with the child that was found.
         if memory.history.since.is_some() {
-            self.history = memory.history.clone();
+            self.history = Arc::clone(&memory.history);
         }
         match self.child {
             Some(_) => self.recall_alive(now, &memory, out),
@@ -131,7 +131,7 @@ impl Process {
         self.pid = Some(pid);
         self.started = Some(started);
         if self.history.since.is_none() {
-            self.history.begins(started.wall);
+            self.told().begins(started.wall);
         }
         // It is neither started nor stopped by us, so nobody is told of a change: it simply runs.
         self.state = State::Running;

@@ -451,7 +451,7 @@ impl Supervisor {
         });
         Reply::History(Box::new(ProcessHistory {
             info: info(now, process),
-            history: process.history.clone(),
+            history: Arc::clone(&process.history),
             config: Arc::clone(&process.config),
             is_configured,
             due: process.deadline.map(|at| at.since(now.mono)),

@@ -13,7 +13,7 @@
 use std::io;
 use std::sync::Arc;
 
-use provost_core::{Due, ExitStatus, Memory as Known, Mono, Now, State, Wall};
+use provost_core::{Due, ExitStatus, History, Memory as Known, Mono, Now, State, Wall};
 
 use super::{Recalled, past};
 
@@ -192,6 +192,7 @@ fn gather(mut rest: &[u8], all: &[Slot]) -> Result<Vec<u8>, String> {
 fn process(mut fields: &[u8]) -> Result<Recalled, String> {
     let (mut group, mut name, mut state) = (None, None, None);
     let mut known = Known::of(State::Stopped);
+    let mut told = History::default();
     while !fields.is_empty() {
         let number = u16::from_le_bytes(take(&mut fields)?);
         let length = u32::from_le_bytes(take(&mut fields)?) as usize;
@@ -216,12 +217,12 @@ fn process(mut fields: &[u8]) -> Result<Recalled, String> {
             field::RESTARTED => {
                 known.restarted = to_array(bytes).map(u32::from_le_bytes).ok_or_else(wrong)?;
             }
-            number => past::read(number, bytes, &mut known.history),
+            number => past::read(number, bytes, &mut told),
         }
     }
     match (group, name, state) {
         (Some(group), Some(process), Some(state)) => {
-            Ok(Recalled { group, process, known: Known { state, ..known } })
+            Ok(Recalled { group, process, known: Known { state, history: Arc::new(told), ..known } })
         }
         _ => Err("it does not say whose state it is".to_owned()),
     }

@@ -6,11 +6,10 @@ use provost_wire::{FaultCode, Value};
 
 use super::Verb;
 use crate::call::CallError;
-use crate::info::Info;
 use crate::manual::{Page, Takes};
 use crate::namespec;
 use crate::report::Problem;
-use crate::results::{error_line, items};
+use crate::results::error_line;
 use crate::session::{Session, exit};
 use crate::targets;
 use crate::why::{Account, Log, state};
@@ -71,32 +70,29 @@ fn tell(session: &mut Session<'_>, account: &Account) {
     session.report.tell(&account.lines().join("\n"), || account.object());
 }
 
-/// Groups become their processes.
+/// Patterns and groups become their processes.
 fn in_full(session: &mut Session<'_>, given: &[&str]) -> Result<Vec<String>, CallError> {
+    let given = targets::spelled_out(session, given)?;
     if given.iter().all(|name| namespec::split(name).process.is_some()) {
-        return Ok(given.iter().map(|name| (*name).to_owned()).collect());
+        return Ok(given);
     }
-    let all = session.call("supervisor.getAllProcessInfo", &[])?;
-    let all = items(&all)?.iter().map(Info::of).collect::<Result<Vec<_>, _>>()?;
+    let all = targets::listing(session)?;
+    let all = targets::infos(&all)?;
     let mut names = Vec::new();
     for name in given {
-        let wanted = namespec::split(name);
-        let before = names.len();
-        match wanted.process {
-            Some(_) => names.push((*name).to_owned()),
-            None => names
-                .extend(all.iter().filter(|info| info.group == wanted.group).map(|info| info.name.clone())),
-        }
-        if names.len() == before {
-            session.no_such_group(wanted.group, exit::GENERIC);
+        match targets::reached(&name, &all) {
+            // Whether there is a process of that name, its own question tells.
+            nobody if nobody.is_empty() && namespec::split(&name).process.is_some() => names.push(name),
+            nobody if nobody.is_empty() => targets::nobody(session, &name, exit::GENERIC),
+            some => names.extend(some.into_iter().map(|info| info.name.clone())),
         }
     }
     Ok(names)
 }
 
 fn of_all(session: &mut Session<'_>, asker: &mut Asker) -> Result<(), CallError> {
-    let all = session.call("supervisor.getAllProcessInfo", &[])?;
-    let all = items(&all)?.iter().map(Info::of).collect::<Result<Vec<_>, _>>()?;
+    let all = targets::listing(session)?;
+    let all = targets::infos(&all)?;
     let mut accounts = Vec::new();
     for info in all.iter().filter(|info| info.state != state::RUNNING) {
         match asker.account(session, &info.name, FEW_LINES) {
@@ -365,7 +361,7 @@ mod tests {
             .exits(0);
         has(
             ran.output(),
-            &["  the end of its stderr (/e):\n    | one\n    | \\u{1b}[2Jbind", "its address is taken"],
+            &["  the end of its stderr (/e):\n    | one\n    | ^[[2Jbind", "its address is taken"],
         );
         let ran = up()
             .answers("supervisor.tailProcessStderrLog", tail(""))
@@ -433,6 +429,13 @@ mod tests {
             .answers("supervisor.getAllProcessInfo", two().into())
             .answers("provost.getProcessHistory", history(20, "RUNNING", vec![]))
             .run("why g:*")
+            .asked("provost.getProcessHistory", &["g:a".into()])
+            .exits(0);
+        Script::default()
+            .up()
+            .answers("supervisor.getAllProcessInfo", two().into())
+            .answers("provost.getProcessHistory", history(20, "RUNNING", vec![]))
+            .run("why g:a*")
             .asked("provost.getProcessHistory", &["g:a".into()])
             .exits(0);
         let up = Script::default().up().answers("supervisor.getAllProcessInfo", two().into());

@@ -1,9 +1,11 @@
 //! An account in lines for people.
 //!
-//! What programs and other people wrote is shown so that no terminal takes it for an order: [`plain`].
+//! What programs and other people wrote is shown so that no terminal takes it for an order, and no line for two.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use crate::terminal::plain;
 
 use super::{Account, By, End, Life, Told, Wish, state};
 
@@ -12,8 +14,8 @@ const WIDEST: usize = 300;
 
 /// All lines about one process.
 pub(super) fn lines(account: &Account) -> Vec<String> {
-    let mut lines = vec![plain(&account.summary())];
-    let mut add = |line: String| lines.push(format!("  {}", plain(&line)));
+    let mut lines = vec![tame(&account.summary())];
+    let mut add = |line: String| lines.push(format!("  {}", tame(&line)));
     if let Some(told) = &account.told {
         tell_counts(account, told, &mut add);
     }
@@ -254,25 +256,13 @@ fn lifetime(milliseconds: i64) -> String {
     }
 }
 
-/// The text with whatever a terminal could take for an order, or a reader for another text, escaped; not endlessly long.
-pub(super) fn plain(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for (count, letter) in text.chars().enumerate() {
-        if count == WIDEST {
-            shown.push('…');
-            break;
-        }
-        match letter {
-            '\t' => shown.push(' '),
-            // Those that turn the direction of writing, or are not seen at all.
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-                shown.extend(letter.escape_unicode());
-            }
-            letter if letter.is_control() => shown.extend(letter.escape_unicode()),
-            letter => shown.push(letter),
-        }
+/// A line that stays one, is not endlessly long, and gives no terminal an order, in a pipe either: it may end on one.
+fn tame(text: &str) -> String {
+    let mut line: String = text.chars().take(WIDEST).collect();
+    if line.len() < text.len() {
+        line.push('…');
     }
-    shown
+    plain(&line.replace(['\n', '\t'], " ")).into_owned()
 }
 
 #[cfg(test)]
@@ -280,10 +270,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_obeys_reaches_one() {
-        let hostile = "\u{1b}[2J\u{9b}1m\r\u{202e}ok\u{7f}\tend";
-        assert_eq!(plain(hostile), "\\u{1b}[2J\\u{9b}1m\\u{d}\\u{202e}ok\\u{7f} end");
-        assert_eq!(plain(&"é".repeat(1000)).chars().count(), WIDEST + 1);
+    fn a_line_stays_one_and_gives_no_orders() {
+        assert_eq!(tame("a\n\u{1b}[2Jb\tc\u{202e}"), "a ^[[2Jb c<U+202E>");
+        assert_eq!(tame(&"é".repeat(1000)).chars().count(), WIDEST + 1);
     }
 
     #[test]

@@ -40,8 +40,6 @@ pub(crate) enum Takes {
     Processes,
     Groups,
     SignalAndProcesses,
-    /// At least one, and one of these words.
-    ProcessesThen(&'static [&'static str]),
     /// A process, and one of these words.
     ProcessThen(&'static [&'static str]),
     /// Processes, and behind them one of these words.

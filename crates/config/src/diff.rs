@@ -60,7 +60,7 @@ fn same_group(a: &GroupConfig, b: &GroupConfig) -> bool {
 }
 
 /// A lone program and a group of that program are one kind to Supervisor.
-fn same_kind(a: &GroupKind, b: &GroupKind) -> bool {
+pub(crate) fn same_kind(a: &GroupKind, b: &GroupKind) -> bool {
     match (a, b) {
         (GroupKind::EventListener(a), GroupKind::EventListener(b)) => a == b,
         (GroupKind::Fcgi(a), GroupKind::Fcgi(b)) => a == b,
@@ -72,7 +72,7 @@ fn same_kind(a: &GroupKind, b: &GroupKind) -> bool {
 }
 
 /// The user counts by its number, however it was written; the kind belongs to the group.
-fn same_process(a: &ProcessConfig, b: &ProcessConfig) -> bool {
+pub(crate) fn same_process(a: &ProcessConfig, b: &ProcessConfig) -> bool {
     let ids = |process: &ProcessConfig| process.user.as_ref().map(|user: &User| (user.uid, user.group()));
     let aligned = ProcessConfig { user: a.user.clone(), kind: a.kind, ..b.clone() };
     ids(a) == ids(b) && *a == aligned

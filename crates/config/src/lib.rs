@@ -6,6 +6,7 @@
 //! outside is asked through [`Files`] only.
 mod addition;
 mod advice;
+pub mod changes;
 mod channel;
 pub mod cli;
 mod ctl;

@@ -162,10 +162,16 @@ fn default_words(default: DefaultValue) -> String {
 fn change_words(change: OnChange) -> &'static str {
     match change {
         OnChange::Update => "`update`",
+        OnChange::Live => "`update`, live",
         OnChange::Reread => "`reread`",
         OnChange::Reload => "`reload`",
         OnChange::NextClient => "nothing",
     }
+}
+
+/// The command alone, without what it does to processes.
+fn command_word(change: OnChange) -> &'static str {
+    change_words(change).split('`').find(|word| !word.is_empty()).unwrap_or_default()
 }
 
 /// The name of a kind in the tables, and what it takes.
@@ -307,7 +313,7 @@ fn section_schema(kind: SectionKind, about: &str) -> Json {
 fn option_schema(row: &OptionRow) -> Json {
     let mut members = vec![
         ("description", row.doc.into()),
-        ("x-change-needs", change_words(row.on_change).trim_matches('`').into()),
+        ("x-change-needs", command_word(row.on_change).into()),
         ("x-since", row.since.into()),
         ("x-value", kind_words(row.kind).0.into()),
     ];

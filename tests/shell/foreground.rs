@@ -39,13 +39,15 @@ fn what_is_typed_is_heard_and_what_is_said_is_seen() {
 
 #[test]
 fn what_was_meant_for_a_program_never_becomes_a_command() {
-    let daemon = daemon_with(
+    let mut daemon = daemon_with(
         "[program:once]\ncommand=/bin/sh -c 'read line; exit 0'\nstartsecs=0\nautorestart=false\n",
     );
     let mut shell = shell(&daemon);
     shell.types("fg once\r");
     shell.wait_for("==> Press Ctrl-C to exit <==\r\n");
-    shell.types("bye\nstop cat\n");
+    shell.types("bye\n");
+    daemon.wait_for_log_line("exited: once ");
+    shell.types("are you there?\nstop cat\n");
     shell.wait_for("Exiting foreground\r\n");
     shell.wait_for(PROMPT);
     shell.types("status cat\r");

@@ -147,6 +147,18 @@ fn the_options_of_the_line_say_whom_to_ask() {
 }
 
 #[test]
+fn a_daemon_that_never_answers_has_no_names() {
+    let daemon = daemon();
+    let silent = file(&daemon, "silent");
+    let _listening = std::os::unix::net::UnixListener::bind(&silent).unwrap();
+    assert_eq!(answered(&daemon, &format!("supervisorctl -s unix://{} pid c", silent.display())), "");
+    assert_eq!(
+        answered(&daemon, &format!("supervisorctl -s unix://{} vers", silent.display())).lines().count(),
+        1
+    );
+}
+
+#[test]
 fn bytes_that_are_no_text_and_lines_without_end_are_survived() {
     let daemon = daemon();
     assert_eq!(answered(&daemon, &"x".repeat(60_000)), "");

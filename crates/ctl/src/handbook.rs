@@ -87,7 +87,10 @@ const STATUSES: &[(&str, &str)] = &[
         "0",
         "Done. Also: start of what is started already, stop of what does not run, and whatever was done in a shell.",
     ),
-    ("1", "Something failed: an unknown name, a wrong use, a refusal."),
+    (
+        "1",
+        "Something failed: an unknown name, a wrong use, a refusal. health: something is not well. wait: the time is up.",
+    ),
     (
         "2",
         "The options, the configuration or the password are wrong; start without a name, or of an unknown group.",
@@ -259,7 +262,7 @@ fn reference() -> String {
             page += &row(&verb.also.join(", "), "The same.");
         }
         for paragraph in verb.about.lines() {
-            let _ = write!(page, "\n{paragraph}\n");
+            let _ = write!(page, "\n{}\n", in_markdown(paragraph));
         }
     }
     page += "\n## Exit status\n\nThe last thing that went wrong counts.\n";
@@ -267,6 +270,12 @@ fn reference() -> String {
     page += "\n## Files\n";
     page += &table("file", FILES);
     page
+}
+
+/// Markdown's own characters stand for themselves.
+fn in_markdown(text: &str) -> String {
+    let is_its_own = |char| matches!(char, '*' | '_' | '<' | '|');
+    text.chars().flat_map(|char| is_its_own(char).then_some('\\').into_iter().chain([char])).collect()
 }
 
 fn compare(name: &str, now: &str) {

@@ -23,7 +23,11 @@ pub(super) const VERB: Verb = Verb {
             ("start all", "Start everything."),
         ],
     )
-    .flags(&[NO_WAIT]),
+    .flags(&[NO_WAIT])
+    .about(
+        "To wait is to wait until a process has been up for its startsecs. What is up already is no failure.\n\
+         For example: start web db:*",
+    ),
     run,
 };
 

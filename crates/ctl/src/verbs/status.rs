@@ -23,7 +23,11 @@ pub(super) const VERB: Verb = Verb {
             ("status <pattern>", "Show what a pattern fits: 'web-*', 'grp:*_0?', '[a-c]*'."),
         ],
     )
-    .flags(&[FAILED, EXIT_ZERO]),
+    .flags(&[FAILED, EXIT_ZERO])
+    .about(
+        "A line has the name, the state (STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL or UNKNOWN) and what \
+         there is to say of it. The exit status is 3 if one is STOPPED, EXITED, FATAL or UNKNOWN.",
+    ),
     run,
 };
 

@@ -21,7 +21,10 @@ pub(super) const VERB: Verb = Verb {
             ("stop all", "Stop everything."),
         ],
     )
-    .flags(&[NO_WAIT]),
+    .flags(&[NO_WAIT])
+    .about(
+        "A process gets its stopsignal, and SIGKILL if it is still there after its stopwaitsecs. What does not run is no failure.",
+    ),
     run,
 };
 

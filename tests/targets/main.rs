@@ -5,9 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use provost_testkit::{Daemon, HEAD, Implementation, Process, Signal, descendants};
+use provost_testkit::{Daemon, Deadline, HEAD, Implementation, Process, Signal, descendants, post};
 
 const PROGRAMS: &str = "
 [program:web-1]
@@ -168,6 +170,9 @@ fn whoever_waits_is_answered_by_the_next_brain() {
         .spawn()
         .unwrap();
     daemon.wait_for_log_line("success: web-2");
+    // It is the last that may wait, so who is refused knows that it does.
+    let _others: Vec<UnixStream> = (0..63).map(|_| waits_long(&daemon)).collect();
+    look_until(&daemon, "FAILED: 64 others wait for states already");
     let first = Process::new(brain(&daemon));
     first.signal(Signal::KILL);
     first.wait_until_gone();
@@ -178,4 +183,51 @@ fn whoever_waits_is_answered_by_the_next_brain() {
         (String::from_utf8_lossy(&said.stdout).as_ref(), said.status.code()),
         ("off: RUNNING\n", Some(0))
     );
+}
+
+/// Waits so long for what will not be.
+fn call(seconds: u32) -> String {
+    format!(
+        "<?xml version='1.0'?><methodCall><methodName>provost.waitForState</methodName><params>\
+         <param><value>off</value></param><param><value>FATAL</value></param>\
+         <param><value><int>{seconds}</int></value></param></params></methodCall>"
+    )
+}
+
+fn waits_long(daemon: &Daemon) -> UnixStream {
+    let mut socket = UnixStream::connect(daemon.socket()).unwrap();
+    let call = call(600);
+    let length = call.len();
+    write!(
+        socket,
+        "POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\r\n{call}"
+    )
+    .unwrap();
+    socket
+}
+
+/// Looks, without waiting, until the answer has this in it: others come and go at the daemon's own pace.
+#[track_caller]
+fn look_until(daemon: &Daemon, wanted: &str) {
+    let deadline = Deadline::default();
+    loop {
+        let answer = post(&daemon.socket(), "/RPC2", call(0).as_bytes()).unwrap();
+        let answer = String::from_utf8_lossy(&answer.body);
+        if answer.contains(wanted) {
+            return;
+        }
+        assert!(deadline.remaining().is_some(), "no {wanted}: {answer}");
+    }
+}
+
+#[test]
+fn those_who_wait_have_a_limit_and_give_their_place_back() {
+    let daemon = Daemon::start(&Implementation::ours(), &format!("{HEAD}{PROGRAMS}"));
+    look_until(&daemon, "<name>reached</name>");
+    let all: Vec<UnixStream> = (0..64).map(|_| waits_long(&daemon)).collect();
+    look_until(&daemon, "FAILED: 64 others wait for states already");
+    // The client does not give up then: it looks by itself.
+    assert_eq!(daemon.ctl(&["wait", "web-1", "RUNNING"]).stdout, "web-1: RUNNING\n");
+    drop(all);
+    look_until(&daemon, "<name>reached</name>");
 }

@@ -42,7 +42,7 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
                 Some(nobody) => format!("{} {nobody}", session.server.url()),
                 None => error.to_string(),
             };
-            say_ill(session, &[(None, why)]);
+            say_ill(session, 0, &[(None, why)]);
             return Ok(());
         }
     };
@@ -67,7 +67,7 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
         }
     }
     if !ill.is_empty() {
-        say_ill(session, &ill);
+        say_ill(session, looked_at.len(), &ill);
         return Ok(());
     }
     let mut counts: BTreeMap<i64, (&str, usize)> = BTreeMap::new();
@@ -97,11 +97,11 @@ fn symptom(info: &Info<'_>) -> (Option<String>, String) {
     (Some(info.name.clone()), format!("{} is {}{why}", info.name, info.statename))
 }
 
-fn say_ill(session: &mut Session<'_>, ill: &[(Option<String>, String)]) {
+fn say_ill(session: &mut Session<'_>, looked_at: usize, ill: &[(Option<String>, String)]) {
     let all: Vec<&str> = ill.iter().map(|(_, why)| why.as_str()).collect();
     session.report.tell(&format!("unhealthy: {}", all.join("; ")), || {
         let problem = |(name, why): &(Option<String>, String)| json!({"name": name, "message": why});
-        json!({"healthy": false, "problems": ill.iter().map(problem).collect::<Vec<_>>()})
+        json!({"healthy": false, "processes": looked_at, "problems": ill.iter().map(problem).collect::<Vec<_>>()})
     });
     session.status = exit::GENERIC;
 }
@@ -162,7 +162,7 @@ mod tests {
         script(all.clone()).run("health web").says("healthy: 1 RUNNING\n").exits(0);
         script(all).run("health y --json").documents(json!({
             "verb": "health", "server": "unix:///s", "exit_status": 1, "errors": [], "advice": [],
-            "results": [{"healthy": false, "problems": [{"name": "y", "message": "y is BACKOFF"}]}],
+            "results": [{"healthy": false, "processes": 1, "problems": [{"name": "y", "message": "y is BACKOFF"}]}],
         }));
     }
 

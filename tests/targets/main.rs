@@ -96,7 +96,7 @@ const ROWS: &[Row] = &[
     (&["status", "--failed"], FAILED, 3),
     (&["status", "--failed", "--exit-zero"], FAILED, 0),
     (&["status", "--failed", "web-*"], "", 0),
-    (&["start", "job"], "job: started\n", 0),
+    (&["start", "job", "--no-wait"], "job: starting\n", 0),
     (&["wait", "job", "EXITED"], "job: EXITED\n", 0),
     (&["health", "j?b"], "unhealthy: job is EXITED (Bad exit code 3)\n", 1),
 ];

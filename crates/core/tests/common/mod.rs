@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use provost_config::{CliOverrides, Config, MemoryFiles, load};
 use provost_core::{
-    Action, AskId, ChildId, Command, Ending, Event, ExitStatus, Input, LogPaths, Memory, Mono, Note, Now,
+    Action, AskId, By, ChildId, Command, Ending, Event, ExitStatus, Input, LogPaths, Memory, Mono, Note, Now,
     Reply, StateDetail, StdinError, Supervisor, Wall,
 };
 
@@ -140,6 +140,14 @@ impl Table {
         let ask = AskId(self.next_ask);
         self.next_ask += 1;
         self.feed(Input::Command(ask, Arc::default(), command));
+        ask
+    }
+
+    /// The same, by somebody.
+    pub(crate) fn ask_as(&mut self, by: &Arc<By>, command: Command) -> AskId {
+        let ask = AskId(self.next_ask);
+        self.next_ask += 1;
+        self.feed(Input::Command(ask, Arc::clone(by), command));
         ask
     }
 

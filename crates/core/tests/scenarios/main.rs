@@ -6,6 +6,7 @@ mod brains;
 mod common;
 mod endings;
 mod groups;
+mod histories;
 mod life;
 mod logs;
 mod policies;

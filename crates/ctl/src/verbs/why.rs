@@ -24,6 +24,10 @@ pub(super) const VERB: Verb = Verb {
             ("why <group>:*", "Tell it of a whole group, or of what a pattern fits: 'web-*'."),
             ("why", "Tell it of everything that is not RUNNING, the shortest story first."),
         ],
+    )
+    .about(
+        "Told are the state and since when, who started and stopped it, the last ends with signal, core dump, want of memory or the stage of a \
+         failed start, the last lines of its log for those who may read it, and what to try. Supervisor's own daemon knows less of it.",
     ),
     run,
 };

@@ -251,7 +251,10 @@ fn span(seconds: i64) -> String {
 
 fn lifetime(milliseconds: i64) -> String {
     match milliseconds {
-        0..10_000 => format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000),
+        // Another daemon knows whole seconds only.
+        0..10_000 if milliseconds % 1000 > 0 => {
+            format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000)
+        }
         _ => span(milliseconds / 1000),
     }
 }
@@ -279,6 +282,6 @@ mod tests {
     fn times_are_said_as_people_say_them() {
         let said = [0, 59, 60, 3599, 3600, 90_000, 200_000].map(span);
         assert_eq!(said, ["0 s", "59 s", "1 min", "59 min", "1 h 0 min", "1 d 1 h", "2 d 7 h"]);
-        assert_eq!([12, 9_999, 61_000].map(lifetime), ["0.012 s", "9.999 s", "1 min"]);
+        assert_eq!([12, 2000, 9_999, 61_000].map(lifetime), ["0.012 s", "2 s", "9.999 s", "1 min"]);
     }
 }

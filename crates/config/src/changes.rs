@@ -47,6 +47,19 @@ pub enum Fate {
     Removed,
 }
 
+impl Fate {
+    /// The word that clients see.
+    pub fn word(self) -> &'static str {
+        match self {
+            Fate::Untouched => "untouched",
+            Fate::Changed => "changed",
+            Fate::Restarted => "restarted",
+            Fate::Added => "added",
+            Fate::Removed => "removed",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessChanges {
     pub name: String,
@@ -69,7 +82,9 @@ pub struct GroupChanges {
 /// From a group that runs, with the processes that it has by now, to the one that is wanted.
 pub fn group_changes(old: &GroupConfig, processes: &[Arc<ProcessConfig>], new: &GroupConfig) -> GroupChanges {
     let (before, after) = (by_name(processes), by_name(&new.processes));
-    let whole = !same_kind(&old.kind, &new.kind) || !same_sockets(&before, &after);
+    // Of two processes with one name it cannot be said which is which.
+    let is_clear = before.len() == processes.len() && after.len() == new.processes.len();
+    let whole = !is_clear || !same_kind(&old.kind, &new.kind) || !same_sockets(&before, &after);
     let mut all = Vec::with_capacity(new.processes.len());
     for process in first_of_each(&new.processes) {
         let (fate, changes) = match before.get(process.name.as_str()) {

@@ -51,6 +51,11 @@ pub enum Action {
     KeepProgram { ask: AskId },
     /// The process is gone from its group, which stays: a later brain must not look for it.
     ForgetProcess { process: ProcessId, group: Arc<str>, name: Arc<str> },
+    /// The group is of the configuration last read now, without these processes: a later brain must know, before anything of
+    /// it is started. It stands behind all others if it has `moved`.
+    RenewGroup { group: Arc<str>, moved: bool, gone: Vec<(ProcessId, Arc<str>)> },
+    /// The process goes on as it is, with another configuration.
+    Reconfigure { process: ProcessId, config: Arc<ProcessConfig> },
     /// Try the program file that is on disk now; answered by `Input::UpgradeFailed`, or by nothing at all: then another
     /// brain goes on, and whoever asked has been answered.
     Upgrade { ask: AskId, patience: Duration },
@@ -87,6 +92,8 @@ pub enum KillTarget {
 pub enum ReadFor {
     /// To know what has changed.
     Reread,
+    /// To tell what would change, without any consequence.
+    Compare,
     /// To know whether a restart would succeed, before anything is stopped.
     Restart,
 }

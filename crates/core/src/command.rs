@@ -3,10 +3,12 @@
 //! A new door adds no new meaning: it translates its own language to a [`Command`] and a
 //! [`Reply`] back. Who may give which command is decided before it comes here (`api`'s gate); whom it reaches stands in its [`Target`].
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use provost_config::changes::{Fate, GroupChanges};
 use provost_config::{LogLevel, Programs};
 
 use crate::event::ExitStatus;
@@ -74,6 +76,14 @@ pub enum Command {
     AddGroup {
         name: String,
     },
+    /// Replace a group by that of the configuration last read, in place: only what must be restarted is. `restart_all` restarts
+    /// the rest of it, too. `Reply::Updated`, when all that was stopped is there again.
+    UpdateGroup {
+        name: String,
+        restart_all: bool,
+    },
+    /// Read the configuration and tell what an update would do: `Reply::Compared`. It does not become the one last read.
+    CompareConfig,
     /// Remove a group whose processes are all stopped.
     RemoveGroup {
         name: String,
@@ -178,6 +188,8 @@ pub enum Reply {
     Names(Vec<String>),
     Reread { added: Vec<String>, changed: Vec<String>, removed: Vec<String> },
     Configured(Vec<Configured>),
+    Updated(Vec<UpdatedProcess>),
+    Compared(Vec<GroupDifference>),
     Upgraded(Upgraded),
 }
 
@@ -195,6 +207,34 @@ pub struct StatusEntry {
     pub name: Arc<str>,
     pub group: Arc<str>,
     pub result: Result<(), Fault>,
+}
+
+/// What an update has done to one process, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdatedProcess {
+    pub name: Arc<str>,
+    pub group: Arc<str>,
+    pub fate: Fate,
+    pub result: Result<(), Fault>,
+}
+
+/// What an update would do to one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupDifference {
+    pub name: String,
+    pub standing: Standing,
+    pub changes: GroupChanges,
+    /// Its processes that run now, and those that do not and would be started.
+    pub running: BTreeSet<String>,
+    pub starting: BTreeSet<String>,
+}
+
+/// How a group of the files stands to those that are active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Added,
+    Changed,
+    Removed,
 }
 
 /// Why a command was refused, or failed (SPEC 6.3). `name` is what the caller wrote.

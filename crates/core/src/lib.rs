@@ -29,8 +29,8 @@ mod timers;
 
 pub use action::{Action, Ending, KillTarget, ReadFor, RelaunchOn};
 pub use command::{
-    Command, Configured, Fault, LogDeed, MAIN_LOG, ProcessHistory, ProcessInfo, Reply, StatusEntry, Target,
-    Upgraded, Which,
+    Command, Configured, Fault, GroupDifference, LogDeed, MAIN_LOG, ProcessHistory, ProcessInfo, Reply,
+    Standing, StatusEntry, Target, UpdatedProcess, Upgraded, Which,
 };
 pub use event::{Event, ExitStatus, Note, Reason, SignalEffect, StateDetail};
 pub use group::Active;
@@ -48,4 +48,5 @@ pub use provost_config::{
     AutoRestart, Channel, LogFile, LogLevel, NamePattern, ProcessConfig, ProgramType, signal_name,
 };
 // Who asks is no affair of the core; how far it reaches is.
+pub use provost_config::changes::{Change, Effect, Fate, GroupChanges, ProcessChanges};
 pub use provost_config::{Account, Credentials, Permission, Programs, Rights};

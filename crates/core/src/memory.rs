@@ -15,6 +15,8 @@
 //! | the last lives, who started and stopped it, attempts and restarts in all (`history.rs`) | remembered |
 //! | down for good by itself, and as which one (`exit_on`, `essential`) | remembered (`end`); how, derived from the state and `last` |
 //! | a restart that was called off | remembered: EXITED, and nothing due |
+//! | that a process which was stopped for an update comes back | remembered (`returns`); with which configuration is the shell's knowledge |
+//! | an update that waits for a stop | lost with who asked for it: the configuration in force is the old one until the group turns |
 //! | children, pids, births and ends | the keeper's knowledge |
 //! | a wish for a child that never was | taken up again, not sooner than a second after it |
 //! | who takes the place of a child at its end | the keeper's until the next brain has withdrawn it, which then promises anew |
@@ -59,6 +61,8 @@ pub struct Memory {
     pub end: Option<u64>,
     /// What is told of it. An older build did not say: nothing.
     pub history: Arc<History>,
+    /// It is STOPPING, or STOPPED, and starts again by itself: an update wants that.
+    pub returns: bool,
 }
 
 /// When the process has to be looked after again.
@@ -87,6 +91,7 @@ impl Memory {
             restarted: 0,
             end: None,
             history: Arc::default(),
+            returns: false,
         }
     }
 }

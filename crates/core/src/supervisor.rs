@@ -9,6 +9,7 @@ mod ending;
 mod listed;
 mod stdin;
 mod twiddle;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub struct Supervisor {
     /// The configuration last read, of which groups may be added.
     available: Arc<Config>,
     asks: Asks,
+    /// Groups that are about to go over to another configuration, in the order in which that was asked for.
+    updates: Vec<update::Update>,
     /// Processes that go on where an earlier brain left off.
     recalled: BTreeSet<ProcessId>,
     exit_on: ExitOn,
@@ -99,6 +102,7 @@ impl Supervisor {
             children: BTreeMap::new(),
             available,
             asks: Asks::default(),
+            updates: Vec::new(),
             recalled: BTreeSet::new(),
             exit_on,
             ends: Vec::new(),
@@ -188,6 +192,7 @@ impl Supervisor {
             Input::Orphan { pid, status } => out.push(Action::Note(Note::Orphan { pid, status })),
             Input::Wake => {}
         }
+        self.go_on_updating(now, out);
         self.go_on_stopping(now, out);
         // Last, so that a deadline set just now for just now (stopwaitsecs=0) does not need a turn of its own.
         // Before the beginning nothing is due: whether anything may start at all is told after the past of each process.
@@ -206,6 +211,11 @@ impl Supervisor {
             out.push(Action::Publish(Event::SupervisorRunning));
             for group in self.group_names() {
                 self.autostart(now, &group, out);
+            }
+            // What an earlier brain had stopped for an update.
+            let returning = self.processes.values().filter(|process| process.returns);
+            for id in returning.map(|process| process.id).collect::<Vec<_>>() {
+                self.with(now, id, out, |_, _, _| {});
             }
         }
         self.recalled.clear();
@@ -296,8 +306,16 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let (before, end_before) = (process.memory(), process.end);
         act(process, restarts, out);
+        process.take_replacement(out);
         if self.begun && restarts == Restarts::Allowed && process.promise(ChildId(self.next_child), out) {
             self.next_child += 1;
+        }
+        if process.returns
+            && process.state == State::Stopped
+            && self.begun
+            && !self.updates.iter().any(|update| update.is_of(&process.group))
+        {
+            process.deadline.get_or_insert(now.mono);
         }
         self.timers.set(Timer::Process(id), process.deadline);
         if process.end != end_before {
@@ -364,7 +382,8 @@ impl Supervisor {
                 Some(result) => self.finish_wait(wait, result, out),
             }
         }
-        if !self.asks.is_waited_to_stop(id) {
+        let is_stopping = self.processes[&id].state == State::Stopping;
+        if !self.asks.is_waited_to_stop(id, is_stopping) {
             self.timers.set(Timer::StopReport(id), None);
         } else if !self.timers.is_set(Timer::StopReport(id)) {
             self.report_stop(now, id, out);
@@ -395,8 +414,13 @@ impl Supervisor {
                         process.woken(now, child, restarts, out);
                     });
                 }
-                Timer::StopReport(id) if self.asks.is_waited_to_stop(id) => self.report_stop(now, id, out),
-                Timer::StopReport(_) => {}
+                Timer::StopReport(id) => {
+                    let is_stopping =
+                        self.processes.get(&id).is_some_and(|process| process.state == State::Stopping);
+                    if self.asks.is_waited_to_stop(id, is_stopping) {
+                        self.report_stop(now, id, out);
+                    }
+                }
                 Timer::DeathReport => self.report_deaths(now, out),
             }
         }

@@ -42,6 +42,8 @@ pub(crate) enum Takes {
     SignalAndProcesses,
     /// A process, and one of these words.
     ProcessThen(&'static [&'static str]),
+    /// Processes, and behind them one of these words.
+    ProcessesThen(&'static [&'static str]),
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A verb.

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use provost_api::{Asked, By, Report, fault_text};
-use provost_core::{Command, Fault, LogDeed, MAIN_LOG, Reply, StatusEntry, Target, Wall, Which};
+use provost_core::{
+    Command, Fate, Fault, LogDeed, MAIN_LOG, Reply, StatusEntry, Target, UpdatedProcess, Wall, Which,
+};
 use serde_json::json;
 
 use crate::logs::{OpenHow, append_to};
@@ -110,6 +112,7 @@ fn words(command: &Command) -> Option<(String, String)> {
     let one = |action: &str, target: &str| Some((action.to_owned(), target.to_owned()));
     match command {
         Command::Ping
+        | Command::CompareConfig
         | Command::ProcessInfo { .. }
         | Command::ProcessHistory { .. }
         | Command::AllProcessInfo
@@ -129,6 +132,8 @@ fn words(command: &Command) -> Option<(String, String)> {
         Command::RemoveProcess { group, process } => one("remove process", &format!("{group}:{process}")),
         Command::WriteLog { .. } => one("log", MAIN_LOG),
         Command::AddGroup { name } => one("add", name),
+        Command::UpdateGroup { name, restart_all: false } => one("update", name),
+        Command::UpdateGroup { name, restart_all: true } => one("update and restart", name),
         Command::RemoveGroup { name } => one("remove", name),
         Command::Shutdown => one("shutdown", "-"),
         Command::Reload => one("reload", "-"),
@@ -157,6 +162,7 @@ fn result(reply: &Reply) -> (bool, String) {
     match reply {
         Reply::Fault(fault) => (false, fault_text(fault.clone())),
         Reply::Statuses(entries) => of_several(entries),
+        Reply::Updated(processes) => of_several(&updated(processes)),
         Reply::Done
         | Reply::Info(_)
         | Reply::History(_)
@@ -164,8 +170,20 @@ fn result(reply: &Reply) -> (bool, String) {
         | Reply::Names(_)
         | Reply::Reread { .. }
         | Reply::Configured(_)
+        | Reply::Compared(_)
         | Reply::Upgraded(_) => (true, "OK".to_owned()),
     }
+}
+
+/// What was done to each process that there is something to say of.
+fn updated(processes: &[UpdatedProcess]) -> Vec<StatusEntry> {
+    let touched = processes.iter().filter(|process| process.fate != Fate::Untouched);
+    let entry = |p: &UpdatedProcess| StatusEntry {
+        name: Arc::clone(&p.name),
+        group: Arc::clone(&p.group),
+        result: p.result.clone(),
+    };
+    touched.map(entry).collect()
 }
 
 fn of_several(entries: &[StatusEntry]) -> (bool, String) {

@@ -141,6 +141,20 @@ impl Effective {
         self.unwritten = true;
     }
 
+    /// The group of this name comes from the newest reading from here on, as it stands there. One that has `moved` stands
+    /// behind all others.
+    pub(crate) fn renewed(&mut self, group: &str, moved: bool) {
+        if moved {
+            self.removed(group);
+            return self.added(group);
+        }
+        for (_, generation) in self.groups.iter_mut().filter(|(name, _)| name == group) {
+            *generation = self.newest;
+        }
+        self.twiddles.retain(|twiddle| twiddle.group() != group);
+        self.unwritten = true;
+    }
+
     pub(crate) fn removed(&mut self, group: &str) {
         self.groups.retain(|(name, _)| name != group);
         self.twiddles.retain(|twiddle| twiddle.group() != group);
@@ -398,6 +412,15 @@ mod tests {
         list.removed("web");
         assert_eq!(list.list(), b"provost groups 2\n3 7 42\x00");
         assert!(from_list(b"provost groups 3\n3 7 42\x003 web\x00-77656 61\x00").is_err());
+    }
+
+    #[test]
+    fn a_group_that_is_renewed_comes_from_the_newest_reading_and_keeps_its_place() {
+        let mut list = from_list(b"provost groups 3\n3 7 42\x003 web\x005 db\x00-776562 61\x00").unwrap();
+        list.renewed("web", false);
+        assert_eq!(list.list(), b"provost groups 2\n3 7 42\x007 web\x005 db\x00");
+        list.renewed("web", true);
+        assert_eq!(list.list(), b"provost groups 2\n3 7 42\x005 db\x007 web\x00");
     }
 
     #[test]

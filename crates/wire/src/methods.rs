@@ -184,6 +184,11 @@ pub const METHODS: &[Method] = &[
     row("provost.reopenLogs", &[Str], ReturnType::Array,
         "Open log files anew by their names: those of every process and the main log, which is named supervisord, with one result for each; or, given a name, those of one process (true) or of a group (group:*).")
         .optional(1),
+    row("provost.updateGroup", &[Str, Bool], ReturnType::Array,
+        "Replace a group by that of the configuration as last read, in place: what is the same runs on, what can change live does, and only the rest is restarted, or all of it if the second argument is true. Answers when what was stopped has been started again. One result for each process, whose change is untouched, changed, restarted, added or removed.")
+        .optional(1),
+    row("provost.compareConfig", &[], ReturnType::Array,
+        "Read the configuration and tell what an update would do, group by group, process by process and key by key, in the order of an update. Nothing follows from it, not even that this is the configuration last read."),
     row("provost.upgrade", &[Int], ReturnType::Struct,
         "Go on as the program file that is on disk now, without touching a process: from, to (versions), keeper (empty, or why it goes on as it was). The argument is how many seconds the new program may take, 10 if left out.")
         .optional(1),
@@ -231,6 +236,7 @@ mod tests {
         let (ours, stock): (Vec<_>, Vec<_>) = names().into_iter().partition(ours);
         assert_eq!(stock, LISTED.split_whitespace().collect::<Vec<_>>());
         let own = [
+            "provost.compareConfig",
             "provost.getProcessHistory",
             "provost.reopenLogs",
             "provost.restartAllProcesses",
@@ -241,6 +247,7 @@ mod tests {
             "provost.signalProcesses",
             "provost.startProcesses",
             "provost.stopProcesses",
+            "provost.updateGroup",
             "provost.upgrade",
             "provost.waitForState",
         ];

@@ -14,7 +14,7 @@ mod users;
 use std::fmt;
 use std::sync::Arc;
 
-use provost_core::{Command, Fault, Permission, Programs, Reply, Rights, Target};
+use provost_core::{Command, Fault, GroupDifference, Permission, Programs, Reply, Rights, Target};
 
 use crate::inbox::By;
 
@@ -117,8 +117,9 @@ pub(crate) fn check(caller: &Caller, command: &mut Command) -> Result<(), Denied
         Command::RemoteEvent { .. } => caller.need_all(P::Stdin),
         Command::MainLog { .. } => caller.need_all(P::Clear),
         // A command line may hold what is not for everybody.
-        Command::AllConfigInfo | Command::Reread => caller.need(P::Config),
+        Command::AllConfigInfo | Command::Reread | Command::CompareConfig => caller.need(P::Config),
         Command::AddGroup { name: group }
+        | Command::UpdateGroup { name: group, .. }
         | Command::RemoveGroup { name: group }
         | Command::RemoveProcess { group, .. } => {
             caller.need(P::Config)?;
@@ -164,6 +165,10 @@ pub(crate) fn seen(caller: &Caller, reply: Reply, given: Option<String>) -> Repl
         Reply::Names(names) => {
             Reply::Names(names.into_iter().filter(|name| programs.covers_group(name)).collect())
         }
+        Reply::Compared(groups) => {
+            let covered = |group: &GroupDifference| programs.covers_group(&group.name);
+            Reply::Compared(groups.into_iter().filter(covered).collect())
+        }
         // Made within what the caller reaches, or about nothing that could be hidden.
         Reply::Done
         | Reply::Fault(_)
@@ -172,6 +177,7 @@ pub(crate) fn seen(caller: &Caller, reply: Reply, given: Option<String>) -> Repl
         | Reply::History(_)
         | Reply::Infos(_)
         | Reply::Configured(_)
+        | Reply::Updated(_)
         | Reply::Upgraded(_) => reply,
     }
 }
@@ -223,7 +229,9 @@ mod tests {
             (Command::MainLog { deed: LogDeed::Clear }, Some(P::Clear), true),
             (Command::AllConfigInfo, Some(P::Config), false),
             (Command::Reread, Some(P::Config), false),
+            (Command::CompareConfig, Some(P::Config), false),
             (Command::AddGroup { name: "web".into() }, Some(P::Config), false),
+            (Command::UpdateGroup { name: "web".into(), restart_all: true }, Some(P::Config), false),
             (Command::RemoveGroup { name: "web".into() }, Some(P::Config), false),
             (Command::Shutdown, Some(P::Shutdown), true),
             (Command::Reload, Some(P::Shutdown), true),

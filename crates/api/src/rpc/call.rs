@@ -13,6 +13,7 @@ use super::describe;
 use super::faults::fault;
 use super::history;
 use super::namespaces::Found;
+use super::updates;
 use super::{Rpc, int, refusal};
 use crate::log_address::Output;
 use crate::logs::{self, Allowance, LogError, no_room};
@@ -151,6 +152,11 @@ impl Rpc<'_> {
                 let target = args.text_if_any()?.map_or_else(Target::all, Target::named);
                 self.logs(target, LogDeed::Reopen).await
             }
+            "provost.updateGroup" => {
+                let name = args.text()?;
+                self.done(Command::UpdateGroup { name, restart_all: args.flag(false)? }).await
+            }
+            "provost.compareConfig" => self.done(Command::CompareConfig).await,
             "provost.upgrade" => self.upgrade(args).await,
             _ => Err(unknown_method()),
         }
@@ -360,25 +366,32 @@ fn value(reply: Reply) -> Value {
             Value::Array(vec![Value::Array(vec![names(added), names(changed), names(removed)])])
         }
         Reply::Names(all) => names(all),
+        Reply::Updated(all) => Value::Array(all.iter().map(updates::updated).collect()),
+        Reply::Compared(groups) => Value::Array(groups.iter().map(updates::difference).collect()),
         // `ask` has turned faults into errors.
         Reply::Fault(f) => Value::Str(fault(f).text),
     }
 }
 
 fn status(entry: &StatusEntry) -> Value {
-    let (code, text) = match &entry.result {
-        Ok(()) => (FaultCode::Success.code(), "OK".to_owned()),
-        Err(f) => {
-            let f = fault(f.clone());
-            (f.code, f.text)
-        }
-    };
+    let (code, text) = code_and_text(&entry.result);
     Value::members([
         ("name", (&*entry.name).into()),
         ("group", (&*entry.group).into()),
         ("status", code.into()),
         ("description", text.into()),
     ])
+}
+
+/// How the result for one process among several is told.
+pub(super) fn code_and_text(result: &Result<(), provost_core::Fault>) -> (i32, String) {
+    match result {
+        Ok(()) => (FaultCode::Success.code(), "OK".to_owned()),
+        Err(f) => {
+            let f = fault(f.clone());
+            (f.code, f.text)
+        }
+    }
 }
 
 pub(super) fn unknown_method() -> Fault {

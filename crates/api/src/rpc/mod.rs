@@ -11,6 +11,7 @@ mod faults;
 mod history;
 mod namespaces;
 mod twiddler;
+mod updates;
 mod wait;
 
 pub use namespaces::{Interface, Namespaces};

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::command::{Fault, LogDeed, MAIN_LOG, Reply, StatusEntry};
+use provost_config::changes::Fate;
+
+use crate::command::{Fault, LogDeed, MAIN_LOG, Reply, StatusEntry, UpdatedProcess};
 use crate::history::By;
 use crate::ids::{AskId, ProcessId};
 use crate::process::{Process, State};
@@ -28,6 +30,8 @@ pub(crate) enum Until {
     Stopped,
     /// The same, and then its turn to be started.
     StoppedFirst { wait: bool },
+    /// That an update has done with it: it is there again, or stays down.
+    Returned,
     /// That all the others of the job are down, too.
     Turn { wait: bool },
 }
@@ -67,6 +71,8 @@ pub(crate) enum Shape {
     Many,
     /// A list, in which everybody (group and process) has a place.
     Placed(BTreeMap<(Arc<str>, Arc<str>), usize>),
+    /// A list in this order, of all processes; those that nobody waits for are well.
+    Update { group: Arc<str>, fates: Vec<(Arc<str>, Fate)> },
 }
 
 #[derive(Debug)]
@@ -145,8 +151,10 @@ impl Asks {
         self.waits.keys().copied().collect()
     }
 
-    pub(crate) fn is_waited_to_stop(&self, process: ProcessId) -> bool {
-        self.waits.get(&process).is_some_and(|waits| waits.iter().any(Wait::is_stop))
+    /// An update waits for a stop only while its process `is_stopping`.
+    pub(crate) fn is_waited_to_stop(&self, process: ProcessId, is_stopping: bool) -> bool {
+        let is_stop = |wait: &Wait| wait.is_stop() || (wait.until == Until::Returned && is_stopping);
+        self.waits.get(&process).is_some_and(|waits| waits.iter().any(is_stop))
     }
 
     /// A process of the job is decided without ever having been waited for.
@@ -234,6 +242,15 @@ impl Asks {
                 Reply::Statuses(job.results)
             }
             Shape::Many => Reply::Statuses(job.results),
+            Shape::Update { group, fates } => {
+                let mut results: BTreeMap<_, _> =
+                    job.results.into_iter().map(|entry| (entry.name, entry.result)).collect();
+                let mut updated = |(name, fate): (Arc<str>, Fate)| {
+                    let result = results.remove(&name).unwrap_or(Ok(()));
+                    UpdatedProcess { name, group: Arc::clone(&group), fate, result }
+                };
+                Reply::Updated(fates.into_iter().map(&mut updated).collect())
+            }
             Shape::One => match job.results.into_iter().next().map(|entry| entry.result) {
                 Some(Err(fault)) => Reply::Fault(fault),
                 Some(Ok(())) | None => Reply::Done,
@@ -253,6 +270,18 @@ pub(crate) fn verdict(wait: &Wait, process: &Process) -> Option<Result<(), Fault
         }
         Until::Launched => match process.state {
             State::Starting if process.pid.is_none() => None,
+            _ => Some(Ok(())),
+        },
+        Until::Returned => match process.state {
+            State::Starting if process.pid.is_none() => None,
+            State::Stopping => None,
+            State::Stopped if process.returns => None,
+            State::Backoff | State::Fatal if process.spawnerr.is_some() => {
+                Some(Err(Fault::SpawnError { name: name() }))
+            }
+            State::Unknown => {
+                Some(Err(Fault::Failed { detail: format!("{} could not be signalled", wait.given) }))
+            }
             _ => Some(Ok(())),
         },
         Until::Started => match process.state {

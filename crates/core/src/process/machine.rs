@@ -39,6 +39,10 @@ pub(crate) struct Process {
     pub(crate) name: Arc<str>,
     pub(crate) group: Arc<str>,
     pub(crate) config: Arc<ProcessConfig>,
+    /// What it has as soon as its child is gone.
+    pub(crate) replacement: Option<Arc<ProcessConfig>>,
+    /// When it has stopped it is started again: an update wants that.
+    pub(crate) returns: bool,
     pub(crate) state: State,
     /// The run in progress, from the request to spawn until its end is recorded.
     pub(crate) child: Option<ChildId>,
@@ -96,6 +100,8 @@ impl Process {
             name: config.name.as_str().into(),
             group,
             config,
+            replacement: None,
+            returns: false,
             state: State::Stopped,
             child: None,
             pid: None,
@@ -140,6 +146,7 @@ impl Process {
         let told = self.told();
         told.begins(now.wall);
         told.stopper = None;
+        self.returns = false;
         // Until it is spawned there is nothing to time.
         self.deadline = None;
         self.enter(State::Starting, StateDetail::Tries(self.backoff), out);
@@ -318,16 +325,17 @@ impl Process {
         }
     }
 
-    /// An exited process is not started again by itself.
+    /// A process that is down, or about to be, is not started again by itself.
     pub(crate) fn cancel_restart(&mut self) {
-        if self.state == State::Exited {
+        let comes_back = std::mem::take(&mut self.returns) && self.state == State::Stopped;
+        if comes_back || self.state == State::Exited {
             self.deadline = None;
         }
     }
 
     /// A person wants it stopped that is down, and perhaps about to start by itself.
     pub(crate) fn stay_down(&mut self, now: Now, by: Arc<By>) {
-        if self.state == State::Exited && self.deadline.is_some() {
+        if self.returns || (self.state == State::Exited && self.deadline.is_some()) {
             self.told().stopper = Some(Wish { by: Some(by), at: now.wall });
         }
         self.cancel_restart();
@@ -336,6 +344,38 @@ impl Process {
     /// A person has this sent to the child.
     pub(crate) fn is_sent(&mut self, now: Now, signal: i32, by: Arc<By>) {
         self.told().sent = Some(Sent { signal, wish: Wish { by: Some(by), at: now.wall } });
+    }
+
+    /// Goes on with another configuration, as the same child. What has been decided stays decided, but for the end of startsecs, which
+    /// a later brain would count anew.
+    pub(crate) fn reconfigure(&mut self, config: Arc<ProcessConfig>, out: &mut Outbox) {
+        // What it is about to have has changed once more.
+        if self.replacement.is_some() {
+            return self.replace(config, out);
+        }
+        self.withdraw(out);
+        out.push(Action::Reconfigure { process: self.id, config: Arc::clone(&config) });
+        self.config = config;
+        if let (State::Starting, Some(_), Some(started)) = (self.state, self.pid, self.started) {
+            self.deadline = Some(started.mono + seconds(self.config.startsecs));
+        }
+    }
+
+    /// Has another configuration as soon as no child has this one.
+    pub(crate) fn replace(&mut self, config: Arc<ProcessConfig>, out: &mut Outbox) {
+        self.replacement = Some(config);
+        self.take_replacement(out);
+    }
+
+    pub(crate) fn take_replacement(&mut self, out: &mut Outbox) {
+        if self.child.is_some() {
+            return;
+        }
+        if let Some(config) = self.replacement.take() {
+            self.config = config;
+            let (process, group) = (self.id, Arc::clone(&self.group));
+            out.push(Action::PrepareLogs { process, group, config: Arc::clone(&self.config) });
+        }
     }
 
     /// The kernel refused a signal.
@@ -372,6 +412,11 @@ impl Process {
                 self.start(now, next_child, out);
             }
             State::Backoff | State::Exited => {}
+            State::Stopped if self.returns && restarts == Restarts::Allowed => {
+                // Whoever had it stopped for that.
+                let by = self.told().stopper.take().and_then(|wish| wish.by);
+                self.start_anew(now, next_child, by, out);
+            }
             State::Stopped | State::Running | State::Fatal | State::Unknown => {}
         }
     }
@@ -540,7 +585,7 @@ impl Process {
 
     /// No child, and none to come by itself.
     pub(crate) fn is_down(&self) -> bool {
-        self.state.is_stopped() && self.child.is_none() && self.deadline.is_none()
+        self.state.is_stopped() && self.child.is_none() && self.deadline.is_none() && !self.returns
     }
 
     pub(super) fn patience(&self) -> Duration {

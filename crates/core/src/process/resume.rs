@@ -33,6 +33,7 @@ impl Process {
             restarted: self.restarted,
             end: self.end_number,
             history: Arc::clone(&self.history),
+            returns: self.returns && matches!(self.state, State::Stopping | State::Stopped),
         }
     }
 
@@ -70,7 +71,7 @@ impl Process {
             }
             // The stop was accepted, so it is honoured.
             State::Stopping => {
-                self.state = State::Stopping;
+                (self.state, self.returns) = (State::Stopping, memory.returns);
                 match memory.due {
                     Due::At(at) if memory.asked => (self.deadline, self.asked) = (Some(at), true),
                     // The signal may have been sent already; but a program that never got it would be killed unasked.
@@ -110,7 +111,10 @@ impl Process {
                 };
                 State::Exited
             }
-            State::Stopping | State::Stopped | State::Unknown => State::Stopped,
+            State::Stopping | State::Stopped | State::Unknown => {
+                self.returns = memory.returns;
+                State::Stopped
+            }
             State::Fatal => State::Fatal,
         };
         // An older build said STOPPED of what somebody kept down: what is down otherwise is so by itself.

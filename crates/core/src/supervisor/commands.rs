@@ -98,6 +98,10 @@ impl Supervisor {
                 let reply = self.remove_group(name, out);
                 Self::reply(ask, reply, out);
             }
+            Command::UpdateGroup { name, restart_all } => self.update_group((ask, by), name, restart_all),
+            Command::CompareConfig => {
+                out.push(Action::ReadConfig { ask: Some(ask), purpose: ReadFor::Compare });
+            }
             Command::GroupNames => {
                 let names = self.group_names().iter().map(|name| name.to_string()).collect();
                 Self::reply(ask, Reply::Names(names), out);
@@ -367,7 +371,8 @@ impl Supervisor {
         }
         let reply = match (purpose, result) {
             (ReadFor::Reread, Ok(config)) => self.reread(config),
-            (ReadFor::Reread, Err(detail)) => Reply::Fault(Fault::CantReread { detail }),
+            (ReadFor::Compare, Ok(config)) => Reply::Compared(self.differences(&config)),
+            (ReadFor::Reread | ReadFor::Compare, Err(detail)) => Reply::Fault(Fault::CantReread { detail }),
             (ReadFor::Restart, Ok(_)) => {
                 self.shut_down(now, Mood::Restarting, out);
                 Reply::Done
@@ -410,14 +415,19 @@ impl Supervisor {
         if group.processes.iter().any(|id| lives(&self.processes[id])) {
             return Reply::Fault(Fault::StillRunning { name });
         }
-        let group_name = Arc::clone(&group.name);
+        let group = group.clone();
+        self.drop_group(&group, out);
+        Reply::Done
+    }
+
+    /// One of which nothing lives.
+    pub(super) fn drop_group(&mut self, group: &Group, out: &mut Outbox) {
         for id in group.processes.clone() {
             self.drop_process(id, out);
         }
-        self.groups.retain(|group| group.name != group_name);
-        self.groups_by_name.remove(&group_name);
-        out.push(Action::Publish(Event::GroupRemoved { group: group_name }));
-        Reply::Done
+        self.groups.retain(|other| other.name != group.name);
+        self.groups_by_name.remove(&group.name);
+        out.push(Action::Publish(Event::GroupRemoved { group: Arc::clone(&group.name) }));
     }
 
     /// One that does not live.

@@ -88,6 +88,7 @@ impl Supervisor {
                 self.finish_wait(wait, Err(Fault::ShuttingDown), out);
             }
         }
+        self.give_up_updates(out);
         for ask in self.asks.waiting_for_main_log() {
             self.main_log_done(ask, Err(Fault::ShuttingDown), out);
         }

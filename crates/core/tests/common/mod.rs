@@ -226,6 +226,11 @@ pub(crate) fn tell(action: &Action) -> Option<String> {
         }
         Action::Publish(Event::GroupAdded { group }) => format!("group {group} added"),
         Action::Publish(Event::GroupRemoved { group }) => format!("group {group} removed"),
+        Action::RenewGroup { group, moved, gone } => {
+            let gone = gone.iter().map(|(_, name)| format!(" without {name}")).collect::<String>();
+            format!("group {group} renewed{}{gone}", if *moved { " elsewhere" } else { "" })
+        }
+        Action::Reconfigure { config, .. } => format!("{} goes on otherwise", config.name),
         Action::Publish(Event::SupervisorStopping) => "stopping".into(),
         Action::Note(Note::GaveUp { name }) => format!("{name} given up"),
         Action::Note(Note::WaitingToDie { names }) => format!("waiting for {}", names.join(", ")),

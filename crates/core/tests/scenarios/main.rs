@@ -11,6 +11,7 @@ mod life;
 mod logs;
 mod policies;
 mod stops;
+mod updates;
 mod words;
 
 use std::time::Duration;

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use provost_core::{
-    AskId, Command, Fault, LogDeed, MAIN_LOG, Mono, Programs, Reply, State, StatusEntry, Target, Which,
+    AskId, Command, Fate, Fault, LogDeed, MAIN_LOG, Mono, Programs, Reply, State, StatusEntry, Target,
+    UpdatedProcess, Which,
 };
 
 use crate::cast::Who;
 use crate::closing::Courses;
+use crate::course::Course;
 
 /// The longest of all waits in a mortal world: stopwaitsecs, a slow death, a late spawn, one after the other.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -36,6 +38,10 @@ enum Wanted {
     /// An event, which is published whatever happens.
     Event,
     Removal,
+    /// A group is to go over; whether it has.
+    Update {
+        turned: bool,
+    },
     Shutdown,
     Reload,
     /// Something that is answered at once.
@@ -54,6 +60,8 @@ struct Ask {
     main_log: bool,
     /// The words of a list of them, and whom each means.
     words: Option<Vec<(String, Vec<Who>)>>,
+    /// What an update does to each.
+    fates: BTreeMap<Who, Fate>,
 }
 
 /// What follows from an answer.
@@ -80,13 +88,20 @@ impl Asks {
             Command::RemoveProcess { group, process } => {
                 let who = Who::named(&format!("{group}:{process}")).filter(|who| courses.contains_key(who));
                 let concerned = who.into_iter().collect();
-                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false, words: None };
+                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false, words: None, fates: BTreeMap::new() };
                 self.open.insert(ask_id, ask);
                 return;
             }
             Command::RemoveGroup { name } => {
                 let concerned = courses.keys().copied().filter(|who| who.group() == name).collect();
-                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false, words: None };
+                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false, words: None, fates: BTreeMap::new() };
+                self.open.insert(ask_id, ask);
+                return;
+            }
+            Command::UpdateGroup { name, .. } => {
+                let concerned = courses.keys().copied().filter(|who| who.group() == name).collect();
+                let wanted = Wanted::Update { turned: false };
+                let ask = Ask { since: awake, wanted, single: None, concerned, main_log: false, words: None, fates: BTreeMap::new() };
                 self.open.insert(ask_id, ask);
                 return;
             }
@@ -98,7 +113,7 @@ impl Asks {
                 let single = one.map(|who| courses[&who].state);
                 let concerned = one.into_iter().collect();
                 let wanted = Wanted::Stdin { written: None };
-                let ask = Ask { since: awake, wanted, single, concerned, main_log: false, words: None };
+                let ask = Ask { since: awake, wanted, single, concerned, main_log: false, words: None, fates: BTreeMap::new() };
                 self.open.insert(ask_id, ask);
                 return;
             }
@@ -114,6 +129,7 @@ impl Asks {
             | Command::Upgrade { .. }
             | Command::Reread
             | Command::AddGroup { .. }
+            | Command::CompareConfig
             | Command::AddProgram { .. }
             | Command::GroupNames
             | Command::WriteLog { .. } => (Wanted::Other, None),
@@ -135,6 +151,7 @@ impl Asks {
                     | Wanted::Stdin { .. }
                     | Wanted::Event
                     | Wanted::Removal
+                    | Wanted::Update { .. }
                     | Wanted::Shutdown
                     | Wanted::Reload
                     | Wanted::Other => true,
@@ -150,7 +167,10 @@ impl Asks {
             }
             _ => None,
         };
-        self.open.insert(ask_id, Ask { since: awake, wanted, single, concerned, main_log, words });
+        self.open.insert(
+            ask_id,
+            Ask { since: awake, wanted, single, concerned, main_log, words, fates: BTreeMap::new() },
+        );
     }
 
     pub(crate) fn answered(
@@ -184,6 +204,10 @@ impl Asks {
                 }
                 Ok(granted)
             }
+            Reply::Updated(processes) => {
+                ask.is_as_foreseen(processes, courses)?;
+                Ok(granted)
+            }
             Reply::Done => {
                 granted.the_end = matches!(ask.wanted, Wanted::Shutdown | Wanted::Reload);
                 if let (Some(_), Some(who)) = (ask.single, ask.concerned.first()) {
@@ -205,8 +229,33 @@ impl Asks {
             | Reply::Names(_)
             | Reply::Reread { .. }
             | Reply::Configured(_)
+            | Reply::Compared(_)
             | Reply::Upgraded(_) => Ok(granted),
         }
+    }
+
+    /// The group has gone over: what becomes of each process is settled.
+    pub(crate) fn turned(&mut self, id: AskId, fates: BTreeMap<Who, Fate>, courses: &Courses) {
+        let Some(ask) = self.open.get_mut(&id) else { return };
+        ask.wanted = Wanted::Update { turned: true };
+        let is_on_its_way = |who: &Who| {
+            let starts = |course: &Course| course.state == State::Starting && course.born.is_none();
+            courses.get(who).is_some_and(|course| course.wanted_back || starts(course))
+        };
+        let is_waited_for = |(who, fate): &(&Who, &Fate)| match fate {
+            Fate::Restarted | Fate::Added => true,
+            Fate::Changed => is_on_its_way(who),
+            Fate::Untouched | Fate::Removed => false,
+        };
+        ask.concerned = fates.iter().filter(is_waited_for).map(|(who, _)| *who).collect();
+        // What was down and stays down was not restarted.
+        let rests =
+            |who: &Who| courses.get(who).is_some_and(|course| course.is_at_rest() && !course.wanted_back);
+        let settled = fates.into_iter().map(|(who, fate)| match fate {
+            Fate::Restarted if rests(&who) => (who, Fate::Changed),
+            fate => (who, fate),
+        });
+        ask.fates = settled.collect();
     }
 
     /// The shell has written what somebody sent, or has not.
@@ -225,7 +274,8 @@ impl Asks {
         is_undying: impl Fn(Who) -> bool,
     ) -> Option<String> {
         // A restart has all its starts before it when the last of them has died at last.
-        let restarts = self.open.values_mut().filter(|ask| matches!(ask.wanted, Wanted::Again { .. }));
+        let again = |wanted| matches!(wanted, Wanted::Again { .. } | Wanted::Update { .. });
+        let restarts = self.open.values_mut().filter(|ask| again(ask.wanted));
         for ask in restarts.filter(|ask| ask.concerned.iter().any(|who| is_undying(*who))) {
             ask.since = awake;
         }
@@ -270,9 +320,35 @@ impl Ask {
                 let lives = |who: &Who| courses.get(who).is_some_and(|course| !course.is_at_rest());
                 self.concerned.iter().any(lives)
             }
+            (Wanted::Update { turned }, Fault::BadName { .. }, _) => !turned,
+            (Wanted::Update { turned }, Fault::Failed { .. }, _) => {
+                let is_unknown = |who: &Who| courses.get(who).is_some_and(|c| c.state == State::Unknown);
+                !turned && self.concerned.iter().any(is_unknown)
+            }
+            (Wanted::Update { .. }, _, _) => false,
             // Of a process that it knows, nobody says that it does not.
             (Wanted::Stop { .. }, Fault::BadName { .. }, Some(_)) => false,
             _ => true,
+        }
+    }
+
+    /// An update has done what it was to do, and nothing of it is still to come.
+    fn is_as_foreseen(&self, processes: &[UpdatedProcess], courses: &Courses) -> Result<(), String> {
+        let told: BTreeMap<Who, Fate> =
+            processes.iter().map(|process| (Who::of(&process.group, &process.name), process.fate)).collect();
+        if told != self.fates {
+            return Err(format!("an update was to do {:?}, and has done {told:?}", self.fates));
+        }
+        // A failure is as good as an end.
+        let is_well = |who: &&Who| {
+            let mut of_this = processes.iter().filter(|p| Who::of(&p.group, &p.name) == **who);
+            of_this.all(|process| process.result.is_ok())
+        };
+        // Of several each was true when it was decided.
+        let only = self.concerned.iter().filter(|_| self.concerned.len() == 1);
+        match only.filter(is_well).find(|who| self.has_to_wait_for(**who, courses)) {
+            Some(who) => Err(format!("an update is answered, and {who:?} is {:?}", courses[who].state)),
+            None => Ok(()),
         }
     }
 
@@ -321,6 +397,7 @@ impl Ask {
             | Wanted::Signal
             | Wanted::Event
             | Wanted::Removal
+            | Wanted::Update { .. }
             | Wanted::Shutdown
             | Wanted::Reload
             | Wanted::Other => true,
@@ -341,6 +418,12 @@ impl Ask {
             Wanted::Again { wait: true } => course.state == State::Starting,
             Wanted::Again { wait: false } => course.state == State::Starting && course.born.is_none(),
             Wanted::Logs => true,
+            Wanted::Update { turned: false } => !course.is_at_rest(),
+            Wanted::Update { turned: true } => {
+                course.state == State::Stopping
+                    || (course.state == State::Starting && course.born.is_none())
+                    || (course.state == State::Stopped && course.wanted_back)
+            }
             Wanted::Stdin { written } => written.is_none(),
             Wanted::Signal
             | Wanted::Event

@@ -70,13 +70,22 @@ fn text(chance: &mut Chance) -> String {
         _ => &["true", "false", "unexpected"],
     };
     let left_out = chance.pick(&["a", "b", "c", "", "", ""]);
-    for name in ["a", "b", "c", "d", "e", "n"].into_iter().filter(|name| *name != left_out) {
-        text += &format!("[program:{name}]\ncommand=/bin/x\n");
+    let left_out_of_group = chance.pick(&["d", "e", "", "", "", ""]);
+    let is_in = |name: &&str| *name != left_out && *name != left_out_of_group;
+    for name in ["a", "b", "c", "d", "e", "n"].into_iter().filter(is_in) {
+        // Another command takes a restart; most options do not.
+        let command = chance.pick(&["/bin/x", "/bin/x", "/bin/x", "/bin/y"]);
+        text += &format!("[program:{name}]\ncommand={command}\n");
         text += &some_options(chance, restarts);
     }
-    text += "[eventlistener:l]\ncommand=/bin/l\nevents=TICK_5\n";
+    text += "[eventlistener:l]\ncommand=/bin/l\n";
+    text += chance.pick(&["events=TICK_5\n", "events=TICK_5\n", "events=TICK_60\n"]);
     text += &some_options(chance, restarts);
-    text += "[group:g]\nprograms=d,e\n";
+    text += match left_out_of_group {
+        "d" => "[group:g]\nprograms=e\n",
+        "e" => "[group:g]\nprograms=d\n",
+        _ => "[group:g]\nprograms=d,e\n",
+    };
     text += chance.pick(&["", "priority=1\n", "priority=5\n"]);
     text
 }

@@ -209,7 +209,8 @@ fn is_counted(course: &Course) -> bool {
 
 fn all_are_down(courses: &Courses) -> bool {
     courses.values().filter(|course| is_counted(course)).all(|course| match course.state {
-        State::Stopped | State::Fatal => true,
+        State::Stopped => !course.wanted_back,
+        State::Fatal => true,
         State::Exited => !course.pending,
         State::Starting | State::Running | State::Backoff | State::Stopping | State::Unknown => false,
     })

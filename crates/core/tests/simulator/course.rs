@@ -6,6 +6,8 @@
 mod manual;
 mod told;
 
+pub(crate) use manual::takes_restart;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,14 @@ const SIGKILL: i32 = 9;
 #[derive(Debug)]
 pub(crate) struct Course {
     pub(crate) config: Arc<ProcessConfig>,
+    /// What it was when the last wait began: what has been decided stays decided.
+    decided: Arc<ProcessConfig>,
+    /// What it is to have, now or when its child has gone.
+    pub(crate) next: Option<Arc<ProcessConfig>>,
+    /// The keeper may have done what another configuration had promised, before it heard of this one.
+    pub(crate) is_overtaken: bool,
+    /// An update wants it back when it is down.
+    pub(crate) wanted_back: bool,
     pub(crate) group_priority: i64,
     pub(crate) state: State,
     /// The last wish for a child, or since when the child has been there.
@@ -45,6 +55,8 @@ pub(crate) struct Course {
     restarted: u32,
     /// When it is to be tried again: not earlier and not later, whichever brain that falls to.
     promised: Option<Mono>,
+    /// It waits for another attempt, whatever its configuration says of that by now.
+    is_pardoned: bool,
     /// A new brain was told what it had been.
     pub(crate) is_recalled: bool,
     /// It ended, and its policy wants it back.
@@ -73,6 +85,8 @@ pub(crate) struct End {
 pub(crate) enum Cause {
     Hand,
     Autostart,
+    /// An update had stopped it, or has changed it.
+    Update,
     /// Another child has taken the place of the one that ended, at this time.
     Heir(Mono),
     None,
@@ -85,6 +99,10 @@ pub(crate) fn has_child(state: State) -> bool {
 impl Course {
     pub(crate) fn new(config: Arc<ProcessConfig>, group_priority: i64) -> Course {
         Course {
+            decided: Arc::clone(&config),
+            next: None,
+            is_overtaken: false,
+            wanted_back: false,
             config,
             group_priority,
             state: State::Stopped,
@@ -99,6 +117,7 @@ impl Course {
             restarts: Vec::new(),
             restarted: 0,
             promised: None,
+            is_pardoned: false,
             is_recalled: false,
             returns: false,
             pending: false,
@@ -133,8 +152,11 @@ impl Course {
             (State::Stopping | State::Unknown, None) => State::Stopped,
             (state, _) => state,
         };
+        self.wanted_back = memory.returns && matches!(self.state, State::Stopping | State::Stopped);
         self.returns = self.state == State::Exited
             && self.comes_back(memory.exit.is_some_and(|status| self.expects(status)));
+        // It may have been decided by another configuration.
+        self.returns |= self.state == State::Exited && matches!(memory.due, Due::At(_));
         self.pending = self.returns && memory.due != Due::Never;
         if child.is_none() || !has_child(self.state) {
             self.started = memory.started.map(|at| at.mono);
@@ -142,9 +164,12 @@ impl Course {
         match (self.state, memory.due) {
             // It is not asked a second time.
             (State::Stopping, Due::At(at)) if memory.asked => self.kill_due = Some(at),
-            (State::Backoff, Due::At(at)) => self.promised = Some(at),
+            // Another configuration may have decided that.
+            (State::Backoff, Due::At(at)) => (self.promised, self.is_pardoned) = (Some(at), true),
+            (State::Exited, Due::At(at)) => self.promised = Some(at),
             (State::Backoff, Due::Never | Due::Unknown) => {
                 self.promised = self.started.map(|at| now.max(at + PACE));
+                self.is_pardoned = true;
             }
             _ => {}
         }
@@ -170,11 +195,13 @@ impl Course {
     /// STARTING, with so many failures behind it.
     pub(crate) fn starts(&mut self, now: Mono, cause: Cause, tries: u32, seen: &mut Seen) -> Verdict {
         let at = if let Cause::Heir(at) = cause { at } else { now };
-        if self.kept_down && cause != Cause::Hand {
+        if self.kept_down && !matches!(cause, Cause::Hand | Cause::Update) {
             return Err("was stopped, and is started again".to_owned());
         }
         match (cause, self.state) {
-            (Cause::Hand, _) | (Cause::Autostart, State::Stopped) => {
+            (Cause::Hand, _)
+            | (Cause::Autostart, State::Stopped)
+            | (Cause::Update, State::Stopped | State::Exited | State::Fatal) => {
                 self.failures = 0;
                 self.restarts.clear();
                 self.restarted = 0;
@@ -183,6 +210,10 @@ impl Course {
             }
             // It was UNKNOWN for a person's signal, and nobody wanted it stopped.
             (Cause::Heir(_), State::Stopped) => self.comes_again(),
+            (Cause::Heir(_), State::Exited) if self.is_overtaken => {
+                seen.saw("a keeper that was quicker than an update");
+                self.comes_again();
+            }
             (Cause::Heir(_) | Cause::None, State::Exited) => {
                 self.may_come_back(at, seen)?;
                 self.comes_again();
@@ -197,6 +228,7 @@ impl Course {
         (self.returns, self.pending, self.end, self.promised) = (false, false, None, None);
         self.told.begins();
         self.told.stopper = None;
+        (self.wanted_back, self.is_overtaken) = (false, false);
         Ok(())
     }
 
@@ -211,13 +243,23 @@ impl Course {
         if !self.pending {
             return Err("was restarted, which nobody wanted".to_owned());
         }
-        let pause = self.config.restartpause;
+        let pause = self.decided.restartpause;
         let rested = self.ended.map_or(pause, |at| now.since(at));
+        if let Some(due) = self.promised {
+            self.restarts.extend(self.config.startlimit.map(|_| now));
+            return match now < due {
+                true => Err(format!("came back {:?} too early", due.since(now))),
+                false => Ok(()),
+            };
+        }
         if rested < pause {
             return Err(format!("was restarted {rested:?} after its end, with a pause of {pause:?}"));
         }
-        self.restarts.push(now);
-        if let Some(limit) = self.config.startlimit {
+        // They are counted only where there is a limit.
+        if self.config.startlimit.is_some() {
+            self.restarts.push(now);
+        }
+        if let (Some(limit), Some(_)) = (self.decided.startlimit, self.config.startlimit) {
             let n = usize::from(limit.restarts);
             let before = self.restarts.len().checked_sub(n + 1).map(|at| self.restarts[at]);
             if before.is_some_and(|before| now.since(before) < limit.within) {
@@ -233,7 +275,7 @@ impl Course {
     /// A retry after a failed attempt.
     fn may_try_again(&mut self, now: Mono, seen: &mut Seen) -> Verdict {
         self.keeps_the_pace(now)?;
-        if !self.may_retry() {
+        if !self.may_retry() && !self.is_pardoned {
             return Err("was retried beyond its limit".to_owned());
         }
         let (least, most) = self.wait();
@@ -245,7 +287,7 @@ impl Course {
         if let Some(due) = self.promised.filter(|due| now < *due) {
             return Err(format!("was tried again {:?} too early", due.since(now)));
         }
-        if self.config.backoff.curve != Curve::Linear {
+        if self.decided.backoff.curve != Curve::Linear {
             seen.saw("a wait by another curve");
         }
         if self.failures > 3 {
@@ -285,21 +327,24 @@ impl Course {
             return Err("has not failed, and is said to have".to_owned());
         }
         self.failures += 1;
-        (self.failed, self.promised) = (Some(now), None);
+        self.decided = Arc::clone(&self.config);
+        (self.failed, self.promised, self.is_pardoned) = (Some(now), None, false);
         match tries == self.failures {
             true => Ok(()),
             false => Err(format!("has failed {} times in a row, and {tries} are said", self.failures)),
         }
     }
 
-    pub(crate) fn exits(&mut self, expected: bool, pid: i32) -> Verdict {
+    pub(crate) fn exits(&mut self, expected: bool, pid: i32, has_heir: bool) -> Verdict {
         let Some(status) = self.last.filter(|_| self.lived) else {
             return Err("is EXITED, and its child is not".to_owned());
         };
         if expected != self.expects(status) {
             return Err(format!("ended with {status:?}, which is said to be expected: {expected}"));
         }
-        self.returns = self.comes_back(expected);
+        self.decided = Arc::clone(&self.config);
+        self.promised = None;
+        self.returns = self.comes_back(expected) || (has_heir && self.is_overtaken);
         self.pending = self.returns;
         self.has_pid(pid)
     }

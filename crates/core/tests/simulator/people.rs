@@ -44,8 +44,12 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
             };
             Command::Reread
         }
-        840..920 => Command::RemoveGroup { name: group },
-        920..1010 => Command::AddGroup { name: group },
+        840..890 => Command::RemoveGroup { name: group },
+        890..950 => Command::AddGroup { name: group },
+        950..1010 => {
+            let name = chance.pick(&["a", "b", "c", "l", "g", "g", "n", "nobody"]).to_owned();
+            Command::UpdateGroup { name, restart_all: chance.one_in(4) }
+        }
         1010..1030 => Command::ProcessInfo { name },
         1030..1050 => Command::ProcessHistory { name },
         1050..1080 => Command::AllProcessInfo,
@@ -70,6 +74,10 @@ pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
             Command::RemoveProcess { group, process }
         }
         1196 => Command::GroupNames,
+        1198 => {
+            on_disk = if chance.one_in(4) { OnDisk::Broken } else { OnDisk::Changed };
+            Command::CompareConfig
+        }
         1197 => Command::WriteLog { level: LogLevel::Info, message: "hello".into() },
         _ => Command::Ping,
     };

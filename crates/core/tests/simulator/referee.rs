@@ -6,14 +6,16 @@
 //! `referee/judge.rs`; here is what comes before a step and after it, and what the death of a brain leaves.
 
 mod judge;
+mod updates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use provost_config::{AutoRestart, Config, ProcessConfig};
+use provost_config::{AutoRestart, Config, GroupKind, ProcessConfig};
 use provost_core::{
-    By, ChildId, Command, Ending, Input, Memory, Mono, Now, ProcessId, ReadFor, RelaunchOn, State,
+    AskId, By, ChildId, Command, Ending, Fate, Input, Memory, Mono, Now, ProcessId, ReadFor, RelaunchOn,
+    State,
 };
 
 use crate::asks::{Asks, Meant, meant};
@@ -35,6 +37,24 @@ struct Life {
     is_over: bool,
 }
 
+/// Somebody wants a group to go over to the configuration last read.
+#[derive(Debug, Clone)]
+struct Update {
+    ask: AskId,
+    by: Option<Arc<By>>,
+    group: String,
+    restart_all: bool,
+}
+
+/// A group that was taken away to come again as another one, and who is to be there again.
+#[derive(Debug)]
+struct Exchanged {
+    group: String,
+    ask: AskId,
+    fates: BTreeMap<Who, Fate>,
+    returning: BTreeSet<Who>,
+}
+
 /// What one input has made possible, or necessary; over when the step is.
 #[derive(Debug, Default)]
 struct Moment {
@@ -49,6 +69,9 @@ struct Moment {
     bereft: Option<Who>,
     could_not_be: bool,
     refused: Option<Who>,
+    /// A person has taken this group away.
+    removed_by_hand: Option<String>,
+    exchanged: Option<Exchanged>,
     /// STARTING: the wish for a child has to follow.
     starting: Option<Who>,
     signalling: bool,
@@ -68,8 +91,12 @@ pub(crate) struct Referee {
     /// Children that the keeper is to replace at their end, unless told otherwise.
     to_relaunch: BTreeSet<ChildId>,
     ids: BTreeMap<ProcessId, Who>,
+    /// In the order in which they were asked for; each until its group turns.
+    updates: Vec<Update>,
     /// Of groups that were added.
     priorities: BTreeMap<String, i64>,
+    /// What their listeners hear, if they are such.
+    events: BTreeMap<String, Option<Vec<String>>>,
     /// The past has been told.
     has_begun: bool,
     /// Who had been stopped when a brain died.
@@ -89,7 +116,9 @@ impl Referee {
             children: BTreeMap::new(),
             to_relaunch: BTreeSet::new(),
             ids: BTreeMap::new(),
+            updates: Vec::new(),
             priorities: BTreeMap::new(),
+            events: BTreeMap::new(),
             has_begun: false,
             kept_down: BTreeSet::new(),
             moment: Moment::default(),
@@ -122,6 +151,11 @@ impl Referee {
             self.fail(format!("group {group} was added, and is configured nowhere"))
         };
         self.priorities.insert(group.name.clone(), group.priority);
+        let events = match &group.kind {
+            GroupKind::EventListener(pool) => Some(pool.events.clone()),
+            GroupKind::Program | GroupKind::Group | GroupKind::Fcgi(_) => None,
+        };
+        self.events.insert(group.name.clone(), events);
         for process in &group.processes {
             let who = Who::of(&group.name, &process.name);
             let mut course = Course::new(Arc::clone(process), group.priority);
@@ -155,6 +189,11 @@ impl Referee {
                 self.asks.asked(*ask, awake, command, &self.courses);
                 if !all_stop {
                     self.hears_command(command, all);
+                    if let Command::UpdateGroup { name, restart_all } = command {
+                        let (ask, by) = (*ask, self.moment.asker.clone());
+                        let (group, restart_all) = (name.clone(), *restart_all);
+                        self.updates.push(Update { ask, by, group, restart_all });
+                    }
                 }
             }
             Input::ProgramRead { group, result: Ok(processes), .. } => {
@@ -212,20 +251,19 @@ impl Referee {
                 let running = |who: &Who| self.courses[who].state.is_running();
                 match meant(target, &self.courses) {
                     // Whoever stops one process that is about to come back keeps it down.
-                    Meant::One(who) if is_stop && self.courses[&who].state == State::Exited => {
-                        self.keeps_down(who);
-                    }
+                    Meant::One(who) if is_stop && !running(&who) => self.keeps_down(who),
                     Meant::One(who) => self.moment.to_stop = [who].into_iter().filter(running).collect(),
                     Meant::Several { all, named } => {
                         self.moment.to_stop = all.into_iter().filter(running).collect();
                         for who in named.into_iter().filter(|_| is_stop) {
-                            if self.courses[&who].state == State::Exited {
+                            if !self.courses[&who].state.is_running() {
                                 self.keeps_down(who);
                             }
                         }
                     }
                 }
             }
+            Command::RemoveGroup { name } => self.moment.removed_by_hand = Some(name.clone()),
             Command::AddGroup { name } if !self.courses.keys().any(|who| who.group() == name) => {
                 let group = all.groups.iter().find(|group| group.name == *name);
                 let processes = group.into_iter().flat_map(|group| &group.processes);
@@ -240,7 +278,8 @@ impl Referee {
     fn keeps_down(&mut self, who: Who) {
         let asker = self.moment.asker.clone();
         let course = self.course(who);
-        if std::mem::take(&mut course.pending) {
+        let was_wanted = std::mem::take(&mut course.wanted_back);
+        if std::mem::take(&mut course.pending) || was_wanted {
             course.told.stopper = Some(asker);
         }
     }
@@ -275,6 +314,7 @@ impl Referee {
                 self.fail(format!("{who:?} is written down as {memory:?}, and is {course:?}"));
             }
         }
+        self.updates_are_kept();
         if let Some(ends) = self.ends_out_of_order(written) {
             self.fail(format!("ends are written down in another order: {ends:?}"));
         }
@@ -350,6 +390,10 @@ impl Referee {
             self.seen.saw("a brain died while everything stopped");
         }
         self.has_begun = false;
+        if !self.updates.is_empty() || self.courses.values().any(|course| course.wanted_back) {
+            self.seen.saw("a brain died over an update");
+        }
+        self.updates.clear();
         self.asks.forget_all();
         self.children.clear();
         self.ids.clear();

@@ -349,6 +349,21 @@ impl Outlet {
         })
     }
 
+    /// Whether this is where it goes already.
+    pub(super) fn goes_to(&self, plan: &OutletPlan) -> bool {
+        let places = self.slots.iter().zip(&plan.sinks);
+        self.slots.len() == plan.sinks.len() && places.into_iter().all(|(slot, to)| slot.to.is_same_place(to))
+    }
+
+    /// From here on with other customs, to the same places.
+    pub(super) fn renew(&mut self, plan: OutletPlan, reports: &Reports) {
+        self.overflow = plan.overflow;
+        let how = self.how();
+        for (slot, to) in self.slots.iter_mut().zip(plan.sinks) {
+            slot.renew(to, how, reports);
+        }
+    }
+
     /// Says that nothing has been taken for a while; what has an error has told of it.
     pub(super) fn tell_of_long(&self, time: Duration, reports: &Reports) {
         for slot in self.slots.iter().filter(|slot| !slot.troubled) {
@@ -635,6 +650,21 @@ impl Slot {
             reports.say(LogLevel::Info, format!("{} could be opened now", self.to.name()));
         }
         Ok(())
+    }
+
+    fn renew(&mut self, to: Target, how: How, reports: &Reports) {
+        let (Target::Named(old), Target::Named(new)) = (&self.to, &to) else { return };
+        if old == new {
+            return;
+        }
+        let reopens = old.how != new.how;
+        if let State::Open(sink) = &mut self.state {
+            sink.renew(new);
+        }
+        self.to = to;
+        if reopens {
+            self.reopen(how, reports);
+        }
     }
 
     fn do_to(&mut self, deed: LogDeed, how: How) -> Result<(), String> {

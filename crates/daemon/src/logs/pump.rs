@@ -66,6 +66,8 @@ pub(crate) enum Order {
     Linger { heir: Heir, pid: i32, pipes: Pipes },
     /// Do this to the log files of a process, open or not. Answered by `Notice::LogsDone`.
     Logs { process: ProcessId, deed: LogDeed, outlets: Vec<(Output, OutletPlan)> },
+    /// The outputs of a process go to the same places with other customs.
+    Renew { process: ProcessId, outlets: Vec<(Output, OutletPlan)> },
     /// Do this to the main log. Answered by `Notice::MainLogDone`.
     MainLog { ask: AskId, deed: LogDeed },
     /// Write down that a child runs, or that it has ended.
@@ -292,6 +294,8 @@ impl Pump {
                 self.want(lane, Wanted::Logs(*process, *deed));
                 lane
             }
+            // Where it has no child nothing is open, and the next one is opened by its plan.
+            Order::Renew { process, outlets } => self.lane_for(*process, outlets, hold)?,
             Order::MainLog { ask, .. } => {
                 self.want(self.home, Wanted::MainLog(*ask));
                 self.home

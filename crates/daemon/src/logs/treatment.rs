@@ -98,6 +98,10 @@ impl Treatment {
         })
     }
 
+    pub(super) fn course(&self) -> &Arc<Course> {
+        &self.course
+    }
+
     /// Whether what the log gets is something else than what was written.
     pub(super) fn changes_bytes(&self) -> bool {
         self.filter.is_some() || self.format.is_some()

@@ -49,6 +49,8 @@ mod field {
     /// Absent where there were none.
     pub(super) const RESTARTED: u16 = 14;
     // 15 to 20 are in `past.rs`.
+    /// Absent where it does not come back.
+    pub(super) const RETURNS: u16 = 21;
 }
 
 // --- writing ---
@@ -69,6 +71,7 @@ pub(super) fn fields(group: &str, name: &str, known: &Known) -> Vec<u8> {
         restarted,
         end,
         history,
+        returns,
     } = known;
     let mut out = Vec::with_capacity(512);
     let mut put = |number: u16, bytes: &[u8]| {
@@ -110,6 +113,9 @@ pub(super) fn fields(group: &str, name: &str, known: &Known) -> Vec<u8> {
     }
     if let Some(number) = end {
         put(field::END, &number.to_le_bytes());
+    }
+    if *returns {
+        put(field::RETURNS, &[1]);
     }
     past::fields(history, put);
     out
@@ -212,6 +218,7 @@ fn process(mut fields: &[u8]) -> Result<Recalled, String> {
             field::DUE if bytes.is_empty() => known.due = Due::Never,
             field::DUE => known.due = Due::At(to_mono(bytes).ok_or_else(wrong)?),
             field::ASKED => known.asked = true,
+            field::RETURNS => known.returns = true,
             field::RESTARTS => known.restarts = to_times(bytes).ok_or_else(wrong)?,
             field::END => known.end = Some(to_array(bytes).map(u64::from_le_bytes).ok_or_else(wrong)?),
             field::RESTARTED => {

@@ -27,6 +27,14 @@ impl Hands {
         }
     }
 
+    /// The same of one process, whose group stays.
+    pub(super) fn forget_process(&mut self, process: ProcessId, group: &str, name: &str) {
+        self.logs.remove(&process);
+        self.auto_logs.forget(group, name);
+        let written = self.memory.forget(process);
+        self.note_memory(written);
+    }
+
     /// Keeps what has changed of the configuration in force, and of the files that go with it.
     pub(crate) fn write_effective(&mut self) -> Result<(), LinkError> {
         let written = self.effective.write(&mut self.link);

@@ -206,7 +206,9 @@ impl Hands {
                 self.launcher.forget_identities();
                 let result = match self.source.read() {
                     Ok(reading) => {
-                        self.advise(&reading.config);
+                        if purpose != ReadFor::Compare {
+                            self.advise(&reading.config);
+                        }
                         if purpose == ReadFor::Reread {
                             let kept = self.effective.reread(&reading, &mut self.link);
                             self.note_effective(kept)?;
@@ -238,10 +240,20 @@ impl Hands {
                 self.effective.process_gone(&group, &name);
                 // First, as with a group.
                 self.write_effective()?;
-                self.logs.remove(&process);
-                self.auto_logs.forget(&group, &name);
-                let written = self.memory.forget(process);
-                self.note_memory(written);
+                self.forget_process(process, &group, &name);
+                None
+            }
+            Action::RenewGroup { group, moved, gone } => {
+                self.effective.renewed(&group, moved);
+                // First, as with a group.
+                self.write_effective()?;
+                for (process, name) in gone {
+                    self.forget_process(process, &group, &name);
+                }
+                None
+            }
+            Action::Reconfigure { process, config } => {
+                self.reconfigure(process, config)?;
                 None
             }
             Action::Upgrade { ask, patience } => {

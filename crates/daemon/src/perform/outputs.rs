@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use provost_config::{Channel, LogFile, LogLevel, ProcessConfig};
 use provost_core::{ChildId, LogPaths, ProcessId};
+use provost_keeper::LinkError;
 
 use super::Hands;
 use super::children::Child;
 use crate::events;
-use crate::logs::{OutletPlan, Output, Telling, Word};
+use crate::logs::{Order, OutletPlan, Output, Telling, Word};
 use crate::outlets::{self, Customs};
 
 /// Where a process writes.
@@ -32,6 +33,21 @@ impl Hands {
             compressor: self.pump.compressor(),
         };
         outlets::plans(group, config, paths, customs)
+    }
+
+    /// A process goes on with another configuration, and so do its logs.
+    pub(super) fn reconfigure(
+        &mut self,
+        process: ProcessId,
+        config: Arc<ProcessConfig>,
+    ) -> Result<(), LinkError> {
+        for child in self.children.values_mut().filter(|child| child.process == process) {
+            child.config = Arc::clone(&config);
+        }
+        let Some(logs) = self.logs.get_mut(&process) else { return Ok(()) };
+        logs.config = Arc::clone(&config);
+        let outlets = self.outlets(process, &config);
+        self.order(Order::Renew { process, outlets })
     }
 
     pub(super) fn prepare_logs(&mut self, group: &str, config: &ProcessConfig) -> LogPaths {

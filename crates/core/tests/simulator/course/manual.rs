@@ -5,12 +5,42 @@
 
 use std::time::Duration;
 
-use provost_config::{AutoRestart, Curve, ProgramType, Retries};
+use std::sync::Arc;
+
+use provost_config::{AutoRestart, Curve, ProcessConfig, ProgramType, Retries};
 use provost_core::{Due, ExitStatus, Memory, Mono, State};
 
 use super::{Course, GRAIN, PACE};
 
+/// Whether a running process has to be started again to have the new configuration.
+pub(crate) fn takes_restart(old: &ProcessConfig, new: &ProcessConfig) -> bool {
+    let told = ProcessConfig {
+        priority: new.priority,
+        autostart: new.autostart,
+        autorestart: new.autorestart,
+        startsecs: new.startsecs,
+        startretries: new.startretries,
+        restartpause: new.restartpause,
+        backoff: new.backoff,
+        startlimit: new.startlimit,
+        essential: new.essential,
+        program_type: new.program_type,
+        exitcodes: new.exitcodes.clone(),
+        stopsignal: new.stopsignal,
+        stopwaitsecs: new.stopwaitsecs,
+        stopasgroup: new.stopasgroup,
+        killasgroup: new.killasgroup,
+        ..old.clone()
+    };
+    told != *new
+}
+
 impl Course {
+    /// It goes on with another configuration.
+    pub(crate) fn goes_on_with(&mut self, config: Arc<ProcessConfig>) {
+        self.config = config;
+    }
+
     /// When at the latest the supervisor has to look after it by itself, and what is wrong if it has not.
     pub(crate) fn due(&self, all_stop: bool) -> Option<(Mono, &'static str)> {
         match self.state {
@@ -22,7 +52,8 @@ impl Course {
                 Some((self.promised.or_else(latest)?, "was forgotten in BACKOFF"))
             }
             State::Exited if !all_stop && self.pending => {
-                Some((self.paced(self.ended? + self.config.restartpause), "should have come back"))
+                let at = || Some(self.paced(self.ended? + self.decided.restartpause));
+                Some((self.promised.or_else(at)?, "should have come back"))
             }
             State::Stopping => self.kill_due.map(|due| (due, "does not stop, and is not killed")),
             State::Stopped
@@ -37,7 +68,7 @@ impl Course {
     /// What is wrong with it, whatever the time.
     pub(crate) fn is_amiss(&self) -> Option<&'static str> {
         match self.state {
-            State::Backoff if !self.may_retry() => Some("should have given up"),
+            State::Backoff if !self.may_retry() && !self.is_pardoned => Some("should have given up"),
             State::Stopping if self.kill_due.is_none() => Some("is STOPPING, and has got no signal"),
             _ => None,
         }
@@ -52,11 +83,15 @@ impl Course {
             State::Stopped | State::Stopping | State::Fatal | State::Unknown => true,
         };
         let counted = self.config.startlimit.map_or(0, |limit| limit.restarts.into());
-        let restarts = &self.restarts[self.restarts.len().saturating_sub(counted)..];
+        // It may have been another limit once.
+        let restarts = self.restarts.ends_with(&memory.restarts)
+            && memory.restarts.len() >= self.restarts.len().min(counted);
+        let returns = self.wanted_back && !all_stop && matches!(self.state, State::Stopping | State::Stopped);
         exit && memory.state == self.state
             && memory.backoff == self.failures
             && memory.last == self.last
-            && *memory.restarts == *restarts
+            && restarts
+            && memory.returns == returns
             && memory.restarted == self.restarted
             && memory.stopped.map(|at| at.mono) == self.ended
             && self.started.is_none_or(|at| memory.started.is_some_and(|known| known.mono == at))
@@ -86,9 +121,10 @@ impl Course {
                 }),
                 (None, None) => false,
             },
+            State::Exited if self.pending && self.promised.is_some() => at == self.promised,
             // News that came late make it later.
             State::Exited if self.pending => {
-                let earliest = self.ended.map(|ended| self.paced(ended + self.config.restartpause));
+                let earliest = self.ended.map(|ended| self.paced(ended + self.decided.restartpause));
                 at.zip(earliest).is_some_and(|(at, earliest)| earliest <= at && at <= earliest.max(now))
             }
             State::Exited | State::Stopped | State::Running | State::Fatal | State::Unknown => at.is_none(),
@@ -131,7 +167,7 @@ impl Course {
     }
 
     pub(super) fn may_retry(&self) -> bool {
-        match self.config.startretries {
+        match self.decided.startretries {
             Retries::Limit(n) => i64::from(self.failures) <= n.max(0),
             Retries::Infinite => true,
         }
@@ -139,7 +175,7 @@ impl Course {
 
     /// The shortest and the longest wait after the last failure.
     pub(super) fn wait(&self) -> (Duration, Duration) {
-        let backoff = self.config.backoff;
+        let backoff = self.decided.backoff;
         let seconds = match backoff.curve {
             Curve::Linear => f64::from(self.failures),
             Curve::Exponential if self.failures == 0 => 0.0,

@@ -20,13 +20,22 @@ impl Referee {
         }
         match action {
             Action::PrepareLogs { process, group, config } => {
-                self.ids.insert(*process, Who::of(group, &config.name));
+                let who = Who::of(group, &config.name);
+                self.ids.insert(*process, who);
+                if self.courses.contains_key(&who) {
+                    self.is_replaced(who, config);
+                }
             }
+            Action::RenewGroup { group, moved, gone } => self.renews(group, *moved, gone, all),
+            Action::Reconfigure { process, config } => self.goes_on(*process, config),
             Action::Resolve { process, .. } => self.in_order(*process),
             Action::Spawn { child, process, group, config } => {
                 let who = Who::of(group, &config.name);
                 self.must_be(*process, who);
                 self.number(*child);
+                if self.courses[&who].config != *config {
+                    self.fail(format!("{who:?} is started with a configuration that it has not"));
+                }
                 self.is_wished_for(*child, who);
             }
             Action::TakeOver { child, .. } => match self.moment.heir.take() {
@@ -176,18 +185,20 @@ impl Referee {
                 if known != *from || !is_legal(*from, *to) {
                     self.fail(format!("{who:?} went from {from:?} to {to:?}, and was {known:?}"));
                 }
-                let kept = self.changes(now, who, *to, *detail);
+                let kept = self.changes(now, who, *to, *detail, all);
                 self.check(who, kept);
             }
             Event::RemoteCommunication { .. } => {}
             Event::GroupAdded { group } => {
                 self.adds(group, all);
+                self.is_exchanged(group);
                 self.seen.saw("a group came");
             }
             Event::GroupRemoved { group } => {
                 if let Some((child, life)) = self.children.iter().find(|(_, l)| l.who.group() == &**group) {
                     self.fail(format!("{group} was removed, and {child:?} of {:?} lives", life.who));
                 }
+                self.exchanges(group, all);
                 self.courses.retain(|who, _| who.group() != &**group);
                 self.ids.retain(|_, who| who.group() != &**group);
                 self.seen.saw("a group went");
@@ -195,20 +206,29 @@ impl Referee {
             Event::SupervisorStopping if self.closing.has_begun => {
                 self.fail("stopping was announced twice".to_owned());
             }
-            Event::SupervisorStopping => self.closing.has_begun = true,
+            Event::SupervisorStopping => {
+                self.closing.has_begun = true;
+                self.updates.clear();
+                self.courses.values_mut().for_each(|course| course.wanted_back = false);
+            }
             Event::SupervisorRunning => {}
         }
     }
 
-    fn changes(&mut self, now: Mono, who: Who, to: State, detail: StateDetail) -> Verdict {
+    fn changes(&mut self, now: Mono, who: Who, to: State, detail: StateDetail, all: &Config) -> Verdict {
         let all_stop = self.closing.has_begun;
         let cause = if to == State::Starting { self.cause(who)? } else { Cause::None };
         if to == State::Stopping && all_stop {
             self.closing.may_stop(who, &self.courses, &mut self.seen)?;
         }
-        let is_asked = all_stop || self.moment.to_stop.contains(&who);
+        let is_updated = !all_stop && self.update_stops(who, all);
+        let is_asked = all_stop || is_updated || self.moment.to_stop.contains(&who);
         let is_bereft = self.moment.bereft == Some(who);
-        let stopper = if all_stop { None } else { self.moment.asker.clone() };
+        let stopper = match () {
+            () if all_stop => None,
+            () if is_updated && !self.moment.to_stop.contains(&who) => self.updater(who.group()),
+            () => self.moment.asker.clone(),
+        };
         let course = self.courses.get_mut(&who).expect("its state is known");
         let is_from_backoff = to == State::Stopped && course.state == State::Backoff;
         if to == State::Stopping || is_from_backoff {
@@ -223,7 +243,9 @@ impl Referee {
             (State::Backoff, StateDetail::Tries(tries)) => {
                 course.fails(now, tries, is_bereft && self.moment.could_not_be)?;
             }
-            (State::Exited, StateDetail::Exited { expected, pid }) => course.exits(expected, pid)?,
+            (State::Exited, StateDetail::Exited { expected, pid }) => {
+                course.exits(expected, pid, self.moment.heir.is_some_and(|(of, ..)| of == who))?;
+            }
             (State::Fatal, _) if all_stop && course.state == State::Backoff => {}
             (State::Fatal, _) if all_stop => return Err("gave up while everything stops".to_owned()),
             (State::Fatal, _) => course.gives_up(now, &mut self.seen)?,
@@ -233,6 +255,8 @@ impl Referee {
             (State::Unknown, _) if self.moment.refused == Some(who) => {}
             (to, detail) => return Err(format!("is {to:?} with {detail:?}, and nothing was to make it so")),
         }
+        course.wanted_back |=
+            is_updated && (to == State::Stopping || (to == State::Stopped && course.state == State::Backoff));
         course.state = to;
         if !matches!(to, State::Starting | State::Backoff | State::Unknown) {
             course.failures = 0;
@@ -256,6 +280,9 @@ impl Referee {
         if self.moment.by_hand == Some(who) {
             return Ok(Cause::Hand);
         }
+        if self.courses[&who].wanted_back && !self.waits_to_turn(who.group()) {
+            return Ok(Cause::Update);
+        }
         if !self.moment.to_autostart.contains(&who) {
             return Ok(Cause::None);
         }
@@ -270,6 +297,10 @@ impl Referee {
         match self.asks.answered(ask, reply, self.closing.is_wanted(), &self.courses) {
             Err(rule) => self.fail(rule),
             Ok(granted) => {
+                self.updates.retain(|update| update.ask != ask);
+                if let Reply::Updated(_) = reply {
+                    self.seen.saw("an update was answered");
+                }
                 granted.stops.into_iter().for_each(|who| self.course(who).kept_down = true);
                 if granted.the_end {
                     self.closing.promised();

@@ -170,6 +170,7 @@ impl World {
             matches!(
                 action,
                 Action::RememberEnding(_)
+                    | Action::RenewGroup { .. }
                     | Action::Publish(Event::GroupAdded { .. } | Event::GroupRemoved { .. })
             )
         };
@@ -255,6 +256,24 @@ impl World {
                 self.memory().processes.remove(&who);
                 self.referee.seen.saw("a process went");
             }
+            Action::RenewGroup { group, moved, gone } => {
+                let new = Arc::clone(&self.in_force.available);
+                let at = self.in_force.groups.iter().position(|(name, _)| *name == group);
+                let at = at.expect("a group that is renewed is in force");
+                match moved {
+                    true => {
+                        let (name, _) = self.in_force.groups.remove(at);
+                        self.in_force.groups.push((name, new));
+                    }
+                    false => self.in_force.groups[at].1 = new,
+                }
+                self.in_force.gone.retain(|who| who.group() != &*group);
+                self.is_unwritten = true;
+                self.keeps_what_is_in_force();
+                for (_, name) in gone {
+                    self.memory().processes.remove(&Who::of(&group, &name));
+                }
+            }
             Action::Upgrade { ask, .. } => {
                 return Some(Input::UpgradeFailed { ask, reason: "exec format error".into() });
             }
@@ -301,6 +320,7 @@ impl World {
             }
             Action::Forget { child } => self.keeper.forget(child),
             Action::TakeOver { .. }
+            | Action::Reconfigure { .. }
             | Action::Adopt { .. }
             | Action::ReopenLogs
             | Action::Publish(_)

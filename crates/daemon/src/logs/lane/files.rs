@@ -75,6 +75,51 @@ impl Lane {
         result
     }
 
+    /// From here on with other customs. Those who write there go on.
+    pub(super) fn renew(&mut self, key: Key, plan: OutletPlan) {
+        let course = plan.course.clone();
+        let children = self.children.values_mut().flat_map(|child| &mut child.outlets);
+        for (_, old) in children.filter(|(of, _)| *of == key) {
+            old.clone_from(&course);
+        }
+        let writes = |source: &Source| source.outlet == Some(key) && source.course() != course.as_ref();
+        let tokens = self.sources.iter().filter(|(_, source)| writes(source));
+        for token in tokens.map(|(token, _)| *token).collect::<Vec<_>>() {
+            // Half a line that was held back comes out as it would have.
+            self.end_treatment(token, Parting::HandOver);
+            let Some(source) = self.sources.get_mut(&token) else { continue };
+            if let (Some(child), Some(course), Key::Of(_, output)) = (source.child, &course, key) {
+                source.treatment = Some(Treatment::new(child, output, source.pid, course));
+            }
+        }
+        let Some(shared) = self.outlets.get_mut(&key) else { return };
+        shared.outlet.renew(plan, &self.parts.reports);
+        // It may be dropped by now what has waited.
+        self.try_again(key);
+    }
+
+    /// Its process writes elsewhere; who is still there goes on where it was.
+    pub(super) fn leave_behind(&mut self, key: Key) {
+        let Some(shared) = self.outlets.remove(&key) else { return };
+        let former = Key::Former(self.next_token);
+        self.next_token += 1;
+        self.troubled.remove(&key);
+        self.outlets.insert(former, shared);
+        let sources = self.sources.values_mut().filter(|source| source.outlet == Some(key));
+        sources.for_each(|source| source.outlet = Some(former));
+        self.rooms.values_mut().filter(|of| **of == key).for_each(|of| *of = former);
+        let children = self.children.values_mut().chain(self.endings.values_mut().map(|e| &mut e.entry));
+        for (of, _) in children.flat_map(|child| &mut child.outlets).filter(|(of, _)| *of == key) {
+            *of = former;
+        }
+        let renamed = |due: Due| match due {
+            Due::Room(of) if of == key => Due::Room(former),
+            Due::Tell(of) if of == key => Due::Tell(former),
+            other => other,
+        };
+        self.due = std::mem::take(&mut self.due).into_iter().map(|(at, due)| (at, renamed(due))).collect();
+    }
+
     pub(super) fn reopen(&mut self) {
         // What was said before belongs into the file of before.
         self.say_all();

@@ -15,6 +15,11 @@ impl Lane {
             let key = Key::Of(process, output);
             let course = plan.course.clone();
             // The last child's files may still be open: a grandchild of it writes there.
+            if self.outlets.get(&key).is_some_and(|shared| !shared.outlet.goes_to(&plan)) {
+                self.leave_behind(key);
+            } else if self.outlets.contains_key(&key) {
+                self.renew(key, plan.clone());
+            }
             if let Entry::Vacant(place) = self.outlets.entry(key) {
                 match Outlet::open(plan, on_refusal, &self.parts.reports) {
                     Ok(mut outlet) => {
@@ -72,7 +77,7 @@ impl Lane {
             .and_then(|(_, course)| course.as_ref())
             .map(|course| Treatment::new(child, output, pid, course));
         let key = outlet.map(|(key, _)| key);
-        self.sources.insert(token, Source::new(pipe, Some(child), key, treatment));
+        self.sources.insert(token, Source { pid, ..Source::new(pipe, Some(child), key, treatment) });
         if let Some(key) = key {
             self.using(key);
             if let Some(shared) = self.outlets.get_mut(&key) {

@@ -90,6 +90,8 @@ pub(super) struct Parts {
 enum Key {
     MainLog,
     Of(ProcessId, Output),
+    /// Of a process that writes elsewhere by now: somebody whom it has left behind writes there.
+    Former(u64),
 }
 
 /// An outlet that one or more sources write to.
@@ -116,6 +118,8 @@ struct Wait {
 struct Source {
     pipe: OwnedFd,
     child: Option<ChildId>,
+    /// Of the child.
+    pid: i32,
     outlet: Option<Key>,
     treatment: Option<Box<Treatment>>,
     watch: Watch,
@@ -378,6 +382,11 @@ impl Lane {
                 let result = done.into_iter().collect();
                 self.notify(Notice::LogsDone { process, deed, result });
             }
+            Order::Renew { process, outlets } => {
+                for (output, plan) in outlets {
+                    self.renew(Key::Of(process, output), plan);
+                }
+            }
             Order::MainLog { ask, deed } => {
                 // What was said before belongs into the file of before.
                 self.say_all();
@@ -421,6 +430,10 @@ impl Shared {
 }
 
 impl Source {
+    fn course(&self) -> Option<&Arc<Course>> {
+        self.treatment.as_ref().map(|treatment| treatment.course())
+    }
+
     fn new(
         pipe: OwnedFd,
         child: Option<ChildId>,
@@ -429,6 +442,6 @@ impl Source {
     ) -> Source {
         let capacity = fcntl_getpipe_size(&pipe).unwrap_or(PIPE);
         let heat = Heat::default();
-        Source { pipe, child, outlet, treatment, watch: Watch::Listening, heat, capacity, left: None }
+        Source { pipe, child, pid: 0, outlet, treatment, watch: Watch::Listening, heat, capacity, left: None }
     }
 }

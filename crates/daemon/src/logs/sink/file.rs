@@ -49,6 +49,13 @@ impl FileSink {
         sink
     }
 
+    /// A file that is too large by now is rotated when something is written next.
+    pub(super) fn renew(&mut self, to: Arc<Destination>) {
+        self.rotates = to.maxbytes > 0 && self.open.may_rotate;
+        (self.to, self.put_off) = (to, None);
+        self.compress_soon();
+    }
+
     pub(in crate::logs) fn path(&self) -> &Arc<Path> {
         &self.to.path
     }

@@ -177,6 +177,15 @@ impl Sink {
         }
     }
 
+    /// The same place with other customs, which hold from the next bytes on.
+    pub(super) fn renew(&mut self, to: &Arc<Destination>) {
+        match self {
+            Sink::File(file) => file.renew(Arc::clone(to)),
+            Sink::Stream(stream) => stream.renew(Arc::clone(to)),
+            Sink::Wire(_) => {}
+        }
+    }
+
     pub(super) fn holds(&self) -> bool {
         matches!(self, Sink::Wire(wire) if wire.holds())
     }
@@ -217,6 +226,14 @@ impl Target {
             SyslogAddress::Local => "syslog".to_owned(),
             SyslogAddress::Udp { host, port } => format!("syslog @udp:{host}:{port}"),
             SyslogAddress::Tcp { host, port } => format!("syslog @tcp:{host}:{port}"),
+        }
+    }
+
+    /// Whether output that goes to one of them goes to the other.
+    pub(super) fn is_same_place(&self, other: &Target) -> bool {
+        match (self, other) {
+            (Target::Named(this), Target::Named(other)) => this.path == other.path,
+            _ => self == other,
         }
     }
 

@@ -33,6 +33,10 @@ impl Stream {
         Stream { to, open }
     }
 
+    pub(super) fn renew(&mut self, to: Arc<Destination>) {
+        self.to = to;
+    }
+
     pub(super) fn path(&self) -> &Arc<Path> {
         &self.to.path
     }

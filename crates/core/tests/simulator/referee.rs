@@ -69,6 +69,8 @@ struct Moment {
     bereft: Option<Who>,
     could_not_be: bool,
     refused: Option<Who>,
+    /// These groups have turned.
+    turned: BTreeSet<String>,
     /// A person has taken this group away.
     removed_by_hand: Option<String>,
     exchanged: Option<Exchanged>,

@@ -280,7 +280,8 @@ impl Referee {
         if self.moment.by_hand == Some(who) {
             return Ok(Cause::Hand);
         }
-        if self.courses[&who].wanted_back && !self.waits_to_turn(who.group()) {
+        let has_turned = self.moment.turned.contains(who.group());
+        if self.courses[&who].wanted_back && (has_turned || !self.waits_to_turn(who.group())) {
             return Ok(Cause::Update);
         }
         if !self.moment.to_autostart.contains(&who) {

@@ -71,7 +71,10 @@ impl Referee {
 
     fn first_update(&mut self, group: &str) -> Update {
         match self.updates.iter().position(|update| update.group == group) {
-            Some(at) => self.updates.remove(at),
+            Some(at) => {
+                self.moment.turned.insert(group.to_owned());
+                self.updates.remove(at)
+            }
             None => self.fail(format!("group {group} turns, and nobody wants it to")),
         }
     }

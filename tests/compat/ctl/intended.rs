@@ -59,6 +59,13 @@ const INTENDED: &[Intended] = &[
     },
     Intended {
         stage: "options",
+        calls: &["supervisorctl --json pid"],
+        pairs: CLIENT,
+        ours: "| {…\"exit_status\":7…}\n= 7",
+        reason: "a new option, which 4.3.0 does not know: every verb answers with a document",
+    },
+    Intended {
+        stage: "options",
         calls: &["supervisorctl -i pid\n< pid"],
         pairs: CLIENT,
         ours: "| unix://DIR/s.sock no such file\n| unix://DIR/s.sock no such file\n\
@@ -85,6 +92,21 @@ const INTENDED: &[Intended] = &[
         pairs: CLIENT,
         ours: "| EOF  …\n= 0",
         reason: "what may be typed has its help",
+    },
+    Intended {
+        stage: "running",
+        calls: &["status *"],
+        pairs: CLIENT,
+        ours: "| crowd:first                      RUNNING   pid PID, uptime UPTIME\n…\
+               | web                              RUNNING   pid PID, uptime UPTIME\n= 0",
+        reason: "a pattern means all that it fits, where no process has it for a name",
+    },
+    Intended {
+        stage: "running",
+        calls: &["start *"],
+        pairs: CLIENT,
+        ours: "= 0",
+        reason: "a pattern means all that it fits, as far as they are not running",
     },
     Intended {
         stage: "running",

@@ -443,6 +443,21 @@ impl Drop for Play {
     }
 }
 
+/// Ctrl-C, when it waits for more: 4.3.0 takes one that comes in the middle of its work for a failure of the connection.
+#[track_caller]
+pub(super) fn interrupt(_: &mut Play, ctl: &Process) {
+    let deadline = Deadline::default();
+    let is_asleep = || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", ctl.pid())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('S'))
+    };
+    while !is_asleep() {
+        assert!(deadline.remaining().is_some() && !ctl.is_gone(), "it does not wait for more");
+        thread::yield_now();
+    }
+    ctl.signal(Signal::INT);
+}
+
 const LONG: usize = 3000;
 
 fn pid(child: &Child) -> i32 {

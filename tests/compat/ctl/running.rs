@@ -2,7 +2,7 @@
 //!
 //! In: programs alone, in groups, and several of one. Out: every form of every verb that leaves them as they are.
 
-use super::play::{Play, row};
+use super::play::{Play, interrupt, row};
 use super::stage;
 
 stage!(running);
@@ -262,7 +262,6 @@ pub(super) fn running(play: &mut Play) {
     // What is in the main log is told apart by nothing else than who wrote it.
     play.append("main.log", &format!("{}\nthe last line\n", "a long line ".repeat(200)));
     play.each(&["maintail", "maintail -5", "maintail -30", "maintail -x", "maintail x", "maintail -5 x"]);
-    let interrupt = |_: &mut Play, ctl: &provost_testkit::Process| ctl.signal(provost_testkit::Signal::INT);
     play.follow(&row("tail -f web"), "two", interrupt);
     play.follow(&row("tail -f web stderr"), "wrong", interrupt);
     play.follow(&row("tail -f crowd:first stdout"), "first", interrupt);

@@ -26,21 +26,6 @@ const DAEMON: &[Pair] = &[Pair::OurDaemon, Pair::Ours];
 
 const INTENDED: &[Intended] = &[
     Intended {
-        stage: "running",
-        calls: &["status *"],
-        pairs: CLIENT,
-        ours: "| crowd:first                      RUNNING   pid PID, uptime UPTIME\n…\n\
-               | web                              RUNNING   pid PID, uptime UPTIME\n= 0",
-        reason: "a word with wildcards that names nothing is a pattern, and here it fits everything",
-    },
-    Intended {
-        stage: "running",
-        calls: &["start *"],
-        pairs: CLIENT,
-        ours: "= 0",
-        reason: "a pattern is dealt with as a group is: of what runs already nothing is said",
-    },
-    Intended {
         stage: "options",
         calls: &["supervisorctl -c {dir}/broken.conf pid"],
         pairs: CLIENT,

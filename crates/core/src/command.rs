@@ -215,6 +215,8 @@ pub struct UpdatedProcess {
     pub name: Arc<str>,
     pub group: Arc<str>,
     pub fate: Fate,
+    /// A child that it had before goes on.
+    pub goes_on: bool,
     pub result: Result<(), Fault>,
 }
 

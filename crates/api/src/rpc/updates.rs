@@ -15,6 +15,7 @@ pub(super) fn updated(process: &UpdatedProcess) -> Value {
         ("name", (&*process.name).into()),
         ("group", (&*process.group).into()),
         ("change", process.fate.word().into()),
+        ("goes_on", process.goes_on.into()),
         ("status", code.into()),
         ("description", text.into()),
     ])

@@ -72,7 +72,7 @@ pub(crate) enum Shape {
     /// A list, in which everybody (group and process) has a place.
     Placed(BTreeMap<(Arc<str>, Arc<str>), usize>),
     /// A list in this order, of all processes; those that nobody waits for are well.
-    Update { group: Arc<str>, fates: Vec<(Arc<str>, Fate)> },
+    Update { group: Arc<str>, fates: Vec<(Arc<str>, Fate, bool)> },
 }
 
 #[derive(Debug)]
@@ -245,9 +245,9 @@ impl Asks {
             Shape::Update { group, fates } => {
                 let mut results: BTreeMap<_, _> =
                     job.results.into_iter().map(|entry| (entry.name, entry.result)).collect();
-                let mut updated = |(name, fate): (Arc<str>, Fate)| {
+                let mut updated = |(name, fate, goes_on): (Arc<str>, Fate, bool)| {
                     let result = results.remove(&name).unwrap_or(Ok(()));
-                    UpdatedProcess { name, group: Arc::clone(&group), fate, result }
+                    UpdatedProcess { name, group: Arc::clone(&group), fate, goes_on, result }
                 };
                 Reply::Updated(fates.into_iter().map(&mut updated).collect())
             }

@@ -287,8 +287,13 @@ impl Supervisor {
             Fate::Restarted if rests(&process.name) => Fate::Changed,
             fate => fate,
         };
-        let fates = changes.processes.iter();
-        let fates = fates.map(|process| (Arc::from(process.name.as_str()), fate(process))).collect();
+        let goes_on = |process: &ProcessChanges| {
+            let stays = matches!(process.fate, Fate::Untouched | Fate::Changed);
+            let process = self.find(name, &process.name).map(|id| &self.processes[&id]);
+            stays && process.is_some_and(|process| process.pid.is_some() && process.state != State::Stopping)
+        };
+        let told = |process: &ProcessChanges| (process.name.as_str().into(), fate(process), goes_on(process));
+        let fates = changes.processes.iter().map(told).collect();
         self.asks.open(ask, by, Shape::Update { group: name.into(), fates });
         for process in changes.processes {
             let Some(id) = self.find(name, &process.name) else { continue };

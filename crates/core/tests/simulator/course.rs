@@ -34,6 +34,7 @@ pub(crate) struct Course {
     pub(crate) next: Option<Arc<ProcessConfig>>,
     /// The keeper may have done what another configuration had promised, before it heard of this one.
     pub(crate) is_overtaken: bool,
+    is_recounted: bool,
     /// An update wants it back when it is down.
     pub(crate) wanted_back: bool,
     pub(crate) group_priority: i64,
@@ -102,6 +103,7 @@ impl Course {
             decided: Arc::clone(&config),
             next: None,
             is_overtaken: false,
+            is_recounted: false,
             wanted_back: false,
             config,
             group_priority,
@@ -131,9 +133,9 @@ impl Course {
 
     /// As the next brain has to understand what the last one wrote down.
     pub(crate) fn resumes(&mut self, now: Mono, memory: Option<&Memory>, child: Option<Mono>) {
-        let kept_down = self.kept_down;
+        let (kept_down, is_overtaken) = (self.kept_down, self.is_overtaken);
         *self = Course::new(Arc::clone(&self.config), self.group_priority);
-        self.kept_down = kept_down;
+        (self.kept_down, self.is_overtaken) = (kept_down, is_overtaken);
         (self.born, self.started) = (child, child);
         let Some(memory) = memory else {
             self.state = if child.is_some() { State::Running } else { State::Stopped };

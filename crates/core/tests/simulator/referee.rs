@@ -101,6 +101,8 @@ pub(crate) struct Referee {
     events: BTreeMap<String, Option<Vec<String>>>,
     /// The past has been told.
     has_begun: bool,
+    /// Whose options had been changed by then, while the keeper had an order that came from others.
+    overtaken: BTreeSet<Who>,
     /// Who had been stopped when a brain died.
     kept_down: BTreeSet<Who>,
     moment: Moment,
@@ -122,6 +124,7 @@ impl Referee {
             priorities: BTreeMap::new(),
             events: BTreeMap::new(),
             has_begun: false,
+            overtaken: BTreeSet::new(),
             kept_down: BTreeSet::new(),
             moment: Moment::default(),
             last_child: 0,
@@ -162,6 +165,7 @@ impl Referee {
             let who = Who::of(&group.name, &process.name);
             let mut course = Course::new(Arc::clone(process), group.priority);
             course.kept_down = self.kept_down.remove(&who);
+            course.is_overtaken = self.overtaken.remove(&who);
             if self.courses.insert(who, course).is_some() {
                 self.fail(format!("{who:?} was added twice"));
             }
@@ -177,6 +181,7 @@ impl Referee {
         if matches!(input, Input::Begin) {
             self.has_begun = true;
             self.kept_down.clear();
+            self.overtaken.clear();
         }
         match input {
             Input::Begin if !all_stop => {
@@ -403,6 +408,9 @@ impl Referee {
         self.last_child = first_child.0 - 1;
         self.closing.resumes(ending);
         let courses = std::mem::take(&mut self.courses);
+        let is_overtaken = |course: &Course| course.is_overtaken || course.next.is_some();
+        let overtaken = courses.iter().filter(|(_, course)| is_overtaken(course));
+        self.overtaken.extend(overtaken.map(|(who, _)| *who));
         self.kept_down.extend(courses.into_iter().filter(|(_, c)| c.kept_down).map(|(who, _)| who));
     }
 

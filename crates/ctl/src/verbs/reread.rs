@@ -56,8 +56,17 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
 
 /// Has the configuration read. `None`: it could not be, and everything has been said.
 pub(super) fn changes(session: &mut Session<'_>, shutting_down: &str) -> Result<Option<Changes>, CallError> {
-    let (complaint, fault) = match session.call("supervisor.reloadConfig", &[]) {
-        Ok(answer) => return sorted_out(&answer).map(Some),
+    read(session, "supervisor.reloadConfig", shutting_down)?.map(|answer| sorted_out(&answer)).transpose()
+}
+
+/// Asks something for which the configuration has to be read. `None`: it could not be, and everything has been said.
+pub(super) fn read(
+    session: &mut Session<'_>,
+    method: &str,
+    shutting_down: &str,
+) -> Result<Option<Value>, CallError> {
+    let (complaint, fault) = match session.call(method, &[]) {
+        Ok(answer) => return Ok(Some(answer)),
         Err(CallError::Fault(fault)) if fault.kind() == Some(FaultCode::ShutdownState) => {
             (shutting_down.to_owned(), fault.kind())
         }

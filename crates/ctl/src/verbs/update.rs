@@ -1,14 +1,21 @@
 //! `update`: read the configuration again and make what runs agree with it.
+//!
+//! In: group names, or all. Out: Supervisor's lines, in its order: removed, changed, added. A daemon of ours changes a group in place;
+//! any other has it stopped, removed and added again, which is also what `--restart` asks for. What would happen is told by
+//! `update/dry_run.rs`.
+
+mod dry_run;
 
 use std::collections::BTreeSet;
 
-use provost_wire::FaultCode;
+use provost_wire::{FaultCode, Value};
+use serde_json::json;
 
 use super::{Verb, reread};
 use crate::call::CallError;
-use crate::manual::{Page, Takes};
+use crate::manual::{Flag, Page, Takes};
 use crate::report::Problem;
-use crate::results::{items, outcomes, text};
+use crate::results::{error_line, full_name, int, items, outcomes, text};
 use crate::session::{Session, exit};
 use crate::words::Words;
 
@@ -17,20 +24,38 @@ pub(super) const VERB: Verb = Verb {
         "update",
         Takes::Groups,
         &[
-            ("update", "Read the configuration again; remove, replace and add groups as it says."),
+            ("update", "Read the configuration again; remove, change and add groups as it says."),
             ("update all", "The same."),
             ("update <group> ...", "The same, for these groups only."),
+            ("update --dry-run", "Tell what would be done, option by option, and do nothing."),
         ],
+    )
+    .flags(&[RESTART, DRY_RUN])
+    .about(
+        "A group that has changed is changed in place: processes whose configuration is the same run on, options that need no \
+         restart hold at once, and only what needs one is restarted. Its line says stopped only if all of it was. Programs that \
+         are down start if they have changed and have autostart.",
     ),
     run,
 };
 
+const RESTART: Flag = Flag {
+    name: "--restart",
+    value: None,
+    does: "Stop, remove and add groups that have changed, whole, as Supervisor does.",
+};
+const DRY_RUN: Flag =
+    Flag { name: "--dry-run", value: None, does: "Only tell what would be done. The exit status is 0." };
+
 fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
-    let Some(changes) = reread::changes(session, "ERROR: already shutting down")? else { return Ok(()) };
     let mut only = words.names();
     if only.contains(&"all") {
         only.clear();
     }
+    if words.has(DRY_RUN.name) {
+        return dry_run::run(session, &only, words.has(RESTART.name));
+    }
+    let Some(changes) = reread::changes(session, "ERROR: already shutting down")? else { return Ok(()) };
     if !only.is_empty() {
         complain_about_unknown(session, &only, &changes.added)?;
     }
@@ -38,17 +63,61 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     for group in changes.removed.iter().filter(wanted) {
         remove(session, group)?;
     }
+    let mut in_place = !words.has(RESTART.name);
     for group in changes.changed.iter().filter(wanted) {
-        session.call("supervisor.stopProcessGroup", &[group.as_str().into()])?;
-        session.done(group, "stopped");
-        session.call("supervisor.removeProcessGroup", &[group.as_str().into()])?;
-        session.call("supervisor.addProcessGroup", &[group.as_str().into()])?;
-        session.done(group, "updated process group");
+        in_place = in_place && change(session, group)?;
+        if !in_place {
+            exchange(session, group)?;
+        }
     }
     for group in changes.added.iter().filter(wanted) {
         session.call("supervisor.addProcessGroup", &[group.as_str().into()])?;
         session.done(group, "added process group");
     }
+    Ok(())
+}
+
+/// In place; false if this daemon cannot.
+fn change(session: &mut Session<'_>, group: &str) -> Result<bool, CallError> {
+    let results = match session.call("provost.updateGroup", &[group.into()]) {
+        Ok(results) => results,
+        Err(error) if error.kind() == Some(FaultCode::UnknownMethod) => return Ok(false),
+        Err(error) if error.kind() == Some(FaultCode::Failed) => {
+            let reason = "has problems; not updating";
+            let problem = Problem::of(group, error.detail()).fault(error.kind());
+            session.fail(&format!("{group}: {reason}"), &problem, exit::GENERIC);
+            return Ok(true);
+        }
+        Err(error) => return Err(error),
+    };
+    let results = items(&results)?;
+    let goes_on = |process: &Value| process.get("goes_on").and_then(Value::as_bool).unwrap_or(false);
+    if !results.iter().any(goes_on) {
+        session.done(group, "stopped");
+    }
+    let mut processes = Vec::new();
+    for process in results {
+        let name = full_name(process)?;
+        processes.push(json!({"name": name, "change": text(process, "change")?}));
+        if FaultCode::from_code(int(process, "status")?) == Some(FaultCode::Failed) {
+            let reason = "could not be signalled";
+            let problem = Problem::of(&name, reason).fault(Some(FaultCode::Failed));
+            session.fail(&error_line(&name, reason), &problem, exit::GENERIC);
+        }
+    }
+    let word = "updated process group";
+    let object = json!({"name": group, "result": word, "processes": processes});
+    session.report.tell(&format!("{group}: {word}"), || object);
+    Ok(true)
+}
+
+/// As a whole.
+fn exchange(session: &mut Session<'_>, group: &str) -> Result<(), CallError> {
+    session.call("supervisor.stopProcessGroup", &[group.into()])?;
+    session.done(group, "stopped");
+    session.call("supervisor.removeProcessGroup", &[group.into()])?;
+    session.call("supervisor.addProcessGroup", &[group.into()])?;
+    session.done(group, "updated process group");
     Ok(())
 }
 
@@ -88,6 +157,7 @@ fn remove(session: &mut Session<'_>, group: &str) -> Result<(), CallError> {
 mod tests {
     use crate::fake::{Script, changes, outcome, process};
     use provost_wire::FaultCode::*;
+    use provost_wire::Value;
 
     fn updating() -> Script {
         Script::default()
@@ -95,11 +165,67 @@ mod tests {
             .answers("supervisor.getAllProcessInfo", vec![process("gone", "gone", 20, "RUNNING", "")].into())
             .answers("supervisor.stopProcessGroup", vec![].into())
             .answers("supervisor.removeProcessGroup", true.into())
+            .faults("provost.updateGroup", UnknownMethod, None)
             .answers("supervisor.stopProcessGroup", vec![].into())
             .answers("supervisor.removeProcessGroup", true.into())
             .answers("supervisor.addProcessGroup", true.into())
             .answers("supervisor.addProcessGroup", true.into())
             .answers("supervisor.addProcessGroup", true.into())
+    }
+
+    fn updated(name: &str, change: &str, goes_on: bool, status: i64) -> Value {
+        Value::members([
+            ("name", name.into()),
+            ("group", "g".into()),
+            ("change", change.into()),
+            ("goes_on", goes_on.into()),
+            ("status", status.into()),
+            ("description", "OK".into()),
+        ])
+    }
+
+    fn changed(processes: Vec<Value>) -> Script {
+        Script::default()
+            .answers("supervisor.reloadConfig", changes(&[], &["g"], &[]))
+            .answers("provost.updateGroup", processes.into())
+    }
+
+    #[test]
+    fn a_group_is_said_to_have_stopped_only_if_all_of_it_has() {
+        changed(vec![updated("a", "restarted", false, 80), updated("b", "added", false, 80)])
+            .run("update")
+            .says("g: stopped\ng: updated process group\n")
+            .exits(0);
+        changed(vec![updated("a", "restarted", false, 80), updated("b", "untouched", true, 80)])
+            .run("update")
+            .says("g: updated process group\n")
+            .exits(0);
+    }
+
+    #[test]
+    fn what_cannot_be_signalled_is_told() {
+        changed(vec![updated("a", "restarted", false, 30)])
+            .run("update")
+            .says("g: stopped\ng:a: ERROR (could not be signalled)\ng: updated process group\n")
+            .exits(1);
+        Script::default()
+            .answers("supervisor.reloadConfig", changes(&[], &["g"], &[]))
+            .faults("provost.updateGroup", Failed, Some("g:a could not be signalled"))
+            .run("update")
+            .says("g: has problems; not updating\n")
+            .exits(1);
+    }
+
+    #[test]
+    fn whoever_wants_it_has_supervisors_way() {
+        Script::default()
+            .answers("supervisor.reloadConfig", changes(&[], &["g"], &[]))
+            .answers("supervisor.stopProcessGroup", vec![].into())
+            .answers("supervisor.removeProcessGroup", true.into())
+            .answers("supervisor.addProcessGroup", true.into())
+            .run("update --restart")
+            .says("g: stopped\ng: updated process group\n")
+            .exits(0);
     }
 
     #[test]

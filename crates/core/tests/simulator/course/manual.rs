@@ -38,6 +38,8 @@ pub(crate) fn takes_restart(old: &ProcessConfig, new: &ProcessConfig) -> bool {
 impl Course {
     /// It goes on with another configuration.
     pub(crate) fn goes_on_with(&mut self, config: Arc<ProcessConfig>) {
+        // By another limit, of which older ones fell out.
+        self.is_recounted |= self.config.startlimit != config.startlimit;
         self.config = config;
     }
 
@@ -85,7 +87,7 @@ impl Course {
         let counted = self.config.startlimit.map_or(0, |limit| limit.restarts.into());
         // It may have been another limit once.
         let restarts = self.restarts.ends_with(&memory.restarts)
-            && memory.restarts.len() >= self.restarts.len().min(counted);
+            && (self.is_recounted || memory.restarts.len() >= self.restarts.len().min(counted));
         let returns = self.wanted_back && !all_stop && matches!(self.state, State::Stopping | State::Stopped);
         exit && memory.state == self.state
             && memory.backoff == self.failures

@@ -24,7 +24,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Pure crates and the only foreign crates that they may use.
-const PURE: &[(&str, &[&str])] = &[("config", &["serde_json"]), ("core", &[]), ("wire", &["memchr", "quick-xml"])];
+const PURE: &[(&str, &[&str])] =
+    &[("config", &["serde_json"]), ("core", &[]), ("wire", &["memchr", "quick-xml"])];
 
 fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))

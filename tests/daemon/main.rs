@@ -37,6 +37,7 @@ mod stop;
 mod syslogs;
 mod tls;
 mod twiddler;
+mod updates;
 mod upgrade;
 mod users;
 mod waits;

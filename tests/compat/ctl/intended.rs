@@ -24,7 +24,32 @@ const CLIENT: &[Pair] = &[Pair::OurClient, Pair::Ours];
 /// It is our daemon that differs, whatever client it has.
 const DAEMON: &[Pair] = &[Pair::OurDaemon, Pair::Ours];
 
+/// It takes both of ours.
+const BOTH: &[Pair] = &[Pair::Ours];
+
 const INTENDED: &[Intended] = &[
+    Intended {
+        stage: "changes",
+        calls: &["update crowd new"],
+        pairs: BOTH,
+        ours: "| crowd: updated process group\n| new: added process group\n= 0",
+        reason: "a group is changed in place, so what goes on running is not told to be stopped",
+    },
+    Intended {
+        stage: "changes",
+        calls: &["update"],
+        pairs: BOTH,
+        ours: "| other: updated process group\n= 0",
+        reason: "a group is changed in place, so what goes on running is not told to be stopped",
+    },
+    Intended {
+        stage: "changes",
+        calls: &["update"],
+        pairs: BOTH,
+        ours: "| crowd: stopped\n| crowd: removed process group\n| other: stopped\n| other: removed process group\n\
+               | newer: stopped\n| newer: removed process group\n| new: stopped\n| new: removed process group\n= 0",
+        reason: "groups go in the order in which they stand, and one that was changed in place has kept its own",
+    },
     Intended {
         stage: "options",
         calls: &["supervisorctl -c {dir}/broken.conf pid"],

@@ -43,6 +43,7 @@ SUPERVISOR = "core/src/supervisor.rs"
 COMMANDS = "core/src/supervisor/commands.rs"
 LISTED = "core/src/supervisor/listed.rs"
 ENDING = "core/src/supervisor/ending.rs"
+UPDATE = "core/src/supervisor/update.rs"
 ASK = "core/src/ask/mod.rs"
 ORDER = "core/src/order.rs"
 TIMERS = "core/src/timers.rs"
@@ -51,6 +52,33 @@ HISTORY = "core/src/history.rs"
 POLICY = "config/src/policy.rs"
 
 FAULTS = [
+    # --- updates ---
+    Fault("removed one is not waited for", UPDATE,
+          "let is_ready = !left.any(|process| lives(process));", "let is_ready = true;",
+          "a process that an update removes lives on, and nobody knows it"),
+    Fault("old configuration comes back", MACHINE,
+          "        if let Some(config) = self.replacement.take() {\n            self.config = config;",
+          "        if let Some(config) = self.replacement.take() {\n            drop(config);",
+          "after an update the program runs as it did before"),
+    Fault("stopped for an update and left down", UPDATE,
+          "                    process.returns = true;\n                    process.stop(",
+          "                    process.stop(",
+          "a program with autostart=false that ran is down after an update"),
+    Fault("old promise kept after an update", MACHINE,
+          "            return self.replace(config, out);\n        }\n        self.withdraw(out);",
+          "            return self.replace(config, out);\n        }",
+          "a program whose autorestart was turned off is restarted by the keeper"),
+    Fault("return not remembered", RESUME,
+          "returns: self.returns && matches!(self.state, State::Stopping | State::Stopped),", "returns: false,",
+          "a brain that dies over an update leaves programs down"),
+    Fault("stop does not outweigh an update", MACHINE,
+          "let comes_back = std::mem::take(&mut self.returns) && self.state == State::Stopped;",
+          "let comes_back = false;",
+          "what a person stops comes back, as an update had wanted it"),
+    Fault("second update turns the group first", UPDATE,
+          "if earlier.iter().any(|earlier| earlier.is_of(group)) {", "if false && earlier.iter().any(|earlier| earlier.is_of(group)) {",
+          "of two updates one takes away what the other counts on"),
+
     # --- starting, failing, giving up ---
     Fault("one retry too few", POLICY,
           "i64::from(failures) <= n", "i64::from(failures) < n",
@@ -165,8 +193,8 @@ FAULTS = [
           "self.comebacks.forget();", "",
           "a program that somebody has just mended is FATAL at its first crash"),
     Fault("cancelled restart made all the same", MACHINE,
-          "if self.state == State::Exited {\n            self.deadline = None;",
-          "if self.state == State::Fatal {\n            self.deadline = None;",
+          "if comes_back || self.state == State::Exited {\n            self.deadline = None;",
+          "if comes_back {\n            self.deadline = None;",
           "who stops a program that is about to come back sees it come back"),
     Fault("a deadline that was moved comes too", TIMERS,
           "            self.due.remove(&(before, timer));\n        }\n        if let Some(at) = at {",

@@ -116,8 +116,12 @@ fn a_brain_that_dies_over_an_update_leaves_what_was() {
     daemon.log().wait_for_all(&["success: a", "success: b"]);
     let a = pid_of(&daemon, "g:a");
     has(&daemon, "[group:g]\nprograms=a\n[program:a]\ncommand={child} hello:other forever\n");
-    let mut waiting =
-        daemon.ctl_command(&provost_testkit::Implementation::ours(), &["update"]).spawn().unwrap();
+    let mut waiting = daemon
+        .ctl_command(&provost_testkit::Implementation::ours(), &["update"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     daemon.wait_for_log_line("stopped: a");
     kill_brain(&mut daemon);
     assert!(!waiting.wait().unwrap().success(), "whoever asked is told that the line broke");
@@ -129,8 +133,12 @@ fn a_brain_that_dies_over_an_update_leaves_what_was() {
     // Asked again, it is done.
     daemon.log().wait_for_all(&["success: a", "success: b"]);
     let b = pid_of(&daemon, "g:b");
-    let mut waiting =
-        daemon.ctl_command(&provost_testkit::Implementation::ours(), &["update"]).spawn().unwrap();
+    let mut waiting = daemon
+        .ctl_command(&provost_testkit::Implementation::ours(), &["update"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     daemon.wait_for_log_line("stopped: a");
     Process::new(b).signal(Signal::KILL);
     assert!(waiting.wait().unwrap().success());

@@ -115,6 +115,8 @@ fn calls_for(group: &str) -> Vec<(Call, &'static str)> {
         // It runs now, so nothing is removed.
         (call("supervisor.addProcessGroup", &[group]), "config"),
         (call("supervisor.removeProcessGroup", &[group]), "config"),
+        // Nothing of it has changed.
+        (call("provost.updateGroup", &[group]), "config"),
         (call("supervisor.signalProcess", &[name, "CONT"]), "signal"),
         (call("supervisor.signalProcess", &[&whole, "CONT"]), "signal"),
         (call("supervisor.signalProcessGroup", &[group, "CONT"]), "signal"),
@@ -154,6 +156,7 @@ fn calls_for_all() -> Vec<(Call, Option<&'static str>, bool)> {
         (call("supervisor.getAllProcessInfo"), Some("status"), false),
         (call("supervisor.getAllConfigInfo"), Some("config"), false),
         (call("supervisor.reloadConfig"), Some("config"), false),
+        (call("provost.compareConfig"), Some("config"), false),
         (call("supervisor.startAllProcesses").flag(false), Some("start"), false),
         (Call::new("supervisor.signalAllProcesses", &["CONT"]), Some("signal"), false),
         (call("provost.restartAllProcesses").flag(false), Some("restart"), false),

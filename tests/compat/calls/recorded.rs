@@ -174,6 +174,8 @@ const OURS: &[(&str, &str, &[&str])] = &[
     ("provost.reopenLogs", "provost.reopenLogs", &[]),
     ("provost.reopenLogs-process", "provost.reopenLogs", &["bent"]),
     ("provost.reopenLogs-group", "provost.reopenLogs", &["bent:*"]),
+    ("provost.compareConfig", "provost.compareConfig", &[]),
+    ("provost.updateGroup", "provost.updateGroup", &["bent", "<boolean>1</boolean>"]),
     ("provost.upgrade", "provost.upgrade", &[]),
     ("provost.stopProcesses", "provost.stopProcesses", &[BENT_AND_NOBODY]),
 ];

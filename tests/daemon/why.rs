@@ -61,7 +61,7 @@ fn a_crash_is_told_by_its_signal_and_whether_there_is_a_core() {
     let a: i32 = a.rsplit(' ').next().unwrap().parse().unwrap();
     let line = daemon.wait_for_log_line("exited: a (terminated by SIGSEGV");
     let told = last(&daemon, "a");
-    let wanted = json!({"pid": a, "end": "signal", "signal": 11, "signalname": "SIGSEGV", "exitstatus": -1,
+    let wanted = json!({"pid": a, "end": "signal", "signal": 11, "signal_name": "SIGSEGV", "exit_status": -1,
         "expected": false, "stopped_by": {}, "sent": {}, "core_dumped": line.contains("core dumped")});
     let names: Vec<&str> = wanted.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(members(&told, &names), wanted);
@@ -93,11 +93,11 @@ fn ends_of_its_own_are_told_with_what_followed() {
     let lives = told["lives"].as_array().unwrap();
     assert_eq!(lives.len(), 8, "older ones are counted only");
     for life in lives {
-        let wanted = json!({"end": "exit", "exitstatus": 3, "expected": false, "then": "restart"});
-        assert_eq!(members(life, &["end", "exitstatus", "expected", "then"]), wanted);
+        let wanted = json!({"end": "exit", "exit_status": 3, "expected": false, "then": "restart"});
+        assert_eq!(members(life, &["end", "exit_status", "expected", "then"]), wanted);
     }
-    let wanted = json!({"exitstatus": 4, "too_quick": true, "then": "given up", "attempts": 2});
-    assert_eq!(members(&last(&daemon, "quick"), &["exitstatus", "too_quick", "then", "attempts"]), wanted);
+    let wanted = json!({"exit_status": 4, "too_quick": true, "then": "given up", "attempts": 2});
+    assert_eq!(members(&last(&daemon, "quick"), &["exit_status", "too_quick", "then", "attempts"]), wanted);
     tells(&daemon, "quick", &["too quickly (startsecs=1); gave up after 2 attempts", "its address is taken"]);
     tells(&daemon, "quick", &["supervisorctl start quick"]);
     tells(&daemon, "done", &["exit status 0 after ", ", as expected", "that is as configured"]);
@@ -193,8 +193,8 @@ fn who_stopped_it_signalled_it_or_let_it_be_killed() {
     is_ann(&a["stopped_by"]);
     is_ann(&a["lives"][0]["stopped_by"]);
     assert_eq!(
-        members(&a["lives"][0], &["signalname", "killed"]),
-        json!({"signalname": "SIGTERM", "killed": false})
+        members(&a["lives"][0], &["signal_name", "killed"]),
+        json!({"signal_name": "SIGTERM", "killed": false})
     );
     tells(
         &daemon,
@@ -208,8 +208,8 @@ fn who_stopped_it_signalled_it_or_let_it_be_killed() {
 
     let deaf = last(&daemon, "deaf");
     assert_eq!(
-        members(&deaf, &["signalname", "killed", "out_of_memory"]),
-        json!({"signalname": "SIGKILL", "killed": true, "out_of_memory": ""})
+        members(&deaf, &["signal_name", "killed", "out_of_memory"]),
+        json!({"signal_name": "SIGKILL", "killed": true, "out_of_memory": ""})
     );
     tells(
         &daemon,
@@ -224,7 +224,7 @@ fn who_stopped_it_signalled_it_or_let_it_be_killed() {
     daemon.wait_for_log_line("exited: b (terminated by SIGKILL");
     let b = last(&daemon, "b");
     is_ann(&b["sent"]["by"]);
-    assert_eq!((&b["sent"]["signalname"], &b["stopped_by"]), (&json!("SIGKILL"), &json!({})));
+    assert_eq!((&b["sent"]["signal_name"], &b["stopped_by"]), (&json!("SIGKILL"), &json!({})));
     tells(&daemon, "b", &["ended by SIGKILL after ", "(sent by ann from unix:"]);
 
     send_signal(pid_of(&daemon, "c"), Signal::TERM);

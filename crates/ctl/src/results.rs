@@ -1,6 +1,7 @@
 //! What calls return about processes, taken out of XML-RPC's structs.
 
 use provost_wire::{FaultCode, Value};
+use serde_json::json;
 
 use crate::call::CallError;
 use crate::namespec;
@@ -84,6 +85,21 @@ pub(crate) fn int(value: &Value, member: &str) -> Result<i64, CallError> {
 
 pub(crate) fn truth(value: &Value, member: &str) -> Result<bool, CallError> {
     value.get(member).and_then(Value::as_bool).ok_or_else(|| missing(member))
+}
+
+/// As it came.
+pub(crate) fn as_json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Int(number) => json!(number),
+        Value::Bool(truth) => json!(truth),
+        Value::Str(text) => json!(text),
+        Value::Double(number) => json!(number),
+        Value::Nil => json!(null),
+        Value::Array(items) => items.iter().map(as_json).collect(),
+        Value::Struct(members) => {
+            members.iter().map(|(name, value)| (name.clone(), as_json(value))).collect()
+        }
+    }
 }
 
 fn missing(member: &str) -> CallError {

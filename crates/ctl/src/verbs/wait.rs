@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use provost_wire::{FaultCode, Value};
-use serde_json::json;
 
 use super::Verb;
 use crate::batch::{LOOK_AGAIN, state};
@@ -89,9 +88,7 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     for name in &names {
         let Some((code, told)) = look(session, &mut wait, name)? else { return Ok(()) };
         if wait.wanted.contains(&code) {
-            session
-                .report
-                .tell(&format!("{name}: {}", told.state), || json!({"name": name, "state": told.state}));
+            session.done(name, &told.state);
             continue;
         }
         is_hopeless |= wait.hopeless.contains(&code);

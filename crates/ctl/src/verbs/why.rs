@@ -448,7 +448,9 @@ mod tests {
 
     #[test]
     fn a_document_has_all_of_it() {
-        let told = history(0, "STOPPED", vec![("stopped_by", wish("ann"))]);
+        let lives = vec![life(vec![("start", 80.into()), ("exitstatus", 3.into())])];
+        let members = vec![("stopped_by", wish("ann")), ("spawnerr", "x".into()), ("lives", lives.into())];
+        let told = history(0, "STOPPED", members);
         let ran =
             Script::default().up().answers("provost.getProcessHistory", told).run("why --json web").exits(0);
         let document: serde_json::Value = serde_json::from_str(ran.output()).unwrap();
@@ -458,6 +460,13 @@ mod tests {
             (&"web".into(), &"STOPPED".into(), &0.into())
         );
         assert_eq!(web["stopped_by"]["user"], "ann");
+        // As `status` calls them.
+        let ended = &web["lives"][0];
+        assert_eq!(
+            (&ended["started"], &ended["stopped"], &ended["exit_status"], &web["spawn_error"]),
+            (&80.into(), &90.into(), &3.into(), &"x".into())
+        );
+        assert_eq!((ended.get("start"), web.get("statename")), (None, None));
         assert_eq!(web["try"][0], "to start it: supervisorctl start web");
         assert_eq!(web["log"], serde_json::Value::Null);
     }

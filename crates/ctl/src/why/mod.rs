@@ -7,11 +7,11 @@ mod remedies;
 mod telling;
 
 use provost_wire::Value;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::call::CallError;
 use crate::namespec;
-use crate::results::{int, text};
+use crate::results::{as_json, int, text};
 
 /// State codes, as every daemon has them.
 pub(crate) mod state {
@@ -202,16 +202,16 @@ impl Account {
     }
 
     /// For `--json`: all that the daemon says, the log, and what to try.
-    pub(crate) fn object(&self) -> serde_json::Value {
-        let mut object = as_json(&self.value);
+    pub(crate) fn object(&self) -> Json {
+        let mut object = as_elsewhere(as_json(&self.value));
         object["process"] = object["name"].take();
         object["name"] = json!(self.name);
-        object["state_code"] = object["state"].take();
+        object["state_code"] = json!(self.state);
         object["state"] = json!(self.statename);
         object["summary"] = json!(self.summary());
         object["is_history"] = json!(self.told.is_some());
         object["log"] = self.log.as_ref().map_or(
-            serde_json::Value::Null,
+            Json::Null,
             |log| json!({"stream": log.stream, "file": log.file, "lines": log.lines, "refusal": log.refusal}),
         );
         object["try"] = json!(self.remedies());
@@ -285,17 +285,25 @@ fn holds(value: &Value, member: &str) -> bool {
     value.get(member).and_then(Value::as_bool).unwrap_or(false)
 }
 
-fn as_json(value: &Value) -> serde_json::Value {
-    if let Some(members) = value.as_struct() {
-        return members.iter().map(|(name, value)| (name.clone(), as_json(value))).collect();
+/// Members by the names that `status --json` has for them.
+fn as_elsewhere(value: Json) -> Json {
+    match value {
+        Json::Object(members) => {
+            members.into_iter().map(|(name, value)| (known_as(name), as_elsewhere(value))).collect()
+        }
+        Json::Array(items) => items.into_iter().map(as_elsewhere).collect(),
+        plain => plain,
     }
-    if let Some(items) = value.as_array() {
-        return items.iter().map(as_json).collect();
-    }
-    match (value.as_str(), value.as_bool(), value.as_int()) {
-        (Some(text), _, _) => json!(text),
-        (_, Some(truth), _) => json!(truth),
-        (_, _, Some(number)) => json!(number),
-        (None, None, None) => serde_json::Value::Null,
-    }
+}
+
+fn known_as(name: String) -> String {
+    let known = match name.as_str() {
+        "start" => "started",
+        "stop" => "stopped",
+        "exitstatus" => "exit_status",
+        "spawnerr" => "spawn_error",
+        "signalname" => "signal_name",
+        _ => return name,
+    };
+    known.to_owned()
 }

@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 
 use provost_wire::{FaultCode, Value};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::complain_about_unknown;
 use crate::call::CallError;
 use crate::namespec;
 use crate::report::Problem;
-use crate::results::{items, text, truth};
+use crate::results::{as_json, items, text, truth};
 use crate::session::{Session, exit};
 use crate::verbs::reread;
 
@@ -111,29 +111,13 @@ fn told(change: &Value) -> Result<String, CallError> {
 }
 
 fn json(group: &Value, name: &str, restarts: bool) -> Result<Json, CallError> {
-    let mut members = object(group);
-    members.remove("group");
-    members.insert("name".to_owned(), json!(name));
-    members.insert("result".to_owned(), json!(fate(group, restarts)?));
-    Ok(Json::Object(members))
-}
-
-/// As it came.
-fn object(value: &Value) -> Map<String, Json> {
-    let members = value.as_struct().unwrap_or_default().iter();
-    members.map(|(name, value)| (name.clone(), plain(value))).collect()
-}
-
-fn plain(value: &Value) -> Json {
-    match value {
-        Value::Int(number) => json!(number),
-        Value::Bool(flag) => json!(flag),
-        Value::Str(text) => json!(text),
-        Value::Double(number) => json!(number),
-        Value::Nil => Json::Null,
-        Value::Array(items) => Json::Array(items.iter().map(plain).collect()),
-        Value::Struct(_) => Json::Object(object(value)),
+    let mut object = as_json(group);
+    object["name"] = json!(name);
+    object["result"] = json!(fate(group, restarts)?);
+    if let Some(members) = object.as_object_mut() {
+        members.remove("group");
     }
+    Ok(object)
 }
 
 #[cfg(test)]

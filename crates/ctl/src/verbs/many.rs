@@ -49,11 +49,12 @@ pub(super) const MRESTART: Verb = Verb {
             ),
             ("mrestart all", "Stop and start everything."),
         ],
-    ),
+    )
+    .flags(&[start::NO_WAIT_AGAIN]),
     run: |session, words| {
-        run(session, words, &MRESTART, |session, names, _| {
+        run(session, words, &MRESTART, |session, names, wait| {
             stop::together(session, names, true)?;
-            start::together(session, names, true)
+            start::together(session, names, wait)
         })
     },
 };
@@ -165,5 +166,12 @@ mod tests {
             .run("mrestart app:w*")
             .says("app:worker: stopped\napp:worker: started\n")
             .exits(0);
+        four()
+            .answers("provost.stopProcesses", vec![outcome("app", "worker", Success)].into())
+            .answers("provost.startProcesses", vec![outcome("app", "worker", Success)].into())
+            .run("mrestart --no-wait app:w*")
+            .says("app:worker: stopped\napp:worker: starting\n")
+            .asked("provost.stopProcesses", &[names(&["app:worker"]), true.into()])
+            .asked("provost.startProcesses", &[names(&["app:worker"]), false.into()]);
     }
 }

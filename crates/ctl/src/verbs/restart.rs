@@ -18,7 +18,7 @@ pub(super) const VERB: Verb = Verb {
             ("restart --rolling <name> ...", "Restart one after the other, and stop at the first failure."),
         ],
     )
-    .flags(&[ROLLING, BATCH])
+    .flags(&[start::NO_WAIT_AGAIN, ROLLING, BATCH])
     .about("A changed configuration is not looked at: see reread and update."),
     run,
 };
@@ -41,6 +41,9 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     }
     let is_rolling = words.has(ROLLING.name);
     let size = match words.value(BATCH.name) {
+        _ if is_rolling && words.has(start::NO_WAIT.name) => {
+            Err("Error: --rolling waits for each, so --no-wait does not go with it".to_owned())
+        }
         None => Ok(1),
         Some(_) if !is_rolling => Err("Error: --batch goes with --rolling".to_owned()),
         Some(size) => size
@@ -57,7 +60,7 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
             return Ok(());
         }
     }
-    stop::run(session, words)?;
+    stop::stop(session, words, true)?;
     start::run(session, words)
 }
 
@@ -77,6 +80,26 @@ mod tests {
             .run("restart a")
             .says("a: ERROR (not running)\na: started\n")
             .exits(0);
+    }
+
+    #[test]
+    fn who_does_not_wait_waits_for_the_end_all_the_same() {
+        Script::default()
+            .up()
+            .up()
+            .up()
+            .answers("supervisor.stopProcess", true.into())
+            .answers("supervisor.startProcess", true.into())
+            .run("restart a --no-wait")
+            .says("a: stopped\na: starting\n")
+            .exits(0)
+            .asked("supervisor.stopProcess", &["a".into()])
+            .asked("supervisor.startProcess", &["a".into(), false.into()]);
+        Script::default()
+            .up()
+            .run("restart a --rolling --no-wait")
+            .says_first("Error: --rolling waits for each, so --no-wait does not go with it\nrestart ")
+            .exits(2);
     }
 
     #[test]

@@ -34,6 +34,10 @@ pub(super) const VERB: Verb = Verb {
 pub(super) const NO_WAIT: Flag =
     Flag { name: "--no-wait", value: None, does: "Do not wait until that is done, only until it has begun." };
 
+/// Of verbs that stop first, which is waited for in any case.
+pub(super) const NO_WAIT_AGAIN: Flag =
+    Flag { does: "Wait until they are down, but not until they are up again.", ..NO_WAIT };
+
 pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());

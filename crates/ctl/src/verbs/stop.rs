@@ -39,6 +39,10 @@ const STOP: signal::Deed = signal::Deed {
 const BEGIN_TO_STOP: signal::Deed = signal::Deed { done: "stopping", ..STOP };
 
 pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
+    stop(session, words, !words.has(NO_WAIT.name))
+}
+
+pub(super) fn stop(session: &mut Session<'_>, words: &Words, wait: bool) -> Result<(), CallError> {
     if !session.is_up()? {
         return Ok(());
     }
@@ -47,7 +51,6 @@ pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallEr
         session.misused(&VERB.page, "Error: stop requires a process name", exit::GENERIC);
         return Ok(());
     }
-    let wait = !words.has(NO_WAIT.name);
     signal::each(session, deed(wait), batch::Deed::Stop { wait }, &names, &with_wait(None, wait))
 }
 

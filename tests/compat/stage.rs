@@ -88,10 +88,14 @@ impl Stage {
         self.daemon().write_config(&format!("{HEAD}{config}"));
     }
 
-    /// Runs supervisorctl with the words of `line` and records what it did.
+    /// Runs supervisorctl with the words of `line` and records what it did. An update is Supervisor's: our own way of changing
+    /// groups where they are has tests elsewhere (tests/daemon/updates.rs, ctl/intended.rs).
     #[track_caller]
     pub(crate) fn ctl(&mut self, line: &str) {
-        let words: Vec<&str> = line.split_whitespace().collect();
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        if words.first() == Some(&"update") && self.has_our_client() {
+            words.insert(1, "--restart");
+        }
         let directory = self.directory();
         let output = self.daemon().ctl(&words);
         self.transcript.push(format!("$ supervisorctl {line}"));
@@ -100,6 +104,10 @@ impl Stage {
             self.transcript.extend(lines.map(|line| format!("{prefix}{line}")));
         }
         self.transcript.push(format!("= {}", output.status));
+    }
+
+    fn has_our_client(&self) -> bool {
+        self.implementation.supervisorctl == Implementation::ours().supervisorctl
     }
 
     /// Asks for a stop without waiting for it, which supervisorctl never does, and records the answer.

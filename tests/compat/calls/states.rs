@@ -164,6 +164,10 @@ fn ask_everything(daemon: &Daemon) -> Vec<Asked> {
     asked.push(about_all(daemon, "getAllProcessInfo", &[]));
     // Before any of them is removed: then 4.3.0 goes on naming the log files it had.
     asked.push(about_all(daemon, "getAllConfigInfo", &[]));
+    // Later they would be on their way again, some of them, whenever all are asked about. Not all are still there.
+    for name in programs("backoff") {
+        let _ = ask(daemon, "supervisor.stopProcess", &[&text(&name)]);
+    }
     for state in STATES.iter().filter(|state| state.name != "backoff") {
         asked.extend(ask_all(daemon, &cells(state.name)));
     }

@@ -4,9 +4,10 @@
 //! these tests say so and are left out. What the senders do in every case is tested beside them (`logs/wire`).
 
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use provost_testkit::{
@@ -19,8 +20,12 @@ const SPEAKER: &str = "command={child} on:USR1:say:later 'write:one\\ntw' taken 
     startsecs=0\nstderr_logfile=NONE\n";
 
 /// An address where nobody listens yet.
+/// Nobody else takes it while nobody listens there: connections of others begin at 127.0.0.1.
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let host = Ipv4Addr::new(127, 64 + NEXT.fetch_add(1, Ordering::Relaxed), high, low);
+    TcpListener::bind((host, 0)).unwrap().local_addr().unwrap()
 }
 
 #[track_caller]

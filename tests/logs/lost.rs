@@ -14,7 +14,8 @@ const MUCH: u64 = 3_000_000;
 
 /// It says `a` before each of its torrents, and waits to be told to go on.
 fn in_parts(log: &str) -> String {
-    let part = |n| format!("{{child}} hello; read x <{{dir}}/go; {{child}} torrent:seed={n},bytes={MUCH}; ");
+    let part =
+        |n| format!("{{child}} hello; read x <{{dir}}/go; {{child}} torrent:seed={n},bytes={MUCH} taken; ");
     let script: String = (0..3).map(part).collect();
     format!(
         "[program:a]\ncommand=sh -c \"{script} exec {{child}} hello forever\"\nstopasgroup=true\nkillasgroup=true\nstartsecs=0\nstdout_logfile={log}\nstderr_logfile=NONE\n"

@@ -7,9 +7,10 @@ const A: &str = "
 [program:a]
 command=/bin/cat
 ";
+/// Another priority alone is no reason for us to restart it: that stands in `tests/daemon/updates.rs`.
 const A_CHANGED: &str = "
 [program:a]
-command=/bin/cat
+command=/bin/cat -u
 priority=7
 ";
 const B: &str = "

@@ -15,7 +15,6 @@ use provost_wire::FaultCode;
 
 use crate::call::CallError;
 use crate::daemons::{Owner, Processes, Running};
-use crate::options::Origin;
 use crate::password::{Login, Password, Place};
 
 /// Where address and password came from.
@@ -30,6 +29,15 @@ pub(crate) struct Scene<'a> {
     password: Option<Place>,
     /// A password that we may not read, and why.
     closed: Option<(PathBuf, String)>,
+}
+
+/// Where the address is from, for whoever has to be told why nobody is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The file that was read; none if none was found, or none is needed.
+    pub(crate) configuration: Option<PathBuf>,
+    /// `-s` was given.
+    pub(crate) is_typed: bool,
 }
 
 impl<'a> Scene<'a> {

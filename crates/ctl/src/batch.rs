@@ -11,7 +11,7 @@ use crate::call::CallError;
 use crate::info::Info;
 use crate::results::{Outcome, outcomes, single};
 use crate::session::Session;
-use crate::targets;
+use crate::{state, targets};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deed<'a> {
@@ -28,18 +28,6 @@ pub(crate) enum Deed<'a> {
 
 /// How often a daemon is looked at that does not say when something has changed.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// The codes of states (SPEC 3.1).
-pub(crate) mod state {
-    pub(crate) const STOPPED: i64 = 0;
-    pub(crate) const STARTING: i64 = 10;
-    pub(crate) const RUNNING: i64 = 20;
-    pub(crate) const BACKOFF: i64 = 30;
-    pub(crate) const STOPPING: i64 = 40;
-    pub(crate) const EXITED: i64 = 100;
-    pub(crate) const FATAL: i64 = 200;
-    pub(crate) const UNKNOWN: i64 = 1000;
-}
 
 impl Deed<'_> {
     fn method(self) -> &'static str {

@@ -3,10 +3,9 @@
 use provost_wire::Value;
 use serde_json::json;
 
-use crate::batch::state;
 use crate::call::CallError;
-use crate::namespec;
 use crate::results::{int, text};
+use crate::{namespec, state};
 
 /// An entry of `getAllProcessInfo`, as far as verbs look.
 #[derive(Debug)]

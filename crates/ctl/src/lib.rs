@@ -29,6 +29,7 @@ mod report;
 mod results;
 mod session;
 mod shell;
+mod state;
 mod targets;
 mod terminal;
 mod verbs;

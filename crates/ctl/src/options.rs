@@ -9,6 +9,7 @@ use provost_config::cli::find_config;
 use provost_config::getopt::{self, Opt};
 use provost_config::{CtlConfig, CtlTls, Files, load_ctl, python};
 
+use crate::advice::Origin;
 use crate::manual;
 use crate::password::{Login, PASSWORD, PASSWORD_FILE, Typed, USERNAME};
 use crate::verbs;
@@ -35,15 +36,6 @@ pub(crate) struct Options {
     pub(crate) line: Option<String>,
     /// `[ctlplugin:x]` sections, whose actions we do not have.
     pub(crate) plugins: Vec<String>,
-}
-
-/// Where the address is from, for whoever has to be told why nobody is there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Origin {
-    /// The file that was read; none if none was found, or none is needed.
-    pub(crate) configuration: Option<PathBuf>,
-    /// `-s` was given.
-    pub(crate) is_typed: bool,
 }
 
 impl std::fmt::Debug for Options {

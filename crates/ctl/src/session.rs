@@ -128,6 +128,11 @@ impl Session<'_> {
         }
     }
 
+    /// From now on Ctrl-C is an error of whatever waits, and no longer the end.
+    pub(crate) fn catch_interrupt(&self) -> Result<(), CallError> {
+        self.interrupt.catch().map_err(|error| CallError::Other(format!("cannot catch Ctrl-C: {error}")))
+    }
+
     /// Lets some time pass. Ctrl-C is an error, as in a call.
     pub(crate) fn pause(&mut self, time: Duration) -> Result<(), CallError> {
         let _ = self.report.flush();
@@ -226,7 +231,7 @@ impl Session<'_> {
         let is_asked = self.keyboard.is_terminal();
         if is_asked {
             // Otherwise Ctrl-C would leave a terminal that shows nothing.
-            self.interrupt.catch().map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
+            self.catch_interrupt().map_err(|error| error.to_string())?;
         }
         let prompt = || {
             if is_asked {

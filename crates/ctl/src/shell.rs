@@ -77,8 +77,8 @@ fn editor(keyboard: &Keyboard, history_file: Option<PathBuf>) -> Option<Editor> 
 
 /// Runs a shell until somebody leaves it.
 pub(crate) fn prompt(session: &mut Session<'_>, prompt: &str) {
-    if let Err(error) = session.interrupt.catch() {
-        session.report.say(&format!("error: cannot catch Ctrl-C: {error}"));
+    if let Err(error) = session.catch_interrupt() {
+        session.report.say(&format!("error: {error}"));
     }
     if !session.leaving {
         dispatch::command(session, "status");

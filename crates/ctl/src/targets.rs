@@ -47,6 +47,12 @@ pub(crate) fn reached<'a, 'v>(word: &str, all: &'a [Info<'v>]) -> Vec<&'a Info<'
     }
 }
 
+/// The same of a word that may be `all`, or still have its quotes; and the word as it is told.
+pub(crate) fn meant<'w, 'a, 'v>(word: &'w str, all: &'a [Info<'v>]) -> (&'w str, Vec<&'a Info<'v>>) {
+    let word = pattern(word).unwrap_or(word);
+    (word, if word == "all" { all.iter().collect() } else { reached(word, all) })
+}
+
 fn fitting<'a, 'v>(pattern: &NamePattern, all: &'a [Info<'v>]) -> Vec<&'a Info<'v>> {
     all.iter().filter(|info| pattern.reaches(info.group, info.process)).collect()
 }

@@ -16,6 +16,7 @@ use crate::keyboard::Typed;
 use crate::manual::{Page, Takes};
 use crate::results::int;
 use crate::session::{Session, exit};
+use crate::state::RUNNING;
 use crate::targets;
 use crate::words::Words;
 
@@ -31,8 +32,6 @@ pub(super) const VERB: Verb = Verb {
     ),
     run,
 };
-
-const RUNNING: i64 = 20;
 
 fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
@@ -64,7 +63,7 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
 
 fn attach(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
     session.report.say("==> Press Ctrl-C to exit <==");
-    session.interrupt.catch().map_err(|error| CallError::Other(format!("cannot catch Ctrl-C: {error}")))?;
+    session.catch_interrupt()?;
     match converse(session, name) {
         Ok(()) | Err(CallError::Interrupted) => {
             session.report.say("Exiting foreground");

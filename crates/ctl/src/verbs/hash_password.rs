@@ -64,7 +64,7 @@ fn password(session: &mut Session<'_>) -> Result<Option<String>, CallError> {
     let twice = session.keyboard.is_terminal();
     if twice {
         // Otherwise Ctrl-C would leave a terminal that shows nothing.
-        session.interrupt.catch().map_err(|error| CallError::Other(error.to_string()))?;
+        session.catch_interrupt()?;
     }
     let password = secret(session, twice.then_some("Password: "))?;
     let complaint = match &password {

@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::Verb;
-use crate::batch::state;
 use crate::call::CallError;
 use crate::info::Info;
 use crate::manual::{Page, Takes};
 use crate::session::{Session, exit};
-use crate::targets;
 use crate::words::Words;
+use crate::{state, targets};
 
 pub(super) const VERB: Verb = Verb {
     page: Page::new(
@@ -54,8 +53,7 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
         ill.extend(all.iter().filter(|info| info.has_failed()).map(symptom));
     } else {
         for word in names {
-            let word = targets::pattern(word).unwrap_or(word);
-            let reached = targets::reached(word, &all);
+            let (word, reached) = targets::meant(word, &all);
             if reached.is_empty() {
                 ill.push((Some(word.to_owned()), format!("{word} does not exist")));
             }

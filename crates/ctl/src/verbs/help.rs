@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Verb, find, listed};
 use crate::call::CallError;
-use crate::manual::{Flag, Page, Takes};
+use crate::manual::{Flag, Page, Takes, WIDTH};
 use crate::report::Problem;
 use crate::session::Session;
 use crate::words::Words;
@@ -20,8 +20,6 @@ pub(super) const VERB: Verb = Verb {
 };
 
 const HEADER: &str = "default commands (type help <topic>):";
-/// The last column of a terminal stays empty.
-const WIDTH: usize = 79;
 
 fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     let topic = words.rest();

@@ -4,6 +4,7 @@
 //! Words with a colon are `group:name`. Quotes that no shell has taken off, as where a tool passes the whole line as one argument, are.
 
 use provost_config::NamePattern;
+use provost_wire::FaultCode;
 
 use super::{Verb, start, stop};
 use crate::call::CallError;
@@ -88,8 +89,9 @@ fn run(
         let fitting: Vec<_> =
             all.iter().filter(|info| fits(word, info)).map(|info| info.name.clone()).collect();
         if fitting.is_empty() {
-            let problem = Problem::of(word, "no such process");
-            session.fail(&error_line(word, "no such process"), &problem, exit::GENERIC);
+            let reason = "no such process";
+            let problem = Problem::of(word, reason).fault(Some(FaultCode::BadName));
+            session.fail(&error_line(word, reason), &problem, exit::GENERIC);
         }
         names.extend(fitting.into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
     }

@@ -39,7 +39,7 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
         return Ok(());
     }
     if names.contains(&"all") {
-        let all = session.call("supervisor.getAllProcessInfo", &[])?;
+        let all = targets::listing(session)?;
         for info in items(&all)? {
             tell(session, &full_name(info)?, int(info, "pid")?);
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use provost_wire::{FaultCode, Value};
 use serde_json::json;
 
+use super::start;
 use crate::batch::{Deed, carry_out};
 use crate::call::CallError;
 use crate::report::Problem;
@@ -18,7 +19,7 @@ use crate::targets;
 pub(super) fn run(session: &mut Session<'_>, words: &[&str], size: usize) -> Result<(), CallError> {
     let Some(names) = in_order(session, words)? else { return Ok(()) };
     // From here on Ctrl-C must leave nobody in the dark about what has been done.
-    session.interrupt.catch().map_err(|error| CallError::Other(format!("cannot catch Ctrl-C: {error}")))?;
+    session.catch_interrupt()?;
     let mut left = names.as_slice();
     while !left.is_empty() {
         let (now, later) = left.split_at(size.min(left.len()));
@@ -61,14 +62,9 @@ fn tell(session: &mut Session<'_>, outcomes: &[Outcome]) -> bool {
                 session.done(&outcome.namespec, "restarted");
                 continue;
             }
-            Some(FaultCode::BadName) => "no such process".to_owned(),
-            Some(FaultCode::NoFile) => "no such file".to_owned(),
-            Some(FaultCode::NotExecutable) => "file is not executable".to_owned(),
-            Some(FaultCode::SpawnError) => "spawn error".to_owned(),
-            Some(FaultCode::AbnormalTermination) => "abnormal termination".to_owned(),
-            _ => outcome.description.clone(),
+            kind => kind.and_then(start::reason).unwrap_or(&outcome.description),
         };
-        session.refused(outcome, &error_line(&outcome.namespec, &reason), &reason, None);
+        session.refused(outcome, &error_line(&outcome.namespec, reason), reason, None);
         is_well = false;
     }
     is_well
@@ -96,8 +92,7 @@ fn in_order(session: &mut Session<'_>, words: &[&str]) -> Result<Option<Vec<Stri
     let mut picked: Vec<Vec<&str>> = Vec::new();
     let words = if words.contains(&"all") { &["all"] } else { words };
     for word in words {
-        let word = targets::pattern(word).unwrap_or(word);
-        let reached = if word == "all" { all.iter().collect() } else { targets::reached(word, &all) };
+        let (word, reached) = targets::meant(word, &all);
         if reached.is_empty() && word != "all" {
             targets::nobody(session, word, exit::GENERIC);
         }

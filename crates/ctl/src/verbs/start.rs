@@ -86,6 +86,19 @@ pub(super) fn with_wait(name: Option<&str>, wait: bool) -> Vec<Value> {
     name.map(Value::from).into_iter().chain(no_wait).collect()
 }
 
+/// Why one could not be started, in Supervisor's words.
+pub(super) fn reason(kind: FaultCode) -> Option<&'static str> {
+    Some(match kind {
+        FaultCode::BadName => "no such process",
+        FaultCode::NoFile => "no such file",
+        FaultCode::NotExecutable => "file is not executable",
+        FaultCode::AlreadyStarted => "already started",
+        FaultCode::SpawnError => "spawn error",
+        FaultCode::AbnormalTermination => "abnormal termination",
+        _ => return None,
+    })
+}
+
 fn tell(session: &mut Session<'_>, wait: bool, outcomes: &[Outcome]) -> Result<(), CallError> {
     for outcome in outcomes {
         let reason = match outcome.kind() {
@@ -97,13 +110,7 @@ fn tell(session: &mut Session<'_>, wait: bool, outcomes: &[Outcome]) -> Result<(
                 session.no_such_group(namespec::split(&outcome.namespec).group, exit::BAD_ARGUMENTS);
                 continue;
             }
-            Some(FaultCode::BadName) => "no such process",
-            Some(FaultCode::NoFile) => "no such file",
-            Some(FaultCode::NotExecutable) => "file is not executable",
-            Some(FaultCode::AlreadyStarted) => "already started",
-            Some(FaultCode::SpawnError) => "spawn error",
-            Some(FaultCode::AbnormalTermination) => "abnormal termination",
-            _ => return Err(outcome.unexpected()),
+            kind => kind.and_then(reason).ok_or_else(|| outcome.unexpected())?,
         };
         let line = error_line(&outcome.namespec, reason);
         session.refused(outcome, &line, reason, Some(FaultCode::AlreadyStarted));

@@ -6,11 +6,10 @@ use super::Verb;
 use crate::call::CallError;
 use crate::info::Info;
 use crate::manual::{Flag, Page, Takes};
-use crate::results::items;
 use crate::session::{Session, exit};
-use crate::targets;
 use crate::terminal::Terminal;
 use crate::words::Words;
+use crate::{state, targets};
 
 pub(super) const VERB: Verb = Verb {
     page: Page::new(
@@ -39,16 +38,16 @@ const FAILED: Flag = Flag {
 const EXIT_ZERO: Flag =
     Flag { name: "--exit-zero", value: None, does: "Exit with 0 also where processes do not run." };
 
-/// The codes of STOPPED, EXITED, FATAL and UNKNOWN: not up, and not on the way.
-const DOWN: &[i64] = &[0, 100, 200, 1000];
+/// Not up, and not on the way.
+const DOWN: &[i64] = &[state::STOPPED, state::EXITED, state::FATAL, state::UNKNOWN];
 
 pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if !session.is_up()? {
         session.status = exit::STATUS_UNKNOWN;
         return Ok(());
     }
-    let all = session.call("supervisor.getAllProcessInfo", &[])?;
-    let all = items(&all)?.iter().map(Info::of).collect::<Result<Vec<_>, _>>()?;
+    let all = targets::listing(session)?;
+    let all = targets::infos(&all)?;
     let names = words.names();
     let mut shown = if names.is_empty() || names.contains(&"all") {
         all.iter().collect()
@@ -71,8 +70,7 @@ pub(super) fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallEr
 fn pick<'a, 'v>(session: &mut Session<'_>, all: &'a [Info<'v>], names: &[&str]) -> Vec<&'a Info<'v>> {
     let mut picked = Vec::new();
     for name in names {
-        let name = targets::pattern(name).unwrap_or(name);
-        let reached = targets::reached(name, all);
+        let (name, reached) = targets::meant(name, all);
         if reached.is_empty() {
             targets::nobody(session, name, exit::STATUS_UNKNOWN);
         }

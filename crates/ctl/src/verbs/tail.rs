@@ -160,9 +160,7 @@ pub(super) fn follow(
 ) -> Result<(), CallError> {
     session.report.say("==> Press Ctrl-C to exit <==");
     let _ = session.report.flush();
-    let followed =
-        session.interrupt.catch().map_err(|error| CallError::Other(format!("cannot catch Ctrl-C: {error}")));
-    match followed.and_then(|()| copy(session, path, name, channel)) {
+    match session.catch_interrupt().and_then(|()| copy(session, path, name, channel)) {
         Err(CallError::Interrupted) => {
             session.report.say("");
             Ok(())

@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use provost_wire::{FaultCode, Value};
 
 use super::Verb;
-use crate::batch::{LOOK_AGAIN, state};
+use crate::batch::LOOK_AGAIN;
 use crate::call::CallError;
 use crate::info::Info;
 use crate::manual::{Flag, Page, Takes};
 use crate::report::Problem;
 use crate::results::error_line;
 use crate::session::{Session, exit};
-use crate::targets;
 use crate::words::Words;
+use crate::{state, targets};
 
 pub(super) const VERB: Verb = Verb {
     page: Page::new(
@@ -43,17 +43,6 @@ const TIMEOUT: Flag = Flag { name: "--timeout", value: Some("SECS"), does: "Wait
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of one question; then it is asked again.
 const AT_A_TIME: Duration = Duration::from_secs(600);
-
-const STATES: &[(&str, i64)] = &[
-    ("STOPPED", state::STOPPED),
-    ("STARTING", state::STARTING),
-    ("RUNNING", state::RUNNING),
-    ("BACKOFF", state::BACKOFF),
-    ("STOPPING", state::STOPPING),
-    ("EXITED", state::EXITED),
-    ("FATAL", state::FATAL),
-    ("UNKNOWN", state::UNKNOWN),
-];
 
 /// What is waited for, and until when.
 struct Wait {
@@ -107,9 +96,10 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
 
 fn request(states: &str, timeout: Option<&str>) -> Result<Wait, String> {
     let code = |word: &str| {
-        let known = STATES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, code)| *code);
+        let known =
+            state::ALL.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, code)| *code);
         known.ok_or_else(|| {
-            let all = STATES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+            let all = state::ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             format!("Error: {word} is no state; the states are {all}")
         })
     };
@@ -139,8 +129,7 @@ fn known(session: &mut Session<'_>, words: &[&str]) -> Result<Option<Vec<String>
     let mut names = Vec::new();
     let mut is_known = true;
     for word in words {
-        let word = targets::pattern(word).unwrap_or(word);
-        let reached = if word == "all" { all.iter().collect() } else { targets::reached(word, &all) };
+        let (word, reached) = targets::meant(word, &all);
         if reached.is_empty() && word != "all" {
             targets::nobody(session, word, exit::GENERIC);
             is_known = false;

@@ -8,12 +8,10 @@ use super::Verb;
 use crate::call::CallError;
 use crate::manual::{Page, Takes};
 use crate::namespec;
-use crate::report::Problem;
-use crate::results::error_line;
 use crate::session::{Session, exit};
-use crate::targets;
-use crate::why::{Account, Log, state};
+use crate::why::{Account, Log};
 use crate::words::Words;
+use crate::{state, targets};
 
 pub(super) const VERB: Verb = Verb {
     page: Page::new(
@@ -47,8 +45,6 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     if given.is_empty() || given.contains(&"all") {
         return of_all(session, &mut asker);
     }
-    let spelled_out = targets::spelled_out(session, &given)?;
-    let given: Vec<&str> = spelled_out.iter().map(String::as_str).collect();
     let names = in_full(session, &given)?;
     let mut is_first = true;
     for name in names {
@@ -60,9 +56,7 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
                 tell(session, &account);
             }
             Err(error) if error.kind() == Some(FaultCode::BadName) => {
-                let reason = "no such process";
-                let problem = Problem::of(&name, reason).fault(error.kind());
-                session.fail(&error_line(&name, reason), &problem, exit::GENERIC);
+                targets::nobody(session, &name, exit::GENERIC);
             }
             Err(error) => return Err(error),
         }

@@ -10,20 +10,8 @@ use provost_wire::Value;
 use serde_json::{Value as Json, json};
 
 use crate::call::CallError;
-use crate::namespec;
 use crate::results::{as_json, int, text};
-
-/// State codes, as every daemon has them.
-pub(crate) mod state {
-    pub(crate) const STOPPED: i64 = 0;
-    pub(crate) const STARTING: i64 = 10;
-    pub(crate) const RUNNING: i64 = 20;
-    pub(crate) const BACKOFF: i64 = 30;
-    pub(crate) const STOPPING: i64 = 40;
-    pub(crate) const EXITED: i64 = 100;
-    pub(crate) const FATAL: i64 = 200;
-    pub(crate) const UNKNOWN: i64 = 1000;
-}
+use crate::{namespec, state};
 
 /// Everything that is known of one process.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 //!
 //! In: an account. Out: sentences. Nothing is asked of the machine: the daemon may be on another one.
 
-use super::{Account, Life, Told, state};
+use super::{Account, Life, Told};
+use crate::state;
 
 /// What a spawn error or an obstacle says, and what helps. Compared in small letters.
 const OBSTACLES: &[(&str, &str)] = &[

@@ -5,9 +5,9 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::{Account, By, End, Life, Told, Wish};
+use crate::state;
 use crate::terminal::plain;
-
-use super::{Account, By, End, Life, Told, Wish, state};
 
 /// Letters of a line of a log.
 const WIDEST: usize = 300;

@@ -4,11 +4,11 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use provost_wire::{Fault, Value};
 
 use crate::http::LogStream;
-use crate::names::Ask;
 use provost_config::python;
 
 /// Somebody who answers XML-RPC calls and streams logs.
@@ -29,6 +29,23 @@ pub(crate) trait Server {
     /// Asks the same daemon for names, as the same user, over a connection of its own.
     fn names(&self) -> Ask;
 }
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) group: String,
+    pub(crate) process: String,
+}
+
+/// Whose names matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Processes,
+    /// Those that could be added, too.
+    Groups,
+}
+
+/// Asks the daemon that the shell speaks to. Knows a password, and is not printed.
+pub(crate) type Ask = Arc<dyn Fn(Kind) -> Vec<Name> + Send + Sync>;
 
 /// Why a call has no result.
 #[derive(Debug)]

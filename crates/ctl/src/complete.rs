@@ -10,8 +10,8 @@ pub(crate) use command_line::{Wanted, on_command_line};
 
 use nix::sys::signal::Signal;
 
+use crate::call::{Kind, Name};
 use crate::manual::{Flag, JSON, Page, Takes};
-use crate::names::{Kind, Name};
 use crate::verbs;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

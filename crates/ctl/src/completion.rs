@@ -1,4 +1,4 @@
-//! Completion in bash, zsh and fish: a script for each, which asks us what could come next.
+//! Completion in bash, zsh and fish: the answers to their scripts, which `verbs/completion.rs` has, and which ask us what could come next.
 //!
 //! The script hands the line, up to the cursor, to `supervisorctl complete-line` on its standard input, where nobody else
 //! sees it. The answer is a line for each candidate: the word, a tab, what it is; or `:files` alone, if the shell should offer files.
@@ -10,29 +10,16 @@ use std::io::Read;
 use provost_config::Files;
 
 use crate::Streams;
-use crate::call::Server;
+use crate::call::{Kind, Name, Server};
 use crate::complete::{Wanted, on_command_line};
-use crate::names::{self, Kind, Name};
 use crate::options::{self, Request};
-use crate::shell;
+use crate::{names, shell};
 
 /// The verb that scripts know, and people need not.
 pub(crate) const WORD: &str = "complete-line";
 
-/// The shells that there is a script for.
-pub(crate) const SHELLS: &[&str] = &["bash", "zsh", "fish"];
-
 /// Nobody types a line as long as this.
 const LONGEST: u64 = 64 * 1024;
-
-pub(crate) fn script(shell: &str) -> Option<&'static str> {
-    match shell {
-        "bash" => Some(include_str!("completion/supervisorctl.bash")),
-        "zsh" => Some(include_str!("completion/supervisorctl.zsh")),
-        "fish" => Some(include_str!("completion/supervisorctl.fish")),
-        _ => None,
-    }
-}
 
 /// Answers a script. The exit status is always 0.
 pub(crate) fn answer(program: &str, files: &dyn Files, streams: Streams<'_>) -> u8 {

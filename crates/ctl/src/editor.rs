@@ -1,6 +1,6 @@
 //! A line typed at a terminal, with the keys of readline: editing, history, completion by Tab.
 //!
-//! In: a prompt, and whom to ask for names. Out: what was typed. The library behind it reads and writes the terminal itself
+//! In: a prompt, and who knows what could come next. Out: what was typed. The library behind it reads and writes the terminal itself
 //! (descriptors 0 and 1), so whatever was said must have been flushed. Between two lines the terminal is as it was found; that
 //! it is so after SIGTERM, too, is the [`guard`]'s affair.
 //!
@@ -9,7 +9,6 @@
 
 mod guard;
 
-use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 
@@ -21,14 +20,24 @@ use rustyline::history::{History as _, MemHistory};
 use rustyline::validate::Validator;
 use rustyline::{Config, Context, Helper};
 
-use crate::complete;
 use crate::history::{History, LINES};
 use crate::interrupt::Interrupt;
-use crate::keyboard::Typed;
-use crate::names::{self, Ask};
 
 /// More than anybody reads; the library counts them with sixteen bits.
 const CANDIDATES: usize = 10_000;
+
+/// What came of waiting for a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Typed {
+    /// Without its end.
+    Line(String),
+    /// Ctrl-D.
+    End,
+    Interrupted,
+}
+
+/// What a line, up to the cursor, could go on with: where the word begins that would be replaced, and by what.
+pub(crate) type Complete = Box<dyn Fn(&str) -> (usize, Vec<String>)>;
 
 pub(crate) struct Editor {
     line: rustyline::Editor<Tab, MemHistory>,
@@ -54,8 +63,13 @@ impl Editor {
     }
 
     /// A command: Tab completes it, and it is remembered.
-    pub(crate) fn command(&mut self, prompt: &str, ask: Ask, interrupt: &Interrupt) -> io::Result<Typed> {
-        let typed = self.read(prompt, Some(ask), interrupt)?;
+    pub(crate) fn command(
+        &mut self,
+        prompt: &str,
+        complete: Complete,
+        interrupt: &Interrupt,
+    ) -> io::Result<Typed> {
+        let typed = self.read(prompt, Some(complete), interrupt)?;
         if let Typed::Line(lines) = &typed {
             // What was pasted may be several.
             for line in lines.lines() {
@@ -82,14 +96,14 @@ impl Editor {
         }
     }
 
-    fn read(&mut self, prompt: &str, ask: Option<Ask>, interrupt: &Interrupt) -> io::Result<Typed> {
+    fn read(&mut self, prompt: &str, complete: Option<Complete>, interrupt: &Interrupt) -> io::Result<Typed> {
         if interrupt.is_pressed()? {
             // As the library does when a line ends.
             nix::unistd::write(io::stdout(), b"\n")?;
             return Ok(Typed::Interrupted);
         }
         self.guard.watch();
-        self.line.set_helper(Some(Tab { ask: RefCell::new(ask) }));
+        self.line.set_helper(Some(Tab { complete }));
         // Ctrl-C is a key now; SIGINT from elsewhere ends the read.
         match interrupt.left_to_others(|| self.line.readline(prompt)) {
             Ok(line) => Ok(Typed::Line(line)),
@@ -124,8 +138,8 @@ fn line_editor(history: MemHistory) -> Option<rustyline::Editor<Tab, MemHistory>
 
 /// What happens at Tab.
 struct Tab {
-    /// Nobody, where no command is being typed.
-    ask: RefCell<Option<Ask>>,
+    /// Nothing, where no command is being typed.
+    complete: Option<Complete>,
 }
 
 impl Completer for Tab {
@@ -137,12 +151,10 @@ impl Completer for Tab {
         position: usize,
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let ask = self.ask.borrow();
-        let Some(ask) = ask.as_ref() else { return Ok((position, Vec::new())) };
-        let completion = complete::in_shell(&line[..position], |kind| names::soon(ask, kind));
-        let pair =
-            |word: complete::Candidate| Pair { replacement: format!("{} ", word.word), display: word.word };
-        Ok((completion.start, completion.candidates.into_iter().take(CANDIDATES).map(pair).collect()))
+        let Some(complete) = &self.complete else { return Ok((position, Vec::new())) };
+        let (start, words) = complete(&line[..position]);
+        let pair = |word: String| Pair { replacement: format!("{word} "), display: word };
+        Ok((start, words.into_iter().take(CANDIDATES).map(pair).collect()))
     }
 }
 

@@ -10,12 +10,11 @@ use std::sync::Arc;
 use provost_wire::{Fault, FaultCode, Value};
 
 use crate::advice::Scene;
-use crate::call::{CallError, Server};
+use crate::call::{Ask, CallError, Server};
 use crate::dispatch;
 use crate::http::LogStream;
 use crate::interrupt::{self, Interrupt};
 use crate::keyboard::Keyboard;
-use crate::names::Ask;
 use crate::report::Report;
 use crate::session::Session;
 use crate::shell;

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::sys::termios::{FlushArg, LocalFlags, SetArg, tcflush, tcgetattr, tcsetattr};
 
 use crate::editor::Editor;
+pub(crate) use crate::editor::Typed;
 use crate::interrupt::{Interrupt, Woken};
 
 #[derive(Debug)]
@@ -20,16 +21,6 @@ pub(crate) struct Keyboard {
     editor: Option<Editor>,
     /// Something was read past the editor since it was last used.
     read_otherwise: bool,
-}
-
-/// What came of waiting for a line.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Typed {
-    /// Without its end.
-    Line(String),
-    /// Ctrl-D.
-    End,
-    Interrupted,
 }
 
 impl Keyboard {

@@ -4,35 +4,17 @@
 //! In: somebody who can ask. Out: names, or none: nobody wants an error in the middle of a line. It is asked on a thread of its own,
 //! because a daemon that hangs may hang anywhere: in the name of its host, in the connection, in the answer.
 
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::SigSet;
 
-use crate::call::{CallError, Server};
+use crate::call::{Ask, CallError, Kind, Name, Server};
 use crate::results::{items, text};
 
 /// How long a Tab may take.
 const PATIENCE: Duration = Duration::from_millis(700);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name {
-    pub(crate) group: String,
-    pub(crate) process: String,
-}
-
-/// Whose names matter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Processes,
-    /// Those that could be added, too.
-    Groups,
-}
-
-/// Asks the daemon that the shell speaks to. Knows a password, and is not printed.
-pub(crate) type Ask = Arc<dyn Fn(Kind) -> Vec<Name> + Send + Sync>;
 
 /// What a daemon knows. What it does not tell it does not have.
 pub(crate) fn of(server: &mut dyn Server, kind: Kind) -> Vec<Name> {

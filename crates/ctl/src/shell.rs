@@ -9,7 +9,6 @@ use provost_config::Files;
 use crate::Streams;
 use crate::advice::Scene;
 use crate::call::{CallError, Server};
-use crate::dispatch;
 use crate::editor::Editor;
 use crate::http::{Client, Trust};
 use crate::interrupt::Interrupt;
@@ -19,6 +18,7 @@ use crate::password::Password;
 use crate::report::{Problem, Report};
 use crate::session::{Session, exit, heard};
 use crate::terminal::Terminal;
+use crate::{complete, dispatch, names};
 
 /// Does what was asked for and returns the exit status, which for a shell is always 0.
 pub(crate) fn run<'a>(options: Options, files: &'a dyn Files, streams: Streams<'a>) -> u8 {
@@ -108,11 +108,16 @@ pub(crate) fn prompt(session: &mut Session<'_>, prompt: &str) {
 /// What to do next: a line, or several that were pasted.
 fn next(session: &mut Session<'_>, prompt: &str) -> Result<Vec<String>, CallError> {
     let ask = session.server.names();
+    let complete = move |line: &str| {
+        let complete::Completion { start, candidates } =
+            complete::in_shell(line, |kind| names::soon(&ask, kind));
+        (start, candidates.into_iter().map(|candidate| candidate.word).collect())
+    };
     let _ = session.report.flush();
     let Some(editor) = session.keyboard.editor() else {
         return Ok(vec![session.ask(prompt)?.unwrap_or_else(|| "EOF".to_owned())]);
     };
-    match editor.command(prompt, ask, &session.interrupt) {
+    match editor.command(prompt, Box::new(complete), &session.interrupt) {
         Ok(Typed::Line(lines)) => Ok(lines.lines().map(str::to_owned).collect()),
         // The editor has begun a new line itself.
         Ok(Typed::End | Typed::Interrupted) => {

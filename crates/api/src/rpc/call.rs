@@ -10,7 +10,7 @@ use provost_wire::{Fault, FaultCode, Value};
 
 use super::arguments::Arguments;
 use super::describe;
-use super::faults::fault;
+use super::faults::{code_and_text, fault};
 use super::history;
 use super::namespaces::Found;
 use super::updates;
@@ -381,17 +381,6 @@ fn status(entry: &StatusEntry) -> Value {
         ("status", code.into()),
         ("description", text.into()),
     ])
-}
-
-/// How the result for one process among several is told.
-pub(super) fn code_and_text(result: &Result<(), provost_core::Fault>) -> (i32, String) {
-    match result {
-        Ok(()) => (FaultCode::Success.code(), "OK".to_owned()),
-        Err(f) => {
-            let f = fault(f.clone());
-            (f.code, f.text)
-        }
-    }
 }
 
 pub(super) fn unknown_method() -> Fault {

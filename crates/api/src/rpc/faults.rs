@@ -22,3 +22,14 @@ pub(crate) fn fault(fault: CoreFault) -> Fault {
     };
     Fault::new(code, extra.as_deref())
 }
+
+/// How the result for one process among several is told.
+pub(super) fn code_and_text(result: &Result<(), CoreFault>) -> (i32, String) {
+    match result {
+        Ok(()) => (FaultCode::Success.code(), "OK".to_owned()),
+        Err(f) => {
+            let f = fault(f.clone());
+            (f.code, f.text)
+        }
+    }
+}

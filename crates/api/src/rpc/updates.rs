@@ -6,7 +6,7 @@
 use provost_core::{Change, Effect, GroupDifference, ProcessChanges, Standing, UpdatedProcess};
 use provost_wire::Value;
 
-use super::call::code_and_text;
+use super::faults::code_and_text;
 
 /// One process after an update.
 pub(super) fn updated(process: &UpdatedProcess) -> Value {

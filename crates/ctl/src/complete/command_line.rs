@@ -7,7 +7,7 @@ use std::iter;
 use provost_config::getopt::Opt;
 
 use super::{Candidate, in_shell};
-use crate::names::{Kind, Name};
+use crate::call::{Kind, Name};
 use crate::options::{CHOICES, Choice};
 
 /// What the shell should offer.

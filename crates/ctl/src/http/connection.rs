@@ -14,9 +14,9 @@ use provost_wire::{Value, xmlrpc};
 
 use super::answer::{Answer, Head};
 use super::tls::{TlsSocket, Trust};
-use crate::call::{CallError, Server};
+use crate::call::{Ask, CallError, Server};
 use crate::interrupt::{Interrupt, Woken};
-use crate::names::{self, Ask};
+use crate::names;
 
 /// A daemon at the other end of a socket. No `Debug`: it knows a password.
 pub(crate) struct Client {

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::Verb;
 use crate::call::CallError;
-use crate::completion::{SHELLS, script};
 use crate::manual::{Page, Takes};
 use crate::session::{Session, exit};
 use crate::words::Words;
@@ -23,6 +22,9 @@ pub(super) const VERB: Verb = Verb {
     run,
 };
 
+/// The shells that there is a script for.
+const SHELLS: &[&str] = &["bash", "zsh", "fish"];
+
 fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     let names = words.names();
     let [shell] = names[..] else {
@@ -39,9 +41,18 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
     Ok(())
 }
 
+fn script(shell: &str) -> Option<&'static str> {
+    match shell {
+        "bash" => Some(include_str!("../completion/supervisorctl.bash")),
+        "zsh" => Some(include_str!("../completion/supervisorctl.zsh")),
+        "fish" => Some(include_str!("../completion/supervisorctl.fish")),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::completion::SHELLS;
+    use super::SHELLS;
     use crate::fake::Script;
 
     #[test]

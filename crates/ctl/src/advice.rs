@@ -2,16 +2,19 @@
 //!
 //! In: the error, the address, and what is known of where both came from. Out: sentences for a person, the most useful first;
 //! the line that Supervisor would say is the caller's. Only looks: at the configuration, the socket, `/proc`. Nothing of it
-//! happens where nobody reads it.
+//! happens where nobody reads it. What the address itself tells is in `address.rs`, what a socket's file tells in `socket.rs`.
 
-use std::fs::Metadata;
+mod address;
+mod socket;
+
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Gid, Group, Uid, User, getgroups};
-use provost_config::{Address, CliOverrides, Config, Files, Lenient, Server, load};
+use provost_config::{CliOverrides, Config, Files, Lenient, load};
 use provost_wire::FaultCode;
+
+use address::{is_here, on_network, on_scheme, on_servers};
+use socket::on_socket;
 
 use crate::call::CallError;
 use crate::daemons::{Owner, Processes, Running};
@@ -223,160 +226,12 @@ fn is_same(one: Option<&Path>, other: Option<&Path>) -> bool {
     one.is_none() || one.map(whole) == other.map(whole)
 }
 
-fn on_socket(path: &Path, kind: io::ErrorKind) -> Option<String> {
-    let shown = path.display();
-    if !path.is_absolute() {
-        return Some(format!("a unix address has three slashes: unix:///{shown}"));
-    }
-    match kind {
-        io::ErrorKind::NotFound => {
-            let missing = path.ancestors().skip(1).find(|dir| dir.exists()).and_then(|dir| {
-                path.ancestors().find(|below| below.parent() == Some(dir)).filter(|below| *below != path)
-            });
-            Some(match missing {
-                Some(dir) => format!("there is no directory {}", dir.display()),
-                None => format!("there is no socket {shown}"),
-            })
-        }
-        io::ErrorKind::ConnectionRefused => Some(match path.metadata() {
-            Ok(found) if !found.file_type().is_socket() => format!("{shown} is no socket"),
-            _ => format!(
-                "the socket {shown} is there, and nobody listens: who made it has ended, or is just starting"
-            ),
-        }),
-        io::ErrorKind::PermissionDenied => Some(forbidden(path)),
-        _ => None,
-    }
-}
-
-/// Whose it is, and who may.
-fn forbidden(path: &Path) -> String {
-    // From the root downwards, the first that is not shown to us lies in what is closed.
-    let hidden = path.ancestors().collect::<Vec<_>>().into_iter().rev().find(|step| step.metadata().is_err());
-    let (closed, is_directory) = match hidden.and_then(Path::parent) {
-        Some(dir) => (dir, true),
-        None => (path, false),
-    };
-    let Ok(found) = closed.metadata() else { return format!("{} may not be opened", closed.display()) };
-    let me = named(Uid::effective());
-    format!("{}; you are {me}{}", whose(closed, &found, is_directory), remedy(&found, is_directory))
-}
-
-fn whose(path: &Path, found: &Metadata, is_directory: bool) -> String {
-    let (owner, group) = (named(Uid::from_raw(found.uid())), group_named(Gid::from_raw(found.gid())));
-    let for_group = found.mode() & if is_directory { 0o010 } else { 0o020 } != 0;
-    let who = match (for_group, found.uid()) {
-        (true, _) => format!("{owner} and the group {group}"),
-        (false, 0) => "root alone".to_owned(),
-        (false, _) => format!("{owner} and root alone"),
-    };
-    let (kind, may) = if is_directory { ("the directory ", "look into it") } else { ("", "use it") };
-    let mode = found.mode() & 0o7777;
-    format!("{kind}{} is of {owner}:{group} with mode {mode:04o}, so {who} may {may}", path.display())
-}
-
-fn remedy(found: &Metadata, is_directory: bool) -> String {
-    let (for_group, for_all) = if is_directory { (0o010, 0o001) } else { (0o020, 0o002) };
-    let gid = Gid::from_raw(found.gid());
-    if found.mode() & for_all != 0 {
-        return ", who may by the mode; something else forbids it (SELinux, AppArmor, a sandbox)".to_owned();
-    }
-    let is_listed =
-        Group::from_gid(gid).ok().flatten().is_some_and(|group| group.mem.contains(&named(Uid::effective())));
-    let is_active = getgroups().is_ok_and(|groups| groups.contains(&gid));
-    if found.mode() & for_group != 0 && is_listed && !is_active {
-        return format!(
-            ", who is in {0} but was not at the login: log in anew, or newgrp {0}",
-            group_named(gid)
-        );
-    }
-    "; try it with sudo, or let chmod= and chown= in [unix_http_server] name a group of yours".to_owned()
-}
-
-fn named(uid: Uid) -> String {
-    User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
-}
-
-fn group_named(gid: Gid) -> String {
-    Group::from_gid(gid).ok().flatten().map_or_else(|| gid.to_string(), |group| group.name)
-}
-
-fn on_network(error: &io::Error, url: &str) -> Option<String> {
-    let plain = url.strip_prefix("http://");
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Some(format!("nobody listens at {url}")),
-        io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            Some(format!("there is no way to {url} from here, or a firewall is on it"))
-        }
-        // What a server of TLS says to somebody who speaks none.
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-            Some(format!("perhaps that server speaks TLS: https://{}", plain?))
-        }
-        _ if error.to_string().contains("lookup address") => {
-            Some(format!("the name of the host in {url} is not known here"))
-        }
-        _ if error.to_string().contains("TLS") && !url.starts_with("http:") => {
-            Some(format!("perhaps that server speaks no TLS: http://{}", url.strip_prefix("https://")?))
-        }
-        _ => None,
-    }
-}
-
-fn on_scheme(url: &str) -> Option<String> {
-    let is_known = ["http://", "https://", "unix://"].iter().any(|scheme| url.starts_with(scheme));
-    let guess = match url.split_once(':') {
-        _ if is_known => return None,
-        Some(("unix", rest)) => format!("unix:///{}", rest.trim_start_matches('/')),
-        Some((host, port)) if port.parse::<u16>().is_ok() => format!("http://{host}:{port}"),
-        _ => "http://host:port, https://host:port or unix:///path".to_owned(),
-    };
-    Some(format!("an address begins with http://, https:// or unix://; did you mean {guess}?"))
-}
-
-/// On this machine.
-fn is_here(url: &str) -> bool {
-    let host = url.split_once("://").map_or("", |(_, rest)| rest);
-    url.starts_with("unix://") || ["localhost", "127.", "[::1]"].iter().any(|here| host.starts_with(here))
-}
-
-/// If the configuration makes no server that is asked for.
-fn on_servers(config: &Config, url: &str) -> Option<String> {
-    if config.servers.is_empty() {
-        let path = config.path.display();
-        return Some(format!(
-            "{path} has no [unix_http_server] and no [inet_http_server]: its supervisord cannot be asked at all"
-        ));
-    }
-    let addresses: Vec<String> = config.servers.iter().map(address).collect();
-    let (scheme, rest) = url.split_once("://")?;
-    let port = |url: &str| url.trim_end_matches('/').rsplit_once(':').map(|(_, port)| port.to_owned());
-    let is_among = addresses.iter().any(|known| match scheme {
-        "unix" => known.strip_prefix("unix://") == Some(rest),
-        // By which name a host is called, and what * means, is its own affair.
-        _ => known.starts_with(&format!("{scheme}://")) && port(known) == port(url),
-    });
-    (!is_among).then(|| format!("the servers in {} are {}", config.path.display(), addresses.join(" and ")))
-}
-
-fn address(server: &Server) -> String {
-    match &server.address {
-        Address::Unix { file, .. } => format!("unix://{}", file.display()),
-        Address::Inet { host, port } => {
-            let scheme = if server.tls.is_some() { "https" } else { "http" };
-            let host = if host.is_empty() { "localhost" } else { host };
-            format!("{scheme}://{host}:{port}")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::daemons::tests::machine;
     use crate::fake::refused;
     use provost_config::MemoryFiles;
-    use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::net::UnixListener;
 
     const CONF: &str =
         "[supervisord]\npidfile=/run/s.pid\n[unix_http_server]\nfile=/nowhere/s.sock\n[supervisorctl]\n";
@@ -470,40 +325,6 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_says_what_it_is() {
-        let dir = std::env::temp_dir().join(format!("provost-ctl-socket-{}", std::process::id()));
-        std::fs::create_dir(&dir).unwrap();
-        let told = |path: &Path, kind| on_socket(path, kind).unwrap();
-        let socket = dir.join("s");
-        assert_eq!(
-            told(&socket, io::ErrorKind::NotFound),
-            format!("there is no socket {}", socket.display())
-        );
-        drop(UnixListener::bind(&socket).unwrap());
-        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o700)).unwrap();
-        assert!(told(&socket, io::ErrorKind::ConnectionRefused).contains("is there, and nobody listens"));
-        let found = socket.metadata().unwrap();
-        let (owner, group) = (named(Uid::from_raw(found.uid())), group_named(Gid::from_raw(found.gid())));
-        let forbidden = told(&socket, io::ErrorKind::PermissionDenied);
-        let wanted = format!("{} is of {owner}:{group} with mode 0700, so {owner}", socket.display());
-        assert!(forbidden.starts_with(&wanted), "{forbidden}");
-        assert!(forbidden.contains("; try it with sudo, or let chmod="), "{forbidden}");
-        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(told(&socket, io::ErrorKind::PermissionDenied).contains("something else forbids it"));
-        std::fs::remove_file(&socket).unwrap();
-        std::fs::write(&socket, "").unwrap();
-        assert_eq!(
-            told(&socket, io::ErrorKind::ConnectionRefused),
-            format!("{} is no socket", socket.display())
-        );
-        std::fs::remove_dir_all(dir).unwrap();
-        assert_eq!(
-            told(Path::new("run/s"), io::ErrorKind::NotFound),
-            "a unix address has three slashes: unix:///run/s"
-        );
-    }
-
-    #[test]
     fn who_is_not_let_in_is_told_how_to_be() {
         let scene = |username: Option<&str>, password| Scene {
             username: username.map(str::to_owned),
@@ -534,32 +355,5 @@ mod tests {
             let told = told(Scene::default(), code);
             assert!(told.len() == 1 && told[0].contains(words), "{told:?}");
         }
-    }
-
-    #[test]
-    fn an_address_of_another_kind_is_put_right() {
-        for (url, guess) in [
-            ("localhost:9001", "http://localhost:9001?"),
-            ("unix:/run/s", "unix:///run/s?"),
-            ("ftp://x", "http://host:port, https://host:port or unix:///path?"),
-        ] {
-            assert!(on_scheme(url).unwrap().ends_with(&format!("did you mean {guess}")), "{url}");
-        }
-        assert_eq!(on_scheme("http://x"), None);
-    }
-
-    #[test]
-    fn a_door_of_the_other_kind_is_guessed() {
-        let error = io::Error::from(io::ErrorKind::UnexpectedEof);
-        assert_eq!(
-            on_network(&error, "http://h:1").as_deref(),
-            Some("perhaps that server speaks TLS: https://h:1")
-        );
-        assert_eq!(on_network(&error, "https://h:1"), None);
-        let error = io::Error::other("the server there speaks no TLS; is it one of http://?");
-        assert_eq!(
-            on_network(&error, "https://h:1").as_deref(),
-            Some("perhaps that server speaks no TLS: http://h:1")
-        );
     }
 }

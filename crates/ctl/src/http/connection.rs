@@ -1,18 +1,18 @@
-//! Sockets: where a server URL leads, calls over a kept connection, streams over one of their own.
+//! Calls over a kept connection, streams over one of their own.
+//!
+//! In: methods and paths. Out: values, or why there are none; bytes as they come. Ctrl-C ends any wait. What a socket is, and where a
+//! URL leads, is `socket.rs`'s.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use base64::Engine;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use provost_wire::{Value, xmlrpc};
 
 use super::answer::{Answer, Head};
+use super::socket::{Endpoint, Socket};
 use super::tls::{TlsSocket, Trust};
 use crate::call::{Ask, CallError, Server};
 use crate::interrupt::{Interrupt, Woken};
@@ -168,6 +168,9 @@ impl LogStream {
     /// A stream of this text, that ends after it.
     #[cfg(test)]
     pub(crate) fn scripted(text: &str) -> LogStream {
+        use std::io::Write;
+        use std::os::unix::net::UnixStream;
+
         let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
         write!(theirs, "HTTP/1.1 200 OK\r\n\r\n{text}").expect("a short text fits");
         LogStream::new(Socket::Unix(ours))
@@ -231,115 +234,13 @@ fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed before the answer was complete")
 }
 
-/// Where a server URL leads.
-#[derive(Debug, PartialEq, Eq)]
-enum Endpoint {
-    Unix(PathBuf),
-    Tcp { host: String, port: u16, tls: bool },
-}
-
-impl Endpoint {
-    fn parse(url: &str) -> Result<Endpoint, String> {
-        if let Some(path) = url.strip_prefix("unix://") {
-            return Ok(Endpoint::Unix(path.into()));
-        }
-        let (rest, tls) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
-            (Some(rest), _) => (rest, false),
-            (None, Some(rest)) => (rest, true),
-            (None, None) => return Err(format!("Unknown protocol for serverurl {url}")),
-        };
-        let netloc = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let netloc = netloc.rsplit_once('@').map_or(netloc, |(_, netloc)| netloc);
-        let (host, port) = match netloc.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-            Some((host, port)) => (host, port.strip_prefix(':')),
-            None => netloc.split_once(':').map_or((netloc, None), |(host, port)| (host, Some(port))),
-        };
-        let port = match port {
-            None | Some("") => usual_port(tls),
-            Some(port) => port.parse().map_err(|_| format!("serverurl {url}: {port:?} is no port"))?,
-        };
-        Ok(Endpoint::Tcp { host: host.to_ascii_lowercase(), port, tls })
-    }
-
-    fn connect(&self) -> io::Result<Socket> {
-        match self {
-            Endpoint::Unix(path) => UnixStream::connect(path).map(Socket::Unix),
-            Endpoint::Tcp { host, port, .. } => {
-                let stream = TcpStream::connect((host.as_str(), *port))?;
-                // Requests go out in one piece; waiting for more only costs time.
-                stream.set_nodelay(true)?;
-                Ok(Socket::Tcp(stream))
-            }
-        }
-    }
-
-    fn host_header(&self) -> String {
-        match self {
-            Endpoint::Unix(_) => "localhost".to_owned(),
-            Endpoint::Tcp { host, port, tls } => {
-                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-                if *port == usual_port(*tls) { host } else { format!("{host}:{port}") }
-            }
-        }
-    }
-}
-
-fn usual_port(tls: bool) -> u16 {
-    if tls { 443 } else { 80 }
-}
-
-#[derive(Debug)]
-enum Socket {
-    Unix(UnixStream),
-    Tcp(TcpStream),
-    Tls(Box<TlsSocket>),
-}
-
-impl Socket {
-    /// Between calls nothing should come; if something does, it is the end.
-    fn was_closed(&self) -> bool {
-        let mut watched = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-        poll(&mut watched, PollTimeout::ZERO) != Ok(0)
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Socket::Unix(stream) => stream.write_all(bytes),
-            Socket::Tcp(stream) => stream.write_all(bytes),
-            Socket::Tls(socket) => socket.write_all(bytes),
-        }
-    }
-
-    /// Reads once and appends what came, which may be nothing where it is encrypted; whether more may come. Nothing that came
-    /// stays behind, so the next byte is one that poll tells of.
-    fn read_into(&mut self, bytes: &mut Vec<u8>) -> io::Result<bool> {
-        let mut buffer = [0; 64 * 1024];
-        let count = match self {
-            Socket::Unix(stream) => stream.read(&mut buffer)?,
-            Socket::Tcp(stream) => stream.read(&mut buffer)?,
-            Socket::Tls(socket) => return socket.read_into(bytes),
-        };
-        bytes.extend_from_slice(&buffer[..count]);
-        Ok(count > 0)
-    }
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Socket::Unix(stream) => stream.as_fd(),
-            Socket::Tcp(stream) => stream.as_fd(),
-            Socket::Tls(socket) => socket.stream().as_fd(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::interrupt::tests::with_button;
     use provost_config::CtlTls;
-    use std::net::TcpListener;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
     use std::thread;
 
     /// A daemon of few words: one connection per list of answers, one answer per request.
@@ -463,21 +364,5 @@ mod tests {
         button.write_all(b"!").unwrap();
         assert!(matches!(client.stream("/mainlogtail"), Err(CallError::Interrupted)));
         assert!(daemon.join().unwrap()[0].starts_with("GET /mainlogtail HTTP/1.1\r\n"));
-    }
-
-    #[test]
-    fn urls_lead_where_python_goes() {
-        let tcp = |host: &str, port| Ok(Endpoint::Tcp { host: host.to_owned(), port, tls: false });
-        let tls = |host: &str, port| Ok(Endpoint::Tcp { host: host.to_owned(), port, tls: true });
-        assert_eq!(Endpoint::parse("https://H:9001/RPC2"), tls("h", 9001));
-        assert_eq!(Endpoint::parse("https://h"), tls("h", 443));
-        assert_eq!(Endpoint::parse("http://Localhost:9001"), tcp("localhost", 9001));
-        assert_eq!(Endpoint::parse("http://h"), tcp("h", 80));
-        assert_eq!(Endpoint::parse("http://u:p@h:1/RPC2"), tcp("h", 1));
-        assert_eq!(Endpoint::parse("http://[::1]:9001/"), tcp("::1", 9001));
-        assert_eq!(Endpoint::parse("unix:///run/s.sock"), Ok(Endpoint::Unix("/run/s.sock".into())));
-        assert_eq!(Endpoint::parse("ftp://x").unwrap_err(), "Unknown protocol for serverurl ftp://x");
-        assert!(Endpoint::parse("http://h:x").is_err());
-        assert_eq!(Endpoint::parse("http://[::1]:9001/").unwrap().host_header(), "[::1]:9001");
     }
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod connection;
+mod socket;
 mod tls;
 
 pub(crate) use connection::{Client, LogStream};

@@ -60,7 +60,7 @@ impl<'a> Info<'a> {
         let text = |member| Some(self.text(member)).filter(|text| !text.is_empty());
         let (pid, start, stop) = (number("pid"), number("start"), number("stop"));
         // A pid is there only while the process is.
-        let uptime = pid.and(start).map(|start| (self.number("now") - start).max(0));
+        let uptime = pid.and(start).map(|start| self.number("now").saturating_sub(start).max(0));
         json!({
             "name": self.name,
             "group": self.group,

@@ -85,9 +85,11 @@ fn table(shown: &[&Info<'_>], terminal: Terminal) -> Vec<String> {
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(30) + 3;
     let line = |(info, name): (&&Info<'_>, &Cow<'_, str>)| {
         // Colours have no width, so the blanks stand outside.
+        // A width of more than sixteen bits is one that `format!` does not take, and a name may be as long.
+        let gap = " ".repeat(width - name.chars().count());
         let blanks = " ".repeat(10_usize.saturating_sub(info.statename.chars().count()));
         let state = terminal.state(info.statename);
-        format!("{name:width$}{state}{blanks}{}", terminal.shown(info.description))
+        format!("{name}{gap}{state}{blanks}{}", terminal.shown(info.description))
     };
     shown.iter().zip(&names).map(line).collect()
 }
@@ -95,6 +97,7 @@ fn table(shown: &[&Info<'_>], terminal: Terminal) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use crate::fake::{Script, process};
+    use provost_wire::{FaultCode, Value};
     use serde_json::json;
 
     fn three() -> Script {
@@ -143,14 +146,41 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_widens_the_column() {
-        let long = "a".repeat(40);
+    fn times_beyond_all_clocks_are_survived() {
+        let all = Value::members([
+            ("name", "web".into()),
+            ("group", "web".into()),
+            ("state", 100.into()),
+            ("statename", "EXITED".into()),
+            ("description", "".into()),
+            ("pid", 5.into()),
+            ("start", i64::MIN.into()),
+            ("stop", i64::MAX.into()),
+            ("now", i64::MAX.into()),
+        ]);
+        let all = || Value::Array(vec![all.clone()]);
+        Script::default().up().answers("supervisor.getAllProcessInfo", all()).run("status --json").exits(3);
         Script::default()
             .up()
-            .answers("supervisor.getAllProcessInfo", vec![process(&long, &long, 20, "RUNNING", "x")].into())
-            .run("status")
-            .says(&format!("{long}   RUNNING   x\n"))
+            .faults("provost.getProcessHistory", FaultCode::UnknownMethod, None)
+            .answers("supervisor.getProcessInfo", all().as_array().unwrap()[0].clone())
+            .run("why web")
             .exits(0);
+    }
+
+    #[test]
+    fn a_long_name_widens_the_column() {
+        for length in [40, 70_000] {
+            let long = "a".repeat(length);
+            let blanks = " ".repeat(length + 2);
+            let all = vec![process(&long, &long, 20, "RUNNING", "x"), process("b", "b", 20, "RUNNING", "y")];
+            Script::default()
+                .up()
+                .answers("supervisor.getAllProcessInfo", all.into())
+                .run("status")
+                .says(&format!("{long}   RUNNING   x\nb{blanks}RUNNING   y\n"))
+                .exits(0);
+        }
     }
 
     #[test]

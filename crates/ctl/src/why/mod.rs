@@ -141,7 +141,8 @@ impl Account {
         let life = Life {
             pid: 0,
             stop,
-            milliseconds: (start > 0 && stop >= start).then_some((stop - start) * 1000),
+            milliseconds: (start > 0 && stop >= start)
+                .then(|| stop.saturating_sub(start).saturating_mul(1000)),
             end: if status < 0 { End::Signal(None) } else { End::Exit(status) },
             core_dumped: false,
             expected: words(&value, "spawnerr").is_empty(),

@@ -207,7 +207,7 @@ impl Account {
         let shown = Timestamp::from_second(at)
             .map(|at| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string());
         let shown = shown.unwrap_or_else(|_| at.to_string());
-        match self.now - at {
+        match self.now.saturating_sub(at) {
             ..0 => shown,
             0 => format!("{shown} (just now)"),
             ago => format!("{shown} ({} ago)", span(ago)),

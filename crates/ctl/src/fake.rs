@@ -121,6 +121,11 @@ impl Script {
         })
     }
 
+    /// For whoever speaks to the daemon without a session.
+    pub(crate) fn ask<T>(mut self, ask: impl FnOnce(&mut dyn Server) -> T) -> T {
+        ask(&mut self.daemon)
+    }
+
     pub(crate) fn shell(self) -> Ran {
         self.interactive().play(|session| {
             shell::prompt(session, "supervisor");

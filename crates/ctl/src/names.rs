@@ -12,6 +12,7 @@ use nix::sys::signal::SigSet;
 
 use crate::call::{Ask, CallError, Kind, Name, Server};
 use crate::results::{items, text};
+use crate::terminal;
 
 /// How long a Tab may take.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -29,7 +30,16 @@ fn known(server: &mut dyn Server, method: &str) -> Result<Vec<Name>, CallError> 
     let all = server.call(method, &[])?;
     let name =
         |info| Ok(Name { group: text(info, "group")?.to_owned(), process: text(info, "name")?.to_owned() });
-    items(&all)?.iter().map(name).collect()
+    let names: Result<Vec<Name>, CallError> = items(&all)?.iter().map(name).collect();
+    Ok(names?.into_iter().filter(can_be_typed).collect())
+}
+
+/// Whether it is one word of one line. A line end within a name would make two commands of what is completed.
+fn can_be_typed(name: &Name) -> bool {
+    let is_word = |text: &str| {
+        !text.is_empty() && !text.contains(|char: char| char.is_whitespace() || terminal::controls(char))
+    };
+    is_word(&name.group) && is_word(&name.process)
 }
 
 /// What is answered in time.
@@ -51,6 +61,7 @@ pub(crate) fn soon(ask: &Ask, kind: Kind) -> Vec<Name> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake::{Script, process};
     use std::time::Instant;
 
     #[test]
@@ -61,6 +72,19 @@ mod tests {
             move |_| vec![web.clone()]
         });
         assert_eq!(soon(&ask, Kind::Processes), [web]);
+    }
+
+    #[test]
+    fn what_nobody_could_type_is_not_offered() {
+        let script = Script::default().answers(
+            "supervisor.getAllProcessInfo",
+            ["web\nshutdown", "a b", "\u{1b}[2J", "a\tb", "\u{202e}x", "", "web"]
+                .map(|name| process(name, name, 20, "RUNNING", ""))
+                .to_vec()
+                .into(),
+        );
+        let names = script.ask(|server| of(server, Kind::Processes));
+        assert_eq!(names, [Name { group: "web".to_owned(), process: "web".to_owned() }]);
     }
 
     #[test]

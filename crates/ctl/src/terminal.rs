@@ -58,7 +58,8 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     tame.into()
 }
 
-fn controls(char: char) -> bool {
+/// Whether a terminal takes it for more than a letter.
+pub(crate) fn controls(char: char) -> bool {
     // Those that change the direction of what follows make a line read as another one.
     let turns = matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (char.is_control() && !matches!(char, '\n' | '\t')) || turns

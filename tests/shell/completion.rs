@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use provost_testkit::{Daemon, Implementation, Pty};
 
-use crate::{daemon, directory, file};
+use crate::{daemon, daemon_with, directory, file};
 
 /// A shell in which `supervisorctl` is ours, and its completion is there.
 struct Other {
@@ -65,6 +65,32 @@ fn bash() {
     bash.pty.types("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}\r");
     bash.pty.wait_for_last_line("ready>");
     bash.completes("supervisorctl stop wor\t1\t", "supervisorctl stop work:1");
+}
+
+/// Whoever names a program decides what a Tab puts into the line of somebody else, root for one.
+#[test]
+fn a_name_is_never_an_order_to_bash() {
+    let names = ["hot$(echo>owned)", "ice`echo>owned`", "job;echo>owned", "key'\"\\|echo>owned"];
+    let sections: String =
+        names.iter().map(|name| format!("[program:{name}]\ncommand=/bin/cat\nautostart=false\n\n")).collect();
+    let daemon = daemon_with(&sections);
+    let begin = "PS1='ready> '; bind 'set bell-style none'; source ./script; echo all is 'ready'";
+    let mut bash = Other::start(&daemon, "bash", &["--norc", "--noprofile", "-i"], begin);
+    for name in names {
+        bash.pty.types(&format!("supervisorctl status {}\t", &name[..2]));
+        bash.pty.wait_for("owned");
+        bash.pty.types("\r");
+        bash.pty.wait_for(&format!("{name} "));
+        bash.pty.wait_for("STOPPED");
+        bash.pty.wait_for_last_line("ready>");
+        for quote in ["'", "\""] {
+            bash.completes(
+                &format!("supervisorctl status {quote}{}\t", &name[..2]),
+                &format!("supervisorctl status {quote}{}", &name[..2]),
+            );
+        }
+    }
+    assert!(!file(&daemon, "owned").exists());
 }
 
 #[test]

@@ -8,14 +8,21 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
 /// So many lines stay. Supervisor's file grows for as long as it is used.
 pub(crate) const LINES: usize = 1000;
 
 /// The first line of a file that was written by Python with libedit in place of readline.
 const LIBEDIT: &str = "_HiStOrY_V2_";
+
+/// How often, and after how long, a file is tried again that somebody else has locked.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub(crate) struct History {
@@ -73,10 +80,22 @@ impl History {
     fn locked(&self) -> io::Result<Flock<File>> {
         let mut options = OpenOptions::new();
         // Not for appending: that would also append what is to shorten it.
-        let file =
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
-        // Held for the length of a read or a write.
-        Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.custom_flags(OFlag::O_NONBLOCK.bits()).open(&self.path)?;
+        if !file.metadata()?.is_file() {
+            // A pipe would be read for ever.
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // Held for the length of a read or a write by us; but whoever may read the file may lock it for as long as he likes.
+        for _ in 0..TRIES {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(locked) => return Ok(locked),
+                Err((file, Errno::EWOULDBLOCK)) => file,
+                Err((_, errno)) => return Err(errno.into()),
+            };
+            thread::sleep(PAUSE);
+        }
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 
@@ -187,6 +206,30 @@ mod tests {
         history.add("open http://host:9001/a@b");
         history.add("start web-p");
         assert_eq!(place.text(), "open http://host:9001/a@b\nstart web-p\n");
+    }
+
+    #[test]
+    fn who_holds_the_file_holds_nobody_up() {
+        let place = Place::new("held");
+        fs::write(&place.0, "status\n").unwrap();
+        // A right to read is enough for it.
+        let held = Flock::lock(File::open(&place.0).unwrap(), FlockArg::LockShared).unwrap();
+        let mut history = place.history();
+        assert_eq!(history.load(), Vec::<String>::new());
+        history.add("pid a");
+        assert_eq!(place.text(), "status\n");
+        drop(held);
+        history.add("pid b");
+        assert_eq!(place.text(), "status\npid b\n");
+    }
+
+    #[test]
+    fn a_pipe_keeps_nothing_and_is_not_waited_for() {
+        let place = Place::new("pipe");
+        nix::unistd::mkfifo(&place.0, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut history = place.history();
+        assert_eq!(history.load(), Vec::<String>::new());
+        history.add("status");
     }
 
     #[test]

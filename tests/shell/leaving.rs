@@ -2,9 +2,9 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use provost_testkit::{Implementation, Pty, Signal};
+use provost_testkit::{BusySocket, Implementation, Pty, Signal};
 
-use crate::{CTRL_C, CTRL_D, PROMPT, daemon, daemon_with, shell};
+use crate::{CTRL_C, CTRL_D, PROMPT, daemon, daemon_with, file, shell};
 
 #[test]
 fn every_way_out_restores_the_terminal_and_ends_with_0() {
@@ -71,6 +71,20 @@ fn ctrl_c_during_a_long_call_leaves_as_with_supervisor() {
         assert_eq!(shell.wait_for_end().code(), Some(0));
         assert!(shell.echoes());
     }
+}
+
+#[test]
+fn ctrl_c_while_nobody_accepts_the_connection() {
+    let daemon = daemon();
+    let path = file(&daemon, "full.sock");
+    let _busy = BusySocket::at(&path);
+    let mut shell = shell(&daemon);
+    shell.types(&format!("open unix://{}\r", path.display()));
+    shell.wait_for("full.sock");
+    shell.wait_for("\n");
+    assert!(shell.echoes());
+    shell.types(CTRL_C);
+    assert_eq!(shell.wait_for_end().code(), Some(0));
 }
 
 #[test]

@@ -40,6 +40,11 @@ impl Interrupt {
         Ok(())
     }
 
+    /// Whether Ctrl-C ends nothing by itself any more.
+    pub(crate) fn is_caught(&self) -> bool {
+        self.descriptor.get().is_some()
+    }
+
     /// Whether Ctrl-C came while nobody waited. Told once.
     pub(crate) fn is_pressed(&self) -> io::Result<bool> {
         let Some(interrupt) = self.descriptor.get() else { return Ok(false) };

@@ -11,6 +11,7 @@
 
 mod artifacts;
 mod author;
+mod busy_socket;
 mod daemon;
 mod deadline;
 mod free_port;
@@ -32,6 +33,7 @@ mod verify;
 
 pub use artifacts::{build_programs, make_foreign, provost_child, replace_program, supervisord_next};
 pub use author::{Assignment, Author};
+pub use busy_socket::BusySocket;
 pub use daemon::{CtlOutput, Daemon, HEAD};
 pub use deadline::{DEADLINE, Deadline};
 pub use free_port::free_port;

@@ -51,7 +51,7 @@ impl Client {
     fn connect(&self) -> Result<Socket, CallError> {
         let endpoint = Endpoint::parse(&self.url).map_err(CallError::Other)?;
         let broken = |error| self.broken(error);
-        let socket = endpoint.connect().map_err(broken)?;
+        let socket = endpoint.connect_or_leave(&self.interrupt).map_err(broken)?;
         match (&endpoint, socket) {
             (Endpoint::Tcp { host, tls: true, .. }, Socket::Tcp(stream)) => {
                 let trust = self.trust.config().map_err(CallError::Other)?;

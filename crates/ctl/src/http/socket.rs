@@ -7,13 +7,16 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::tls::TlsSocket;
+use crate::interrupt::{Interrupt, Woken};
 
 /// Where a server URL leads.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Unix(PathBuf),
     Tcp { host: String, port: u16, tls: bool },
@@ -42,7 +45,27 @@ impl Endpoint {
         Ok(Endpoint::Tcp { host: host.to_ascii_lowercase(), port, tls })
     }
 
-    pub(super) fn connect(&self) -> io::Result<Socket> {
+    /// A daemon that takes nobody in, or whoever knows the names of hosts, may let us wait for long. Where Ctrl-C is news, and
+    /// would not end us, it ends that.
+    pub(super) fn connect_or_leave(&self, interrupt: &Interrupt) -> io::Result<Socket> {
+        if !interrupt.is_caught() {
+            return self.connect();
+        }
+        let (waiting, done) = io::pipe()?;
+        let (result, results) = mpsc::channel();
+        let endpoint = self.clone();
+        thread::Builder::new().name("connect".to_owned()).spawn(move || {
+            // Who has left wants no connection.
+            let _ = result.send(endpoint.connect());
+            drop(done);
+        })?;
+        match interrupt.wait(&[waiting.as_fd()])? {
+            Woken::Interrupted => Err(io::ErrorKind::Interrupted.into()),
+            Woken::Ready(_) => results.recv().unwrap_or_else(|_| Err(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+
+    fn connect(&self) -> io::Result<Socket> {
         match self {
             Endpoint::Unix(path) => UnixStream::connect(path).map(Socket::Unix),
             Endpoint::Tcp { host, port, .. } => {

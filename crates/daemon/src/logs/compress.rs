@@ -190,6 +190,10 @@ impl Compressor {
             if self.is_closed() {
                 break;
             }
+            // Its name is another backup's; it stays as it is.
+            if row.is_shared(n) {
+                continue;
+            }
             if let Some(source) = Source::open(&place, row.backup(n, ""))? {
                 self.compress(&place, row, job, source)?;
             }
@@ -223,6 +227,9 @@ impl Compressor {
         let is_it = |n: &u32| row.look(*n, "").is_ok_and(|is| FileId::of(&is) == source.id());
         let Some(n) = (1..=job.backups).find(is_it) else { return Ok(false) };
         if self.is_closed() || source.has_changed()? {
+            return Ok(false);
+        }
+        if row.is_shared(n) {
             return Ok(false);
         }
         row.settle(n)?;

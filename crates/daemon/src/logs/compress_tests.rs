@@ -74,6 +74,25 @@ fn whatever_a_program_says_comes_out_again() {
     }
 }
 
+/// For a while none were to be compressed, so the plain ones have come to the numbers of others.
+#[test]
+fn a_backup_whose_number_is_that_of_another_compressed_one_stays_plain_and_ends_nobody() {
+    for kind in KINDS {
+        let dir = row(&OLD);
+        let (by, _notices) = compressor();
+        by.look_through(&job(&dir, kind)).unwrap();
+        for name in ["log.1", "log.2"] {
+            fs::write(dir.file(name), format!("plain {name}")).unwrap();
+        }
+        by.look_through(&job(&dir, kind)).unwrap();
+        let ending = kind.ending();
+        let [one, two, three] = [1, 2, 3].map(|n| format!("log.{n}{ending}"));
+        let mut expected = texts(&[("log", "now"), ("log.1", "plain log.1"), ("log.2", "plain log.2")]);
+        expected.extend([(one, "one".to_owned()), (two, "two".to_owned()), (three, "three".to_owned())]);
+        assert_eq!(all(&dir), expected);
+    }
+}
+
 #[test]
 fn a_full_disk_is_an_error_of_either() {
     let dir = row(&[("plain", &"some text\n".repeat(100_000))]);

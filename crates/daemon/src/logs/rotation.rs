@@ -11,8 +11,9 @@
 //! Only the first step ends a file. From each of the others whoever rotates next moves up to that gap: exactly the steps that
 //! were left. After the last there is no full file, and a new one is made by whoever opens the log next.
 //!
-//! Where backups are compressed (`compress.rs`) a number may be that of `log.2.gz` as well as of `log.2`. If it is both, somebody
-//! died who had just compressed it, and the plain one counts.
+//! Where backups are compressed (`compress.rs`) a number may be that of `log.2.gz` as well as of `log.2`. If it is both, and both are
+//! of the same time, somebody died who had just compressed it, and the plain one counts. Else they are two backups: for a while
+//! none were to be compressed, and the plain ones did not make room for the others. Then both stay as they are, and move on.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -68,12 +69,18 @@ impl<'a> Row<'a> {
         self.endings().iter().all(|ending| self.look(n, ending).err() == Some(Errno::NOENT))
     }
 
-    /// Of a plain and a compressed one with this number, only the plain one stays.
+    /// Of a plain one and the same compressed, only the plain one stays.
     pub(super) fn settle(self, n: u32) -> io::Result<()> {
-        if self.is_compressed && self.look(n, "").is_ok() {
-            COMPRESSED.iter().try_for_each(|ending| self.remove(n, ending))?;
-        }
-        Ok(())
+        let Some(plain) = self.look(n, "").ok().filter(|_| self.is_compressed) else { return Ok(()) };
+        let are_same = |ending: &&&str| self.look(n, ending).is_ok_and(|other| time(&other) == time(&plain));
+        COMPRESSED.iter().filter(are_same).try_for_each(|ending| self.remove(n, ending))
+    }
+
+    /// Whether a compressed backup has this number that is not the plain one of this number.
+    pub(super) fn is_shared(self, n: u32) -> bool {
+        let plain = self.look(n, "").ok();
+        let is_other = |other: Stat| plain.is_none_or(|plain| time(&plain) != time(&other));
+        COMPRESSED.iter().any(|ending| self.look(n, ending).is_ok_and(is_other))
     }
 
     pub(super) fn look(self, n: u32, ending: &str) -> Result<Stat, Errno> {
@@ -100,6 +107,11 @@ impl<'a> Row<'a> {
     }
 }
 
+/// A compressed backup has the time of the plain one.
+fn time(is: &Stat) -> (i64, u64) {
+    (is.st_mtime, is.st_mtime_nsec as u64)
+}
+
 /// What is not there need not be moved, or removed.
 fn step(result: Result<(), Errno>) -> io::Result<()> {
     match result {
@@ -114,6 +126,7 @@ fn step(result: Result<(), Errno>) -> io::Result<()> {
 mod tests {
     use std::collections::BTreeMap;
     use std::fs;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
     use crate::logs::scene::Dir;
@@ -125,12 +138,20 @@ mod tests {
             .collect()
     }
 
+    /// What has one number is of one time.
     fn filled(names: &[&str]) -> Dir {
         let dir = Dir::new();
         for name in names {
             fs::write(dir.file(name), format!("was {name}")).unwrap();
+            let number = name.split('.').nth(1).map_or(0, |number| number.parse().unwrap());
+            touch(&dir, name, number);
         }
         dir
+    }
+
+    fn touch(dir: &Dir, name: &str, seconds: u64) {
+        let file = fs::File::options().write(true).open(dir.file(name)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
     }
 
     fn in_row(dir: &Dir, does: impl FnOnce(Row<'_>)) {
@@ -205,6 +226,25 @@ mod tests {
         assert_eq!(
             after(ROWS[8]),
             "log.1 was log, log.2 was log.1, log.3 was log.2, log.4 was log.3, log.5 was log.4"
+        );
+    }
+
+    #[test]
+    fn a_plain_and_a_compressed_backup_of_two_times_are_two_backups() {
+        let dir = filled(&["log", "log.1", "log.1.gz", "log.2.zst", "log.2"]);
+        touch(&dir, "log.1.gz", 100);
+        touch(&dir, "log.2.zst", 200);
+        shift_in(&dir);
+        let names: Vec<_> = all(&dir).into_iter().map(|(name, was)| format!("{name} {was}")).collect();
+        assert_eq!(
+            names,
+            [
+                "log.1 was log",
+                "log.2 was log.1",
+                "log.2.gz was log.1.gz",
+                "log.3 was log.2",
+                "log.3.zst was log.2.zst"
+            ]
         );
     }
 

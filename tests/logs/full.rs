@@ -9,7 +9,7 @@ use provost_testkit::{DEADLINE, Daemon, HEAD, Matter, Signal, Torrent, send_sign
 
 use crate::disk::{Disk, start_with};
 use crate::stage::{
-    ONCE, all_of, brain, end_well, gaps, is_whole, kill_brain, private_memory, size_of, started_by, until,
+    ONCE, all_of, brain, end_well, gaps, is_whole, kill_brain, own_memory, size_of, started_by, until,
     until_within,
 };
 
@@ -269,13 +269,13 @@ fn five_hundred_programs_that_wait_for_room_take_little_memory() {
     let (mut daemon, disk) = start_with(64, &config);
     let mind = brain(&daemon).pid();
     disk.leave(100_000);
-    let before = private_memory(mind);
+    let before = own_memory(mind);
     daemon.ctl(&["start", "p:*"]);
     let told = |daemon: &mut Daemon| {
         daemon.log().all().iter().filter(|line| line.contains("No space left on device")).count() as u64
     };
     until("most of them to wait", || told(&mut daemon) >= PROGRAMS - 30);
-    let waiting = private_memory(mind);
+    let waiting = own_memory(mind);
     assert!(waiting < before + 8 * 1024, "{before} kB, then {waiting} kB");
     disk.relieve();
     let end = Instant::now() + DEADLINE;

@@ -4,7 +4,7 @@ use std::fs;
 
 use provost_testkit::{Matter, Torrent};
 
-use crate::stage::{ONCE, brain, end_well, is_whole, private_memory, start, until};
+use crate::stage::{ONCE, brain, end_well, is_whole, own_memory, start, until};
 
 const MEGABYTE: u64 = 1024;
 
@@ -16,10 +16,10 @@ fn a_line_of_a_hundred_megabytes_takes_no_memory() {
     ));
     let mind = brain(&daemon).pid();
     assert_eq!(daemon.ctl(&["status", "a"]).status, 3);
-    let before = private_memory(mind);
+    let before = own_memory(mind);
     daemon.ctl(&["start", "a"]);
     daemon.wait_for_log_line("exited: a (exit status 0; expected)");
-    let after = private_memory(mind);
+    let after = own_memory(mind);
     assert!(after < before + 2 * MEGABYTE, "{before} kB, then {after} kB");
     is_whole(Torrent::new(Matter::OneLine, 0), &fs::read(daemon.sandbox().file("a.out")).unwrap(), LONG);
     end_well(daemon);
@@ -33,7 +33,7 @@ fn two_thousand_programs_with_a_few_bytes_each_are_all_heard() {
     ));
     let mind = brain(&daemon).pid();
     assert_eq!(daemon.ctl(&["pid"]).status, 0);
-    let before = private_memory(mind);
+    let before = own_memory(mind);
     daemon.ctl(&["start", "p:*"]);
     let file = |n: u64, of: &str| daemon.sandbox().file(&format!("{n}.{of}"));
     let is_there =
@@ -41,7 +41,7 @@ fn two_thousand_programs_with_a_few_bytes_each_are_all_heard() {
     for n in 0..PROGRAMS {
         until(&format!("the words of {n}"), || is_there(n, "out") && is_there(n, "err"));
     }
-    let after = private_memory(mind);
+    let after = own_memory(mind);
     let each = (after - before) * 1024 / PROGRAMS;
     assert!(each < 8192, "{before} kB, then {after} kB: {each} bytes for a program");
     end_well(daemon);

@@ -102,14 +102,11 @@ pub(crate) fn is_whole(torrent: Torrent, found: &[u8], bytes: u64) {
     assert_eq!(found.len() as u64, bytes, "bytes in the log, and bytes written");
 }
 
-/// What nobody but this process has in memory, in kB.
-pub(crate) fn private_memory(pid: i32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-    let of = |key: &str| -> u64 {
-        let value = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
-        value.split_whitespace().next().unwrap().parse().unwrap()
-    };
-    of("Private_Clean:") + of("Private_Dirty:")
+/// What this process has in memory that is in no file, in kB. Whom it shares that with since a fork, and for how long, is chance.
+pub(crate) fn own_memory(pid: i32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let value = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    value.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// User and system time of the brain, in clock ticks.

@@ -19,6 +19,7 @@ use socket::on_socket;
 use crate::call::CallError;
 use crate::daemons::{Owner, Processes, Running};
 use crate::password::{Login, Password, Place};
+use crate::terminal::word;
 
 /// Where address and password came from.
 #[derive(Default)]
@@ -118,8 +119,9 @@ impl<'a> Scene<'a> {
         Some(read.map_err(|errors| {
             let path = path.display();
             format!(
-                "supervisord would not start with {path}: {}; supervisord --check -c {path} says all",
-                errors.first()
+                "supervisord would not start with {path}: {}; supervisord --check -c {} says all",
+                errors.first(),
+                word(&path.to_string())
             )
         }))
     }
@@ -161,7 +163,9 @@ impl<'a> Scene<'a> {
         // A list of all that run on a large machine helps nobody.
         advice.extend(others.iter().take(3).map(elsewhere));
         match path {
-            Some(path) => advice.push(format!("to start it: supervisord -c {}", path.display())),
+            Some(path) => {
+                advice.push(format!("to start it: supervisord -c {}", word(&path.to_string_lossy())))
+            }
             None if others.is_empty() => advice.push("no supervisord runs on this machine".to_owned()),
             None => {}
         }
@@ -212,12 +216,20 @@ fn from(place: &Place) -> String {
     }
 }
 
+/// Letters of somebody's command line.
+const WIDEST: usize = 200;
+
 fn elsewhere(running: &Running) -> String {
     let ask = match &running.configuration {
-        Some(path) => format!("; to ask that one: supervisorctl -c {}", path.display()),
+        Some(path) => format!("; to ask that one: supervisorctl -c {}", word(&path.to_string_lossy())),
         None => String::new(),
     };
-    format!("a supervisord runs as pid {}: {}{ask}", running.pid, running.command)
+    // Anybody may call a program so, and say behind it what he likes.
+    let mut command: String = running.command.chars().take(WIDEST).collect();
+    if command.len() < running.command.len() {
+        command.push('…');
+    }
+    format!("a supervisord runs as pid {}: {command}{ask}", running.pid)
 }
 
 fn is_same(one: Option<&Path>, other: Option<&Path>) -> bool {
@@ -284,6 +296,16 @@ mod tests {
                       /etc/other.conf";
         assert_eq!(absent("other", "7", &[(7, "supervisord", other)])[2], wanted);
         assert_eq!(absent("beside", "", &[(7, "supervisord", other)])[3], wanted);
+    }
+
+    #[test]
+    fn what_others_call_their_programs_is_not_for_the_shell() {
+        let long = format!("/tmp/x; it's me{}", "A".repeat(3000));
+        let told = &absent("hostile", "", &[(7, "supervisord", &["supervisord", "-c", &long])])[3];
+        let (shown, command) = told.split_once("; to ask that one: ").unwrap();
+        assert!(shown.ends_with("AAA…") && shown.chars().count() < 300, "{shown}");
+        let quoted = long.replace("it's", r"it'\''s");
+        assert_eq!(command, format!("supervisorctl -c '{quoted}'"));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use provost_config::{CtlConfig, Files};
 
+use crate::terminal::word;
+
 /// What a user and a password may be called in the environment, where `ps` does not show them.
 pub(crate) const USERNAME: &str = "SUPERVISORCTL_USERNAME";
 pub(crate) const PASSWORD: &str = "SUPERVISORCTL_PASSWORD";
@@ -101,7 +103,8 @@ pub(crate) fn hint(place: &Place) -> Option<String> {
         ),
         Place::File(path) => {
             let mode = path.metadata().ok()?.mode();
-            let text = format!("everybody on this machine can read {0}: chmod 600 {0}", path.display());
+            let shown = path.display().to_string();
+            let text = format!("everybody on this machine can read {shown}: chmod 600 {}", word(&shown));
             (mode & 0o004 != 0).then_some(text)
         }
         Place::Stdin | Place::Environment | Place::Configuration => None,

@@ -150,7 +150,8 @@ impl<'a> Report<'a> {
             None if is_read => {
                 // What was told stands above the hint.
                 let _ = self.output.flush();
-                let _ = writeln!(self.errors, "{}", plain(text));
+                // A hint is a line; what is quoted in it might make several.
+                let _ = writeln!(self.errors, "{}", plain(&text.replace('\n', " ")));
             }
             None => {}
         }
@@ -247,6 +248,7 @@ mod tests {
     #[test]
     fn hints_are_for_whoever_can_read_them() {
         assert_eq!(told(false, false, |report| report.advise("try again")).1, "");
+        assert_eq!(told(false, true, |report| report.advise("try\nagain")).1, "try again\n");
     }
 
     #[test]

@@ -65,6 +65,15 @@ pub(crate) fn controls(char: char) -> bool {
     (char.is_control() && !matches!(char, '\n' | '\t')) || turns
 }
 
+/// A word of a command that is shown to be typed, or copied: quoted where a shell would take it for more than a word.
+pub(crate) fn word(text: &str) -> Cow<'_, str> {
+    let is_plain = |char: char| char.is_alphanumeric() || "_.:/@%+,=-".contains(char);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.into(),
+        false => format!("'{}'", text.replace('\'', r"'\''")).into(),
+    }
+}
+
 fn push_visible(text: &mut String, char: char) {
     match char {
         _ if !controls(char) => text.push(char),

@@ -4,6 +4,7 @@
 
 use super::{Account, Life, Told};
 use crate::state;
+use crate::terminal::word;
 
 /// What a spawn error or an obstacle says, and what helps. Compared in small letters.
 const OBSTACLES: &[(&str, &str)] = &[
@@ -168,7 +169,7 @@ impl Account {
     }
 
     fn of_state(&self, last: Option<&Life>, all: &mut Vec<String>) {
-        let name = &self.name;
+        let name = word(&self.name);
         let told = self.told.as_ref();
         match self.state {
             state::FATAL => {

@@ -109,7 +109,7 @@ impl<'a> Row<'a> {
 
 /// A compressed backup has the time of the plain one.
 fn time(is: &Stat) -> (i64, u64) {
-    (is.st_mtime, is.st_mtime_nsec as u64)
+    (is.st_mtime, is.st_mtime_nsec)
 }
 
 /// What is not there need not be moved, or removed.

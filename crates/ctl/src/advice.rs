@@ -90,8 +90,10 @@ impl<'a> Scene<'a> {
                 }
                 None => None,
             };
-            advice.extend(config.as_ref().and_then(|config| on_servers(config, url)));
-            advice.extend(self.on_daemon(config.as_ref()));
+            let other = config.as_ref().and_then(|config| on_servers(config, url));
+            let is_its_own = other.is_none();
+            advice.extend(other);
+            advice.extend(self.on_daemon(config.as_ref(), is_its_own));
         }
         advice
     }
@@ -126,7 +128,8 @@ impl<'a> Scene<'a> {
         }))
     }
 
-    fn on_daemon(&self, config: Option<&Config>) -> Vec<String> {
+    /// `is_its_own`: the address is one at which it should be.
+    fn on_daemon(&self, config: Option<&Config>, is_its_own: bool) -> Vec<String> {
         let (Some(files), path) = (self.files, self.origin.configuration.as_deref()) else {
             return Vec::new();
         };
@@ -134,6 +137,14 @@ impl<'a> Scene<'a> {
         if let Some(config) = config {
             let pidfile = config.supervisord.pidfile.display();
             match self.processes.owner(&config.supervisord.pidfile, files) {
+                Owner::Supervisord(running)
+                    if is_same(running.configuration.as_deref(), path) && !is_its_own =>
+                {
+                    return vec![format!(
+                        "supervisord runs (pid {}), and this is no address of it",
+                        running.pid
+                    )];
+                }
                 Owner::Supervisord(running) if is_same(running.configuration.as_deref(), path) => {
                     return vec![format!(
                         "supervisord runs (pid {}), and nobody can reach it there: perhaps its socket was removed, or the \
@@ -316,6 +327,15 @@ mod tests {
             .advice(&silence(url, io::ErrorKind::ConnectionRefused), url);
         assert_eq!(told[0], "nobody listens at http://localhost:9001");
         assert_eq!(told[2], "the servers in /etc/s.conf are unix:///nowhere/s.sock");
+        let here = crate::daemons::tests::machine(
+            "here",
+            &[(7, "supervisord", &["supervisord", "-c", "/etc/s.conf"])],
+        );
+        let mut files = files;
+        files.add("/run/s.pid", "7");
+        let told =
+            scene(url, &files, here.processes()).advice(&silence(url, io::ErrorKind::ConnectionRefused), url);
+        assert_eq!(told[3..], ["supervisord runs (pid 7), and this is no address of it"]);
         let files = MemoryFiles::with("/etc/s.conf", "[supervisord]\n[supervisorctl]\n");
         let told = scene(url, &files, machine.processes())
             .advice(&silence(url, io::ErrorKind::ConnectionRefused), url);

@@ -155,6 +155,9 @@ impl Referee {
         let Some(who) = self.ids.get(&process).copied() else {
             self.fail(format!("{process:?} was never prepared"))
         };
+        if self.lives(who).is_some_and(|child| self.to_relaunch.contains(&child)) {
+            self.fail(format!("{who:?} goes on otherwise, and its child would be replaced as before"));
+        }
         let course = self.course(who);
         if course.next.take().is_none_or(|next| next != *config) || takes_restart(&course.config, config) {
             self.fail(format!("{who:?} goes on with a configuration that it cannot have"));

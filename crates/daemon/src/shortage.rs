@@ -2,8 +2,8 @@
 //!
 //! In: the counters of kills that the kernel keeps: of the control group that the daemon and its programs are in
 //! (`memory.events` of version 2, `memory.oom_control` of version 1), and of the machine (`/proc/vmstat`). Out: a [`Clue`], as the
-//! kernel does not say whom it killed but in its log, which is not for everybody. Nothing is read as long as nobody is killed. Read it
-//! is by the loop: these files are the kernel's own, which is made sure of, and it answers out of its memory.
+//! kernel does not say whom it killed but in its log, which is not for everybody. Nothing is read as long as nobody is killed. It is
+//! the loop that reads: these files are the kernel's own, which is made sure of, and it answers out of its memory.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

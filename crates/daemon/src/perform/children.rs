@@ -35,8 +35,14 @@ pub(super) struct Child {
     pub(super) lingers: bool,
     /// 0 until it is known.
     pub(super) pid: i32,
-    /// SIGKILL has gone out to it.
+    /// SIGKILL has gone out to it, or will as soon as it is there.
     is_killed: bool,
+}
+
+impl Child {
+    fn new(process: ProcessId, config: Arc<ProcessConfig>, stage: Stage) -> Child {
+        Child { config, process, stage, heir: None, lingers: false, pid: 0, is_killed: false }
+    }
 }
 
 #[derive(Debug)]
@@ -94,18 +100,7 @@ impl Hands {
             },
         };
         let stage = Stage::Opening { plan: Box::new(plan), stdin, signals: Vec::new() };
-        self.children.insert(
-            child,
-            Child {
-                config: Arc::clone(config),
-                process,
-                stage,
-                heir: None,
-                lingers: false,
-                pid: 0,
-                is_killed: false,
-            },
-        );
+        self.children.insert(child, Child::new(process, Arc::clone(config), stage));
         self.order(Order::Open { child, process, outlets, runs: false })?;
         Ok(None)
     }
@@ -227,10 +222,7 @@ impl Hands {
             let old = self.adoptable.remove(&next);
             let heir = Heir { spawned: old.as_ref().map(|old| (old.pid, old.started)) };
             let stage = Stage::Running;
-            self.children.insert(
-                next,
-                Child { config, process, stage, heir: Some(heir), lingers: false, pid: 0, is_killed: false },
-            );
+            self.children.insert(next, Child { heir: Some(heir), ..Child::new(process, config, stage) });
             if let Some(old) = old {
                 self.watch(next, old.pid, old.pipes)?;
             }
@@ -309,14 +301,12 @@ impl Hands {
     }
 
     pub(super) fn kill(&mut self, child: ChildId, signal: i32, target: KillTarget) -> Result<(), LinkError> {
-        if let Some(entry) = self.children.get_mut(&child)
-            && let Stage::Opening { signals, .. } = &mut entry.stage
-        {
-            signals.push((signal, target));
-            return Ok(());
-        }
         if let Some(entry) = self.children.get_mut(&child) {
             entry.is_killed |= signal == SIGKILL;
+            if let Stage::Opening { signals, .. } = &mut entry.stage {
+                signals.push((signal, target));
+                return Ok(());
+            }
         }
         let target = match target {
             KillTarget::Process => Target::Process,
@@ -336,16 +326,7 @@ impl Hands {
             self.fcgi.adopt(child, group, socket);
         }
         let outlets = self.outlets(process, config);
-        let config = Arc::clone(config);
-        let entry = Child {
-            config,
-            process,
-            stage: Stage::Running,
-            heir: None,
-            lingers: false,
-            pid: 0,
-            is_killed: false,
-        };
+        let entry = Child::new(process, Arc::clone(config), Stage::Running);
         self.children.insert(child, entry);
         self.order(Order::Open { child, process, outlets, runs: true })?;
         let (pid, pipes) = self.adoptable.remove(&child).map_or((0, None), |old| (old.pid, old.pipes));

@@ -233,17 +233,7 @@ impl Session<'_> {
             // Otherwise Ctrl-C would leave a terminal that shows nothing.
             self.catch_interrupt().map_err(|error| error.to_string())?;
         }
-        let prompt = || {
-            if is_asked {
-                self.report.ask_aside("Password: ");
-            }
-        };
-        let typed = heard(self.keyboard.secret(&self.interrupt, prompt));
-        if is_asked {
-            // The line end was not shown either.
-            self.report.ask_aside("\n");
-        }
-        match typed {
+        match self.secret(is_asked.then_some("Password: ")) {
             Ok(Some(password)) if password.contains('\u{fffd}') => {
                 Err("the password is not UTF-8".to_owned())
             }
@@ -251,6 +241,21 @@ impl Session<'_> {
             Ok(None) => Err("--password-stdin: there is nothing on standard input".to_owned()),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// A line that nobody sees, asked for on stderr, if it is asked for.
+    pub(crate) fn secret(&mut self, prompt: Option<&str>) -> Result<Option<String>, CallError> {
+        let ask = || {
+            if let Some(prompt) = prompt {
+                self.report.ask_aside(prompt);
+            }
+        };
+        let typed = self.keyboard.secret(&self.interrupt, ask);
+        if prompt.is_some() {
+            // The line end was not shown either.
+            self.report.ask_aside("\n");
+        }
+        heard(typed)
     }
 
     /// A question that must be answered.

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::Verb;
 use crate::call::CallError;
-use crate::keyboard::Typed;
 use crate::manual::{Flag, Page, Takes};
 use crate::report::Problem;
 use crate::session::{Session, exit};
@@ -66,38 +65,19 @@ fn password(session: &mut Session<'_>) -> Result<Option<String>, CallError> {
         // Otherwise Ctrl-C would leave a terminal that shows nothing.
         session.catch_interrupt()?;
     }
-    let password = secret(session, twice.then_some("Password: "))?;
+    let password = session.secret(twice.then_some("Password: "))?;
     let complaint = match &password {
         None => "no password was given",
         Some(password) if password.is_empty() => "an empty password is none",
         // What was not UTF-8 has become this. The hash would be that of another password.
         Some(password) if password.contains('\u{fffd}') => "the password is not UTF-8",
-        Some(_) if twice && secret(session, Some("The same again: "))? != password => {
+        Some(_) if twice && session.secret(Some("The same again: "))? != password => {
             "the two are not the same"
         }
         Some(_) => return Ok(password),
     };
     session.report.complain_aside(&format!("error: {complaint}"), &Problem::new(complaint));
     Ok(None)
-}
-
-fn secret(session: &mut Session<'_>, prompt: Option<&str>) -> Result<Option<String>, CallError> {
-    let ask = || {
-        if let Some(prompt) = prompt {
-            session.report.ask_aside(prompt);
-        }
-    };
-    let typed = session.keyboard.secret(&session.interrupt, ask);
-    if prompt.is_some() {
-        // The line end was not shown either.
-        session.report.ask_aside("\n");
-    }
-    match typed {
-        Ok(Typed::Line(line)) => Ok(Some(line)),
-        Ok(Typed::End) => Ok(None),
-        Ok(Typed::Interrupted) => Err(CallError::Interrupted),
-        Err(error) => Err(CallError::Other(format!("cannot read the password: {error}"))),
-    }
 }
 
 #[cfg(test)]

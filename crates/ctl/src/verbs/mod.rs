@@ -1,6 +1,6 @@
 //! Every verb, a file each, and the table by which they are found.
 //!
-//! A verb takes the rest of its line. The lines that other programs read, and
+//! A verb gets the words behind it. The lines that other programs read, and
 //! the exit statuses, are Supervisor's; the help is ours.
 
 mod add;

@@ -17,6 +17,7 @@ use crate::manual::{Flag, Page, Takes};
 use crate::report::Problem;
 use crate::results::{error_line, full_name, int, items, outcomes, text};
 use crate::session::{Session, exit};
+use crate::targets;
 use crate::words::Words;
 
 pub(super) const VERB: Verb = Verb {
@@ -126,7 +127,7 @@ fn complain_about_unknown(
     only: &[&str],
     added: &[String],
 ) -> Result<(), CallError> {
-    let all = session.call("supervisor.getAllProcessInfo", &[])?;
+    let all = targets::listing(session)?;
     let mut known =
         items(&all)?.iter().map(|info| text(info, "group")).collect::<Result<BTreeSet<_>, _>>()?;
     known.extend(added.iter().map(String::as_str));

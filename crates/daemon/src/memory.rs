@@ -16,6 +16,7 @@
 //! that it does not know, and takes defaults for those that are not there. Only what an old reader must not skip needs
 //! a new major version.
 
+mod bytes;
 mod first;
 mod past;
 mod slot;

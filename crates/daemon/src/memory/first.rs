@@ -6,7 +6,8 @@
 use provost_core::{ExitStatus, Memory as Known, Mono, Now, State, Wall};
 
 use super::Recalled;
-use super::slot::{Slot, take};
+use super::bytes::take;
+use super::slot::Slot;
 
 /// The process of this slot, if it is in use.
 pub(super) fn decode(slot: &Slot) -> Result<Option<Recalled>, String> {

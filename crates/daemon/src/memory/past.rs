@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use provost_core::{By, Clue, History, Life, Sent, Then, Wall, Wish};
 
-use super::slot::{cut, of_status, take, to_status};
+use super::bytes::{cut, of_status, take, to_status};
 
 mod field {
     pub(super) const LIFE: u16 = 15;

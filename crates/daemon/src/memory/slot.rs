@@ -13,8 +13,9 @@
 use std::io;
 use std::sync::Arc;
 
-use provost_core::{Due, ExitStatus, History, Memory as Known, Mono, Now, State, Wall};
+use provost_core::{Due, History, Memory as Known, Mono, Now, State, Wall};
 
+use super::bytes::{cut, of_status, take, to_array, to_status};
 use super::{Recalled, past};
 
 pub(super) const SLOT: usize = 1024;
@@ -119,11 +120,6 @@ pub(super) fn fields(group: &str, name: &str, known: &Known) -> Vec<u8> {
     }
     past::fields(history, put);
     out
-}
-
-pub(super) fn cut(text: &str, longest: usize) -> &str {
-    let end = (0..=longest.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    &text[..end.unwrap_or(0)]
 }
 
 /// How many slots are needed beside the process's own.
@@ -235,17 +231,6 @@ fn process(mut fields: &[u8]) -> Result<Recalled, String> {
     }
 }
 
-/// Takes a number off the front.
-pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], String> {
-    let (head, tail) = rest.split_first_chunk::<N>().ok_or("it ends in the middle of a number")?;
-    *rest = tail;
-    Ok(*head)
-}
-
-fn to_array<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
-    bytes.try_into().ok()
-}
-
 fn to_text(bytes: &[u8]) -> Option<String> {
     String::from_utf8(bytes.to_vec()).ok()
 }
@@ -266,25 +251,4 @@ fn to_times(bytes: &[u8]) -> Option<Arc<[Mono]>> {
 fn to_state(bytes: &[u8]) -> Option<State> {
     let code = i32::from_le_bytes(to_array(bytes)?);
     State::ALL.into_iter().find(|state| state.code() == code)
-}
-
-/// How it ended, in a byte, and the code or the signal.
-pub(super) fn of_status(status: ExitStatus) -> Vec<u8> {
-    let (kind, number) = match status {
-        ExitStatus::Code(code) => (1, code),
-        ExitStatus::Signal { number, core_dumped } => (2 + u8::from(core_dumped), number),
-        ExitStatus::Unknown => (4, 0),
-    };
-    [&[kind][..], &number.to_le_bytes()].concat()
-}
-
-pub(super) fn to_status(bytes: &[u8]) -> Option<ExitStatus> {
-    let (kind, number) = bytes.split_first()?;
-    let number = i32::from_le_bytes(to_array(number)?);
-    match kind {
-        1 => Some(ExitStatus::Code(number)),
-        2 | 3 => Some(ExitStatus::Signal { number, core_dumped: *kind == 3 }),
-        4 => Some(ExitStatus::Unknown),
-        _ => None,
-    }
 }

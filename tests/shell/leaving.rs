@@ -1,6 +1,8 @@
 //! The ways out of the shell, each of which leaves the terminal as it was found; and daemons that go away.
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 
 use provost_testkit::{BusySocket, Implementation, Pty, Signal};
 
@@ -115,4 +117,25 @@ fn plugins_are_mentioned_where_they_might_be_missed() {
     shell.types("cache_clear\r");
     shell.wait_for("*** Unknown syntax: cache_clear\r\n");
     shell.wait_for("are not loaded: cache\r\n");
+}
+
+#[test]
+fn a_configuration_of_others_gives_the_terminal_no_orders() {
+    let daemon = daemon();
+    let server = format!("serverurl=unix://{}", daemon.socket().display());
+    let evil = "\u{1b}]0;evil\u{7}";
+    let cases = [
+        (format!("password_file=/nonexistent{evil}"), "Error: password_file /nonexistent^[]0;evil^G: "),
+        (format!("prompt={evil}"), "^[]0;evil^G> "),
+        (format!("[ctlplugin:{evil}]\nsupervisor.ctl_factory=a:b"), "are not loaded: ^[]0;evil^G"),
+    ];
+    for (section, shown) in cases {
+        let path = file(&daemon, "evil.conf");
+        fs::write(&path, format!("[supervisorctl]\n{server}\n{section}\n")).unwrap();
+        let mut command = Command::new(&Implementation::ours().supervisorctl[0]);
+        command.arg("-c").arg(&path).args(["-i", "frobnicate"]);
+        let mut shell = Pty::start(&command);
+        shell.wait_for(shown);
+        assert!(!shell.all().contains(evil), "{:?}", shell.all());
+    }
 }

@@ -94,7 +94,9 @@ fn run<'a>(argv: &[String], files: &'a dyn Files, streams: Streams<'a>) -> u8 {
         }
         Ok(options::Request::Run(options)) => shell::run(*options, files, streams),
         Err(refusal) => {
-            let _ = streams.errors.write_all(refusal.as_bytes()).and_then(|()| streams.errors.flush());
+            // It quotes the configuration, which may be anybody's.
+            let shown = if streams.is_terminal.errors { terminal::plain(&refusal) } else { refusal.into() };
+            let _ = streams.errors.write_all(shown.as_bytes()).and_then(|()| streams.errors.flush());
             2
         }
     }

@@ -138,7 +138,7 @@ impl<'a> Report<'a> {
         match &mut self.document {
             Some(document) => document.errors.push(problem.json()),
             // Nobody listens there either; then there is nobody to tell.
-            None => drop(writeln!(self.errors, "{line}")),
+            None => drop(writeln!(self.errors, "{}", self.terminal.shown_aside(line))),
         }
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn prompt(session: &mut Session<'_>, prompt: &str) {
     if !session.leaving {
         dispatch::command(session, "status");
     }
-    let prompt = format!("{prompt}> ");
+    let prompt = format!("{}> ", session.report.terminal.shown(prompt));
     while !session.leaving {
         match next(session, &prompt) {
             Ok(lines) => {

@@ -46,6 +46,11 @@ impl Terminal {
     pub(crate) fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.output { plain(text) } else { text.into() }
     }
+
+    /// The same on stderr: names of files and sections are others' too.
+    pub(crate) fn shown_aside<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.errors { plain(text) } else { text.into() }
+    }
 }
 
 /// The same text with every control character but tab and line end made visible: `^[` is an escape.

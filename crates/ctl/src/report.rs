@@ -162,6 +162,11 @@ impl<'a> Report<'a> {
         self.is_json() || self.terminal.errors
     }
 
+    /// Whether those bytes are taken for text, so that none should come with half a letter.
+    pub(crate) fn wants_letters(&self) -> bool {
+        self.is_json() || self.terminal.output
+    }
+
     /// Bytes of a log as they come; in JSON a line of its own, ahead of the document. An error: nobody reads any more.
     pub(crate) fn pass_on(
         &mut self,
@@ -173,7 +178,7 @@ impl<'a> Report<'a> {
         }
         if self.is_json() {
             let line = object(&String::from_utf8_lossy(bytes)).to_string();
-            writeln!(self.output, "{line}")?;
+            writeln!(self.output, "{}", self.terminal.shown(&line))?;
         } else if self.terminal.output {
             let shown = self.tame.get_or_insert_default().pass(bytes);
             self.output.write_all(shown.as_bytes())?;
@@ -249,6 +254,17 @@ mod tests {
     fn hints_are_for_whoever_can_read_them() {
         assert_eq!(told(false, false, |report| report.advise("try again")).1, "");
         assert_eq!(told(false, true, |report| report.advise("try\nagain")).1, "try again\n");
+    }
+
+    #[test]
+    fn a_log_in_json_gives_a_terminal_no_orders() {
+        let mut output = Vec::new();
+        let terminal = Terminal::new(true, false, &std::collections::BTreeMap::new());
+        let mut errors = Vec::new();
+        let mut report = Report::new(&mut output, &mut errors, terminal);
+        report.begin_document();
+        report.pass_on("\u{9b}2J".as_bytes(), |text| json!({"text": text})).unwrap();
+        assert_eq!(String::from_utf8(output).unwrap(), "{\"text\":\"<U+009B>2J\"}\n");
     }
 
     #[test]

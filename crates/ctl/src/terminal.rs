@@ -148,7 +148,7 @@ impl Tame {
 }
 
 /// What is no letter becomes a mark; a letter that is cut at the end is left over.
-fn letters(bytes: &[u8]) -> (Cow<'_, str>, &[u8]) {
+pub(crate) fn letters(bytes: &[u8]) -> (Cow<'_, str>, &[u8]) {
     let cut = match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
         // Behind a wrong byte there may be one more, which is cut.

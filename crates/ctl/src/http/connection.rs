@@ -17,6 +17,7 @@ use super::tls::{TlsSocket, Trust};
 use crate::call::{Ask, CallError, Server};
 use crate::interrupt::{Interrupt, Woken};
 use crate::names;
+use crate::terminal;
 
 /// A daemon at the other end of a socket. No `Debug`: it knows a password.
 pub(crate) struct Client {
@@ -191,6 +192,16 @@ impl LogStream {
         std::mem::take(&mut self.unread)
     }
 
+    /// The same up to the last letter that is whole; one that is cut waits for its rest, if that may come.
+    pub(crate) fn take_letters(&mut self) -> Vec<u8> {
+        let mut bytes = self.take();
+        if !self.ended {
+            let whole = bytes.len() - terminal::letters(&bytes).1.len();
+            self.unread = bytes.split_off(whole);
+        }
+        bytes
+    }
+
     /// No more will come.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
@@ -241,6 +252,7 @@ mod tests {
     use provost_config::CtlTls;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
     use std::thread;
 
     /// A daemon of few words: one connection per list of answers, one answer per request.
@@ -276,6 +288,23 @@ mod tests {
             request.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
         }
         request
+    }
+
+    #[test]
+    fn a_letter_that_came_in_two_pieces_is_one() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut log = LogStream::new(Socket::Unix(ours));
+        let mut next = |bytes: &[u8], log: &mut LogStream| {
+            theirs.write_all(bytes).unwrap();
+            log.fill().unwrap();
+        };
+        next(b"HTTP/1.1 200 OK\r\n\r\na\xc3", &mut log);
+        assert_eq!(log.take_letters(), b"a");
+        next(b"\xa9\xff\xe2\x82", &mut log);
+        assert_eq!(log.take_letters(), b"\xc3\xa9\xff");
+        drop(theirs);
+        log.fill().unwrap();
+        assert_eq!(log.take_letters(), b"\xe2\x82");
     }
 
     fn client(url: String) -> Client {

@@ -80,7 +80,8 @@ fn converse(session: &mut Session<'_>, name: &str) -> Result<(), CallError> {
         for (channel, log) in &mut logs {
             let object = |text: &str| json!({"name": name, "channel": channel, "text": text});
             // Who cannot be shown anything can still type.
-            let _ = session.report.pass_on(&log.take(), object);
+            let news = if session.report.wants_letters() { log.take_letters() } else { log.take() };
+            let _ = session.report.pass_on(&news, object);
         }
         logs.retain(|(_, log)| !log.has_ended());
         while let Some(typed) = session.keyboard.take() {

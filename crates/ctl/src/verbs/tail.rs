@@ -191,7 +191,7 @@ fn copy(session: &mut Session<'_>, path: &str, name: &str, channel: &str) -> Res
     let mut stream = session.server.stream(path)?;
     loop {
         // Some may have come along with the head.
-        let news = stream.take();
+        let news = if session.report.wants_letters() { stream.take_letters() } else { stream.take() };
         let object = |text: &str| json!({"name": name, "channel": channel, "text": text});
         let written = session.report.pass_on(&news, object);
         if written.is_err() || stream.has_ended() {

@@ -6,7 +6,8 @@
 //! has told the system of it, and could not tell a list that is built in.
 
 use std::cell::OnceCell;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -54,7 +55,8 @@ impl Trust {
             (Some(certfile), Some(keyfile)) => {
                 let chain = certificates("certfile", certfile)?;
                 let of_key = |why: String| format!("keyfile {}: {why}", keyfile.display());
-                let key = PrivateKeyDer::from_pem_file(keyfile).map_err(|e| of_key(told(e)))?;
+                let text = read(keyfile).map_err(of_key)?;
+                let key = PrivateKeyDer::from_pem_slice(&text).map_err(|e| of_key(told(e)))?;
                 builder.with_client_auth_cert(chain, key).map_err(|e| match e {
                     Error::InconsistentKeys(_) => of_key(format!(
                         "it is not the key of the first certificate in {}",
@@ -88,13 +90,26 @@ fn roots(cafile: Option<&Path>) -> Result<RootCertStore, String> {
 }
 
 fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match found {
+    let text = read(path).map_err(|why| format!("{key} {}: {why}", path.display()))?;
+    match CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>() {
         Ok(found) if found.is_empty() => {
             Err(format!("{key} {}: there is no certificate in it (BEGIN CERTIFICATE)", path.display()))
         }
         Ok(found) => Ok(found),
         Err(e) => Err(format!("{key} {}: {}", path.display(), told(e))),
+    }
+}
+
+/// All certificates that a system knows are a hundredth of this.
+const LARGEST: u64 = 16 << 20;
+
+/// What is named may be without end.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut text));
+    match read.map_err(|e| e.to_string())? as u64 {
+        ..=LARGEST => Ok(text),
+        _ => Err("it is longer than any certificate".to_owned()),
     }
 }
 
@@ -269,5 +284,8 @@ mod tests {
         let files = CtlTls { cafile: Some("/dev/null".into()), ..CtlTls::default() };
         let told = Trust::new(files).config().unwrap_err();
         assert_eq!(told, "cafile /dev/null: there is no certificate in it (BEGIN CERTIFICATE)");
+        let files = CtlTls { cafile: Some("/dev/zero".into()), ..CtlTls::default() };
+        let told = Trust::new(files).config().unwrap_err();
+        assert_eq!(told, "cafile /dev/zero: it is longer than any certificate");
     }
 }

@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
@@ -171,7 +171,7 @@ fn whoever_waits_is_answered_by_the_next_brain() {
         .unwrap();
     daemon.wait_for_log_line("success: web-2");
     // It is the last that may wait, so who is refused knows that it does.
-    let _others: Vec<UnixStream> = (0..63).map(|_| waits_long(&daemon)).collect();
+    let _others: Vec<UnixStream> = (0..63).map(|_| waits_long(&daemon, "off")).collect();
     look_until(&daemon, "FAILED: 64 others wait for states already");
     let first = Process::new(brain(&daemon));
     first.signal(Signal::KILL);
@@ -194,9 +194,9 @@ fn call(seconds: u32) -> String {
     )
 }
 
-fn waits_long(daemon: &Daemon) -> UnixStream {
+fn waits_long(daemon: &Daemon, name: &str) -> UnixStream {
     let mut socket = UnixStream::connect(daemon.socket()).unwrap();
-    let call = call(600);
+    let call = call(600).replace("off", name);
     let length = call.len();
     write!(
         socket,
@@ -224,10 +224,34 @@ fn look_until(daemon: &Daemon, wanted: &str) {
 fn those_who_wait_have_a_limit_and_give_their_place_back() {
     let daemon = Daemon::start(&Implementation::ours(), &format!("{HEAD}{PROGRAMS}"));
     look_until(&daemon, "<name>reached</name>");
-    let all: Vec<UnixStream> = (0..64).map(|_| waits_long(&daemon)).collect();
+    let all: Vec<UnixStream> = (0..64).map(|_| waits_long(&daemon, "off")).collect();
     look_until(&daemon, "FAILED: 64 others wait for states already");
     // The client does not give up then: it looks by itself.
     assert_eq!(daemon.ctl(&["wait", "web-1", "RUNNING"]).stdout, "web-1: RUNNING\n");
     drop(all);
     look_until(&daemon, "<name>reached</name>");
+}
+
+#[test]
+fn who_waits_for_a_process_that_an_update_removes_is_told_at_once() {
+    let pool = |n: u32| {
+        format!(
+            "{HEAD}[program:pool]\ncommand={{child}} forever\nprocess_name=w_%(process_num)02d\nnumprocs={n}\nautostart=false\n"
+        )
+    };
+    let daemon = Daemon::start(&Implementation::ours(), &pool(2));
+    let call = call(600).replace("off", "pool:w_01");
+    let mut waits = UnixStream::connect(daemon.socket()).unwrap();
+    let head = "POST /RPC2 HTTP/1.0\r\nHost: x\r\nContent-Type: text/xml\r\n";
+    write!(waits, "{head}Content-Length: {}\r\n\r\n{call}", call.len()).unwrap();
+    // All others but one, so whoever is refused knows that it waits.
+    let _others: Vec<UnixStream> = (0..63).map(|_| waits_long(&daemon, "pool:w_00")).collect();
+    look_until(&daemon, "FAILED: 64 others wait for states already");
+    daemon.write_config(&pool(1));
+    assert!(daemon.ctl(&["update"]).stdout.contains("pool"), "it is changed");
+    // It is stopped already: no state of anything changes.
+    waits.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    let mut answer = String::new();
+    waits.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("BAD_NAME: pool:w_01"), "{answer}");
 }

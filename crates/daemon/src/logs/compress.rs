@@ -68,6 +68,8 @@ struct Queue {
     /// One for each log, by its name.
     jobs: BTreeMap<Arc<Path>, Job>,
     is_running: bool,
+    /// Logs whose backups are no longer to be compressed, since the job under way was begun.
+    called_off: BTreeSet<Arc<Path>>,
     /// Logs of which a failure has been told.
     troubled: BTreeSet<Arc<Path>>,
 }
@@ -104,6 +106,11 @@ impl Compression {
     /// There may be something to do.
     pub(super) fn soon(&self, path: &Arc<Path>, backups: u32) {
         self.by.add(Job { path: Arc::clone(path), backups, kind: self.kind });
+    }
+
+    /// Nothing is put in place any more: from here on this log is rotated without asking at the gate.
+    pub(super) fn call_off(&self, path: &Arc<Path>) {
+        self.by.call_off(path);
     }
 }
 
@@ -150,6 +157,18 @@ impl Compressor {
         }
     }
 
+    fn call_off(&self, path: &Arc<Path>) {
+        let mut queue = lock(&self.queue);
+        queue.jobs.remove(path);
+        if queue.is_running {
+            queue.called_off.insert(Arc::clone(path));
+        }
+        drop(queue);
+        // What is just being put in place is there when its gate is free.
+        let gates: Vec<Gate> = lock(&self.gates).values().cloned().collect();
+        gates.iter().for_each(|gate| drop(lock(gate)));
+    }
+
     fn run(&self) {
         let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
         while let Some(job) = self.next() {
@@ -164,6 +183,7 @@ impl Compressor {
         let mut queue = lock(&self.queue);
         let job = queue.jobs.pop_first().map(|(_, job)| job).filter(|_| !self.is_closed());
         queue.is_running = job.is_some();
+        queue.called_off.clear();
         job
     }
 
@@ -226,7 +246,7 @@ impl Compressor {
         // It may have moved up meanwhile, or even out.
         let is_it = |n: &u32| row.look(*n, "").is_ok_and(|is| FileId::of(&is) == source.id());
         let Some(n) = (1..=job.backups).find(is_it) else { return Ok(false) };
-        if self.is_closed() || source.has_changed()? {
+        if self.is_closed() || lock(&self.queue).called_off.contains(&job.path) || source.has_changed()? {
             return Ok(false);
         }
         if row.is_shared(n) {

@@ -94,6 +94,24 @@ fn a_backup_whose_number_is_that_of_another_compressed_one_stays_plain_and_ends_
 }
 
 #[test]
+fn what_is_called_off_is_not_put_in_place_and_may_be_wanted_again() {
+    let dir = row(&OLD);
+    let (by, _notices) = compressor();
+    let wanted = job(&dir, Kind::Gzip);
+    lock(&by.queue).jobs.insert(Arc::clone(&wanted.path), wanted.clone());
+    let under_way = by.next().unwrap();
+    by.call_off(&wanted.path);
+    by.look_through(&under_way).unwrap();
+    assert_eq!(all(&dir), texts(&OLD));
+    lock(&by.queue).jobs.insert(Arc::clone(&wanted.path), wanted.clone());
+    by.call_off(&wanted.path);
+    assert_eq!(by.next(), None, "what has not begun is not begun");
+    lock(&by.queue).jobs.insert(Arc::clone(&wanted.path), wanted);
+    by.look_through(&by.next().unwrap()).unwrap();
+    assert!(dir.file("log.1.gz").exists() && !dir.file("log.1").exists());
+}
+
+#[test]
 fn a_full_disk_is_an_error_of_either() {
     let dir = row(&[("plain", &"some text\n".repeat(100_000))]);
     for kind in KINDS {

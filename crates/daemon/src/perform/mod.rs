@@ -134,6 +134,13 @@ impl Hands {
         }
     }
 
+    /// Whoever watches at the doors looks again.
+    fn tell_of_change(&self) {
+        if let Some(herald) = &self.herald {
+            herald.changed();
+        }
+    }
+
     /// Does what is wanted; returns what is known at once, and the ending where this is it.
     pub(crate) fn perform(&mut self, action: Action) -> Result<(Option<Input>, Option<Ending>), LinkError> {
         let input = match action {
@@ -241,6 +248,7 @@ impl Hands {
                 // First, as with a group.
                 self.write_effective()?;
                 self.forget_process(process, &group, &name);
+                self.tell_of_change();
                 None
             }
             Action::RenewGroup { group, moved, gone } => {
@@ -250,6 +258,7 @@ impl Hands {
                 for (process, name) in gone {
                     self.forget_process(process, &group, &name);
                 }
+                self.tell_of_change();
                 None
             }
             Action::Reconfigure { process, config } => {
@@ -272,9 +281,7 @@ impl Hands {
             // Nobody subscribes yet; what people look for in the log are notes of their own.
             Action::Publish(event) => {
                 self.log.write_with(LogLevel::Trace, || events::line(&event));
-                if let Some(herald) = &self.herald {
-                    herald.changed();
-                }
+                self.tell_of_change();
                 match event {
                     Event::GroupAdded { group } => self.effective.added(&group),
                     Event::GroupRemoved { group } => {

@@ -52,6 +52,9 @@ impl FileSink {
     /// A file that is too large by now is rotated when something is written next.
     pub(super) fn renew(&mut self, to: Arc<Destination>) {
         self.rotates = to.maxbytes > 0 && self.open.may_rotate;
+        if let (Some(old), None) = (&self.to.compression, &to.compression) {
+            old.call_off(&self.to.path);
+        }
         (self.to, self.put_off) = (to, None);
         self.compress_soon();
     }

@@ -40,7 +40,12 @@ impl Supervisor {
         let mut reached: BTreeSet<ProcessId> = BTreeSet::new();
         let mut nobody = Vec::new();
         let mut places = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         for given in names {
+            // A group may be large, and its name written ten thousand times.
+            if !seen.insert(given.clone()) {
+                continue;
+            }
             let meant = self.meant(&given, programs);
             let keys: Vec<_> = match &meant {
                 Meant::One(id) => vec![self.key_of(*id)],

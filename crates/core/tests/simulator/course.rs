@@ -239,6 +239,12 @@ impl Course {
         self.told.restarts += 1;
     }
 
+    /// A limit that is raised later knows of no more of them than the one before it.
+    fn count_no_more_than_needed(&mut self) {
+        let needed = self.config.startlimit.map_or(usize::MAX, |limit| limit.restarts.into());
+        self.restarts.drain(..self.restarts.len().saturating_sub(needed));
+    }
+
     /// An automatic restart after an exit.
     fn may_come_back(&mut self, now: Mono, seen: &mut Seen) -> Verdict {
         self.keeps_the_pace(now)?;
@@ -249,6 +255,7 @@ impl Course {
         let rested = self.ended.map_or(pause, |at| now.since(at));
         if let Some(due) = self.promised {
             self.restarts.extend(self.config.startlimit.map(|_| now));
+            self.count_no_more_than_needed();
             return match now < due {
                 true => Err(format!("came back {:?} too early", due.since(now))),
                 false => Ok(()),
@@ -268,6 +275,7 @@ impl Course {
                 return Err(format!("was restarted more than {n} times within {:?}", limit.within));
             }
         }
+        self.count_no_more_than_needed();
         if !pause.is_zero() {
             seen.saw("a pause");
         }

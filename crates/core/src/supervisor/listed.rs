@@ -40,10 +40,10 @@ impl Supervisor {
         let mut reached: BTreeSet<ProcessId> = BTreeSet::new();
         let mut nobody = Vec::new();
         let mut places = BTreeMap::new();
-        let mut seen = BTreeSet::new();
+        let mut looked_up = BTreeSet::new();
         for given in names {
             // A group may be large, and its name written ten thousand times.
-            if !seen.insert(given.clone()) {
+            if looked_up.contains(&given) {
                 continue;
             }
             let meant = self.meant(&given, programs);
@@ -61,7 +61,10 @@ impl Supervisor {
                     named.entry(id).or_insert(given);
                     reached.insert(id);
                 }
-                Meant::Several(ids) => reached.extend(ids),
+                Meant::Several(ids) => {
+                    reached.extend(ids);
+                    looked_up.insert(given);
+                }
                 Meant::Nobody => nobody.push(given),
             }
         }

@@ -402,3 +402,41 @@ fn a_log_whose_reader_has_gone_does_not_keep_the_next_brain_from_its_work() {
     daemon.wait_for_log_line("exited: a (exit status 7; not expected)");
     end_well(daemon);
 }
+
+/// With another socket it is another group as a whole, and of so many processes the log files take a while to make.
+#[test]
+fn a_group_that_was_being_exchanged_is_there_under_the_next_brain_and_what_ran_runs_again() {
+    let group = |socket: &str| {
+        format!(
+            "[fcgi-program:f]\ncommand={{child}} forever\nsocket=unix://{{dir}}/{socket}.sock\nnumprocs=300\n\
+             process_name=f%(process_num)03d\nautostart=false\nstartsecs=0\n"
+        )
+    };
+    let mut daemon = start(&group("one"));
+    assert_eq!(daemon.ctl(&["start", "f:f007"]).stdout, "f:f007: started\n");
+    let logs = || {
+        let entries = std::fs::read_dir(daemon.sandbox().path()).unwrap().flatten();
+        let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+        names.filter(|name| name.contains("-stdout---")).collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = logs();
+    assert_eq!(before.len(), 300);
+    daemon.write_config(&format!("{HEAD}{}", group("two")));
+    let first = Process::new(brain(&daemon));
+    let mut update = daemon.ctl_command(&Implementation::ours(), &["update", "f"]);
+    let mut update = update.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Deadline::default();
+    while logs().is_subset(&before) {
+        assert!(deadline.remaining().is_some(), "no new log is made");
+    }
+    first.signal(Signal::KILL);
+    first.wait_until_gone();
+    daemon.wait_for_log_line("has ended unexpectedly");
+    let deadline = Deadline::default();
+    while state_of(&daemon, "f:f007") != "RUNNING" {
+        assert!(deadline.remaining().is_some(), "{}", daemon.ctl(&["status", "f:f007"]).stdout);
+    }
+    // Or a retry of its own ends with the daemon.
+    let _ = update.wait();
+    end_well(daemon);
+}

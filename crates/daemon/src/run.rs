@@ -142,6 +142,7 @@ impl Loop {
     pub(crate) fn perform_all(&mut self, actions: &mut Vec<Action>) -> Result<Option<Ending>, LinkError> {
         let mut known = Vec::new();
         let mut ended = None;
+        self.hands.look_ahead(actions);
         for action in actions.drain(..) {
             let (input, ending) = self.hands.perform(action)?;
             known.extend(input);

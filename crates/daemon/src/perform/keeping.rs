@@ -14,14 +14,20 @@ use crate::kept;
 use crate::logs::auto::AutoLogs;
 
 impl Hands {
-    /// A group is gone: nobody asks for its logs again, and no later brain for its state.
-    pub(super) fn forget_group(&mut self, group: &str) {
+    /// A group is gone: nobody asks for its logs again. Returns its processes, whose state no later brain will ask for.
+    pub(super) fn forget_group(&mut self, group: &str) -> Vec<ProcessId> {
         self.fcgi.forget_group(group);
         self.auto_logs.forget_group(group);
         let of_group = |(id, logs): (&ProcessId, &Logs)| (*logs.group == *group).then_some(*id);
         let removed: Vec<ProcessId> = self.logs.iter().filter_map(of_group).collect();
-        for process in removed {
-            self.logs.remove(&process);
+        for process in &removed {
+            self.logs.remove(process);
+        }
+        removed
+    }
+
+    pub(super) fn forget_memories(&mut self, gone: Vec<ProcessId>) {
+        for process in gone {
             let written = self.memory.forget(process);
             self.note_memory(written);
         }

@@ -79,6 +79,8 @@ pub(crate) struct Hands {
     /// What has been said of the configuration in force.
     pub(crate) advised: BTreeSet<String>,
     pub(crate) upgrade: upgrade::Progress,
+    /// Groups that are about to be exchanged, and what was remembered of the old ones.
+    exchanged: BTreeMap<Arc<str>, Vec<ProcessId>>,
     /// Programs that have been read, until the core has taken them.
     unkept: BTreeMap<AskId, Program>,
     /// What programs have said and the main log has yet to take.
@@ -99,7 +101,7 @@ impl Hands {
         (memory, effective): (Memory, Effective),
     ) -> Hands {
         let (asks, adoptable, logs, children, fcgi, stdins, advised) = Default::default();
-        let (upgrade, unkept, copied) = Default::default();
+        let (upgrade, exchanged, unkept, copied) = Default::default();
         Hands {
             link,
             pump,
@@ -120,6 +122,7 @@ impl Hands {
             effective,
             advised,
             upgrade,
+            exchanged,
             unkept,
             copied,
             shortage: Shortage::new(),
@@ -131,6 +134,20 @@ impl Hands {
     pub(crate) fn tell_doors(&self, runs: bool) {
         if let Some(herald) = &self.herald {
             herald.runs(runs);
+        }
+    }
+
+    /// What is to be done next, all of it: a group that goes and comes in one step is exchanged.
+    pub(crate) fn look_ahead(&mut self, actions: &[Action]) {
+        let mut gone = BTreeSet::new();
+        for action in actions {
+            match action {
+                Action::Publish(Event::GroupRemoved { group }) => drop(gone.insert(group)),
+                Action::Publish(Event::GroupAdded { group }) if gone.contains(group) => {
+                    self.exchanged.insert(Arc::clone(group), Vec::new());
+                }
+                _ => {}
+            }
         }
     }
 
@@ -283,12 +300,24 @@ impl Hands {
                 self.log.write_with(LogLevel::Trace, || events::line(&event));
                 self.tell_of_change();
                 match event {
-                    Event::GroupAdded { group } => self.effective.added(&group),
+                    Event::GroupAdded { group } => match self.exchanged.remove(&group) {
+                        Some(old) => self.forget_memories(old),
+                        None => self.effective.added(&group),
+                    },
                     Event::GroupRemoved { group } => {
-                        self.effective.removed(&group);
+                        match self.exchanged.contains_key(&group) {
+                            // At once, or a brain that dies before the new one is there finds none.
+                            true => self.effective.renewed(&group, true),
+                            false => self.effective.removed(&group),
+                        }
                         // First, or a brain that dies between the two finds a group that nobody has ever met, and starts it.
                         self.write_effective()?;
-                        self.forget_group(&group);
+                        let gone = self.forget_group(&group);
+                        match self.exchanged.get_mut(&group) {
+                            // Until the new ones are there, the next brain knows from them what is to come back.
+                            Some(old) => *old = gone,
+                            None => self.forget_memories(gone),
+                        }
                     }
                     _ => {}
                 }

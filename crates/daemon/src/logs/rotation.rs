@@ -72,14 +72,15 @@ impl<'a> Row<'a> {
     /// Of a plain one and the same compressed, only the plain one stays.
     pub(super) fn settle(self, n: u32) -> io::Result<()> {
         let Some(plain) = self.look(n, "").ok().filter(|_| self.is_compressed) else { return Ok(()) };
-        let are_same = |ending: &&&str| self.look(n, ending).is_ok_and(|other| time(&other) == time(&plain));
+        let are_same =
+            |ending: &&&str| self.look(n, ending).is_ok_and(|other| are_of_one_time(&other, &plain));
         COMPRESSED.iter().filter(are_same).try_for_each(|ending| self.remove(n, ending))
     }
 
     /// Whether a compressed backup has this number that is not the plain one of this number.
     pub(super) fn is_shared(self, n: u32) -> bool {
         let plain = self.look(n, "").ok();
-        let is_other = |other: Stat| plain.is_none_or(|plain| time(&plain) != time(&other));
+        let is_other = |other: Stat| plain.is_none_or(|plain| !are_of_one_time(&plain, &other));
         COMPRESSED.iter().any(|ending| self.look(n, ending).is_ok_and(is_other))
     }
 
@@ -108,8 +109,8 @@ impl<'a> Row<'a> {
 }
 
 /// A compressed backup has the time of the plain one.
-fn time(is: &Stat) -> (i64, u64) {
-    (is.st_mtime, is.st_mtime_nsec)
+fn are_of_one_time(one: &Stat, other: &Stat) -> bool {
+    (one.st_mtime, one.st_mtime_nsec) == (other.st_mtime, other.st_mtime_nsec)
 }
 
 /// What is not there need not be moved, or removed.

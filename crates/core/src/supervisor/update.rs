@@ -40,6 +40,8 @@ pub(super) struct Update {
     group: String,
     /// What has not changed, too.
     restart_all: bool,
+    /// What it comes to, from that group to what was read then: a group may be large, and wait for long.
+    plan: Option<(Arc<Group>, Arc<Config>, Arc<Plan>)>,
 }
 
 impl Update {
@@ -51,7 +53,7 @@ impl Update {
 impl Supervisor {
     pub(super) fn update_group(&mut self, (ask, by): (AskId, &Arc<By>), group: String, restart_all: bool) {
         let by = Arc::clone(by);
-        self.updates.push(Update { ask, by, group, restart_all });
+        self.updates.push(Update { ask, by, group, restart_all, plan: None });
     }
 
     /// Goes on with every update that waits.
@@ -66,7 +68,7 @@ impl Supervisor {
                 continue;
             }
             let (by, name, restart_all) = (Arc::clone(by), group.clone(), *restart_all);
-            let ready = self.get_ready(now, &by, (&name, restart_all), out);
+            let ready = self.get_ready(now, &by, (&name, restart_all, at), out);
             if self.mood != Mood::Running {
                 // Everybody has been told already.
                 return;
@@ -108,14 +110,18 @@ impl Supervisor {
         &mut self,
         now: Now,
         by: &Arc<By>,
-        (name, restart_all): (&str, bool),
+        (name, restart_all, at): (&str, bool, usize),
         out: &mut Outbox,
     ) -> Result<Option<GroupConfig>, Fault> {
         let bad_name = || Fault::BadName { name: name.to_owned() };
         let available = Arc::clone(&self.available);
         let wanted = available.groups.iter().find(|group| group.name == name).ok_or_else(bad_name)?;
         let group = self.groups_by_name.get(name).map(Arc::clone).ok_or_else(bad_name)?;
-        let plan = self.plan(&group, wanted, restart_all);
+        let known = self.updates[at].plan.take();
+        let known = known.filter(|(of, to, _)| Arc::ptr_eq(of, &group) && Arc::ptr_eq(to, &available));
+        let plan =
+            known.map_or_else(|| Arc::new(self.plan(&group, wanted, restart_all)), |(_, _, plan)| plan);
+        self.updates[at].plan = Some((Arc::clone(&group), Arc::clone(&available), Arc::clone(&plan)));
         for id in order::by_priority(&group, &self.processes).into_iter().rev() {
             if plan.has_to_stop(id) && self.processes[&id].state.is_running() {
                 self.with(now, id, out, |process, _, out| {
@@ -354,6 +360,7 @@ impl Supervisor {
 }
 
 /// What becomes of the processes that there are.
+#[derive(Debug)]
 struct Plan {
     changes: GroupChanges,
     fates: BTreeMap<ProcessId, Fate>,

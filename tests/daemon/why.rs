@@ -14,7 +14,7 @@ use provost_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::common::{kill_brain, pid_of, start, started_by};
+use crate::common::{end_well, kill_brain, pid_of, start, started_by};
 
 /// What `why --json` says of one process.
 #[track_caller]
@@ -149,6 +149,26 @@ fn a_failed_start_is_told_with_its_stage() {
         assert_eq!(told["end"], if is_unborn { "unborn" } else { "exit" }, "{told}");
         assert!(!told["failure"].as_str().unwrap().is_empty(), "{told}");
     }
+}
+
+#[test]
+fn a_start_that_was_refused_is_told_by_the_next_brain_too() {
+    let mut daemon = start(
+        "[program:a]\ncommand=/nowhere/at/all\nautostart=false\n[program:b]\ncommand={child} hello forever\n",
+    );
+    daemon.wait_for_hello("b");
+    daemon.wait_for_log_line("success: b");
+    tells(&daemon, "a", &["it was never started"]);
+    assert_eq!(daemon.ctl(&["start", "a"]).stdout, "a: ERROR (no such file)\n");
+    for _ in 0..2 {
+        tells(
+            &daemon,
+            "a",
+            &["a start was refused to ", ": can't find command '/nowhere/at/all'", "full path"],
+        );
+        kill_brain(&mut daemon);
+    }
+    end_well(daemon);
 }
 
 #[test]

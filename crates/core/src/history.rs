@@ -38,6 +38,13 @@ pub struct Sent {
     pub wish: Wish,
 }
 
+/// A start that somebody wanted, and that was no attempt: there was nothing to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub why: Arc<str>,
+    pub wish: Wish,
+}
+
 /// What the shell knows of an end beyond its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Clue {
@@ -100,6 +107,8 @@ pub struct History {
     pub starter: Option<Wish>,
     /// Who stopped it, or wants that; nothing any more when it is started.
     pub stopper: Option<Wish>,
+    /// The last start that was refused, since there was an attempt.
+    pub refused: Option<Refused>,
     /// What somebody had sent to the child that lives.
     pub sent: Option<Sent>,
     /// The child that lives has got SIGKILL, as it did not stop in time.
@@ -111,7 +120,7 @@ impl History {
     pub(crate) fn begins(&mut self, at: Wall) {
         self.attempts = self.attempts.saturating_add(1);
         self.since = self.since.or(Some(at));
-        (self.sent, self.killed) = (None, false);
+        (self.sent, self.killed, self.refused) = (None, false, None);
     }
 
     pub(crate) fn ends(&mut self, life: Life) {

@@ -34,7 +34,7 @@ pub use command::{
 };
 pub use event::{Event, ExitStatus, Note, Reason, SignalEffect, StateDetail};
 pub use group::Active;
-pub use history::{By, Clue, History, Life, MOST_LIVES, Sent, Then, Wish};
+pub use history::{By, Clue, History, Life, MOST_LIVES, Refused, Sent, Then, Wish};
 pub use ids::{AskId, ChildId, ProcessId};
 pub use input::Input;
 pub use memory::{Due, Memory};

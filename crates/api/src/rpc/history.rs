@@ -5,8 +5,8 @@
 //! wrote in their logs is another right's.
 
 use provost_core::{
-    AutoRestart, Clue, ExitStatus, History, Life, ProcessHistory, ProcessInfo, ProgramType, Sent, State,
-    Then, Wall, Wish, signal_name,
+    AutoRestart, Clue, ExitStatus, History, Life, ProcessHistory, ProcessInfo, ProgramType, Refused, Sent,
+    State, Then, Wall, Wish, signal_name,
 };
 use provost_wire::Value;
 
@@ -35,6 +35,7 @@ pub(super) fn told(told: &ProcessHistory) -> Value {
         ("spawnerr", info.spawnerr.as_deref().unwrap_or_default().into()),
         ("started_by", wish(history.starter.as_ref())),
         ("stopped_by", wish(history.stopper.as_ref())),
+        ("refused", history.refused.as_ref().map_or_else(nothing, refused)),
         ("attempts", int(history.attempts.into())),
         ("restarts", int(history.restarts.into())),
         ("counted_since", history.since.map_or(0.into(), seconds)),
@@ -125,6 +126,10 @@ fn of_sent(Sent { signal, wish: by }: &Sent) -> Value {
         ("signalname", signal_name(*signal).into()),
         ("by", wish(Some(by))),
     ])
+}
+
+fn refused(Refused { why, wish: by }: &Refused) -> Value {
+    Value::members([("failure", (&**why).into()), ("by", wish(Some(by)))])
 }
 
 /// An empty struct where nobody wished anything. Where everything stops, it is the supervisor's own.

@@ -11,7 +11,7 @@ use provost_config::{AutoRestart, ProcessConfig, ProgramType, StartLimit};
 
 use crate::action::{Action, KillTarget, RelaunchOn};
 use crate::event::{Event, ExitStatus, Note, StateDetail};
-use crate::history::{By, Clue, History, Life, Sent, Then, Wish};
+use crate::history::{By, Clue, History, Life, Refused, Sent, Then, Wish};
 use crate::ids::{ChildId, ProcessId};
 use crate::outcome::{LogPaths, SpawnError};
 use crate::process::State;
@@ -190,6 +190,16 @@ impl Process {
         }
         let then = self.what_follows(attempts, None);
         self.told().ends(Life { then, ..life });
+    }
+
+    /// A person wants it started that is down, and there is nothing to start. It stays as it is.
+    pub(crate) fn is_refused(&mut self, now: Now, by: Option<Arc<By>>, why: &str) {
+        if self.state.is_stopped() {
+            let told = self.told();
+            // From here on there is something to tell.
+            told.since = told.since.or(Some(now.wall));
+            told.refused = Some(Refused { why: why.into(), wish: Wish { by, at: now.wall } });
+        }
     }
 
     /// The child has ended, at `at`, and its output is drained.

@@ -279,7 +279,13 @@ impl Supervisor {
     ) {
         for wait in self.asks.take(id, |wait| matches!(wait.until, Until::Resolved { .. })) {
             match self.may_start(id, &wait, &result) {
-                Err(fault) => self.finish_wait(wait, Err(fault), out),
+                Err(fault) => {
+                    if let Err(error) = &result {
+                        let by = self.asks.by(wait.ask);
+                        self.with(now, id, out, |process, _, _| process.is_refused(now, by, &error.text));
+                    }
+                    self.finish_wait(wait, Err(fault), out);
+                }
                 Ok(until) => {
                     let by = self.asks.by(wait.ask);
                     self.asks.keep(id, Wait { until, ..wait });

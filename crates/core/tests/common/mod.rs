@@ -16,7 +16,7 @@ use std::time::Duration;
 use provost_config::{CliOverrides, Config, MemoryFiles, load};
 use provost_core::{
     Action, AskId, By, ChildId, Command, Ending, Event, ExitStatus, Input, LogPaths, Memory, Mono, Note, Now,
-    Reply, StateDetail, StdinError, Supervisor, Wall,
+    Reply, SpawnError, StateDetail, StdinError, Supervisor, Wall,
 };
 
 /// Reads a configuration; `[supervisord]` is added.
@@ -46,6 +46,8 @@ pub(crate) struct Table {
     /// What was written to standard inputs, and whether they take it.
     pub(crate) written: Vec<String>,
     pub(crate) pipe: Result<(), StdinError>,
+    /// Whether there is a program to start.
+    pub(crate) program: Result<(), SpawnError>,
 }
 
 impl Table {
@@ -79,6 +81,7 @@ impl Table {
             disk_hangs: false,
             written: Vec::new(),
             pipe: Ok(()),
+            program: Ok(()),
         };
         table.carry_out(actions);
         table
@@ -96,7 +99,9 @@ impl Table {
                 self.told.push(line);
             }
             match action {
-                Action::Resolve { process, .. } => self.feed(Input::Resolved { process, result: Ok(()) }),
+                Action::Resolve { process, .. } => {
+                    self.feed(Input::Resolved { process, result: self.program.clone() })
+                }
                 Action::PrepareLogs { process, .. } => {
                     self.feed(Input::LogsPrepared { process, paths: LogPaths::default() });
                 }

@@ -156,3 +156,23 @@ fn the_next_brain_goes_on_with_the_story_and_one_behind_an_older_build_begins_it
     let told = told(&mut next).history;
     assert_eq!((told.attempts, told.since), (1, Some(next.now.wall)));
 }
+
+#[test]
+fn a_start_that_is_refused_is_told_until_there_is_an_attempt() {
+    let (mut table, child) = running("autorestart=false\nstartsecs=0");
+    let why = "can't find command '/nowhere'";
+    table.program = Err(SpawnError { kind: SpawnErrorKind::NoFile, text: why.into() });
+    table.ask_as(&ann(), start("a"));
+    assert_eq!(told(&mut table).history.refused, None, "it runs, whatever has become of its file");
+    table.exits(child, 0);
+    table.ask_as(&ann(), start("a"));
+    let history = told(&mut table).history;
+    let refused = history.refused.clone().expect("it was refused");
+    assert_eq!((&*refused.why, refused.wish.by), (why, Some(ann())));
+    assert_eq!((history.lives.len(), history.attempts), (1, 1), "that was no attempt");
+    assert_eq!(remembered(&table), history);
+    table.program = Ok(());
+    table.ask_as(&ann(), start("a"));
+    table.spawns(11);
+    assert_eq!(told(&mut table).history.refused, None);
+}

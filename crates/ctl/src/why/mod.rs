@@ -31,6 +31,8 @@ pub(crate) struct Account {
     lives: Vec<Life>,
     starter: Option<Wish>,
     stopper: Option<Wish>,
+    /// The last start that was refused, since there was an attempt: why, and whose wish it was.
+    refused: Option<(String, Wish)>,
     pub(crate) stdout_logfile: String,
     pub(crate) stderr_logfile: String,
     /// Only ours says more than how it is now.
@@ -177,6 +179,9 @@ impl Account {
             lives,
             starter: value.get("started_by").and_then(Wish::of),
             stopper: value.get("stopped_by").and_then(Wish::of),
+            refused: value
+                .get("refused")
+                .and_then(|refused| Some((words(refused, "failure"), refused.get("by").and_then(Wish::of)?))),
             stdout_logfile: words(&value, "stdout_logfile"),
             stderr_logfile: words(&value, "stderr_logfile"),
             told,

@@ -76,6 +76,13 @@ const SAYINGS: &[(&[&str], &str)] = &[
     ),
 ];
 
+fn of_obstacles(text: &str, all: &mut Vec<String>) {
+    let text = text.to_lowercase();
+    let is_of = |says: &str| text.contains(says) && (says != "(enoent)" || text.contains("execute"));
+    let found = OBSTACLES.iter().filter(|(says, _)| is_of(says));
+    all.extend(found.map(|(_, remedy)| (*remedy).to_owned()));
+}
+
 impl Account {
     pub(super) fn remedies(&self) -> Vec<String> {
         let mut all = Vec::new();
@@ -84,8 +91,12 @@ impl Account {
             return all;
         }
         let last = self.lives.first();
-        if self.stopper.is_none() {
-            self.of_obstacles(last, &mut all);
+        if let Some((why, _)) = &self.refused {
+            of_obstacles(why, &mut all);
+        } else if self.stopper.is_none() {
+            let failure = last.map_or("", |life| &life.failure);
+            // What keeps it from starting now; older ends may have had other causes.
+            of_obstacles(if failure.is_empty() { &self.spawnerr } else { failure }, &mut all);
             last.into_iter().for_each(|life| self.of_end(life, &mut all));
             // What it wrote before it did not even begin is about something else.
             if last.is_none_or(|life| life.failure.is_empty()) {
@@ -97,15 +108,6 @@ impl Account {
         self.of_state(last, &mut all);
         self.of_configuration(&mut all);
         all
-    }
-
-    fn of_obstacles(&self, last: Option<&Life>, all: &mut Vec<String>) {
-        let failure = last.map_or("", |life| &life.failure);
-        // What keeps it from starting now; older ends may have had other causes.
-        let text = if failure.is_empty() { &self.spawnerr } else { failure }.to_lowercase();
-        let is_of = |says: &str| text.contains(says) && (says != "(enoent)" || text.contains("execute"));
-        let found = OBSTACLES.iter().filter(|(says, _)| is_of(says));
-        all.extend(found.map(|(_, remedy)| (*remedy).to_owned()));
     }
 
     fn of_end(&self, life: &Life, all: &mut Vec<String>) {

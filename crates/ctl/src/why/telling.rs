@@ -16,6 +16,9 @@ const WIDEST: usize = 300;
 pub(super) fn lines(account: &Account) -> Vec<String> {
     let mut lines = vec![tame(&account.summary())];
     let mut add = |line: String| lines.push(format!("  {}", tame(&line)));
+    if let Some((why, wish)) = &account.refused {
+        add(format!("a start was refused to {}, {}: {why}", who(wish), account.when(wish.at)));
+    }
     if let Some(told) = &account.told {
         tell_counts(account, told, &mut add);
     }

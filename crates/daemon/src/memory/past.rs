@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use provost_core::{By, Clue, History, Life, Sent, Then, Wall, Wish};
+use provost_core::{By, Clue, History, Life, Refused, Sent, Then, Wall, Wish};
 
 use super::bytes::{cut, of_status, take, to_status};
 
@@ -20,6 +20,8 @@ mod field {
     pub(super) const STOPPER: u16 = 18;
     pub(super) const SENT: u16 = 19;
     pub(super) const KILLED: u16 = 20;
+    // 21 is not of the past.
+    pub(super) const REFUSED: u16 = 22;
 }
 
 mod fact {
@@ -46,7 +48,7 @@ const LONGEST_NAME: usize = 72;
 // --- writing ---
 
 pub(super) fn fields(history: &History, mut put: impl FnMut(u16, &[u8])) {
-    let History { lives, attempts, restarts, since, starter, stopper, sent, killed } = history;
+    let History { lives, attempts, restarts, since, starter, stopper, refused, sent, killed } = history;
     let Some(since) = since else { return };
     lives.iter().for_each(|life| put(field::LIFE, &of_life(life)));
     let counts = [&attempts.to_le_bytes()[..], &restarts.to_le_bytes(), &since.0.to_le_bytes()].concat();
@@ -55,6 +57,9 @@ pub(super) fn fields(history: &History, mut put: impl FnMut(u16, &[u8])) {
         if let Some(wish) = wish {
             put(number, &of_wish(wish));
         }
+    }
+    if let Some(refused) = refused {
+        put(field::REFUSED, &of_refused(refused));
     }
     if let Some(sent) = sent {
         put(field::SENT, &of_sent(sent));
@@ -124,6 +129,13 @@ fn of_wish(wish: &Wish) -> Vec<u8> {
     out
 }
 
+/// The reason with its length (1), and the wish.
+fn of_refused(refused: &Refused) -> Vec<u8> {
+    let why = cut(&refused.why, LONGEST_REASON);
+    let length = u8::try_from(why.len()).expect("it has been cut");
+    [&[length][..], why.as_bytes(), &of_wish(&refused.wish)].concat()
+}
+
 fn of_sent(sent: &Sent) -> Vec<u8> {
     [&sent.signal.to_le_bytes()[..], &of_wish(&sent.wish)].concat()
 }
@@ -145,10 +157,17 @@ pub(super) fn read(number: u16, bytes: &[u8], history: &mut History) {
         field::STARTER => history.starter = to_wish(bytes),
         field::STOPPER => history.stopper = to_wish(bytes),
         field::SENT => history.sent = to_sent(bytes),
+        field::REFUSED => history.refused = to_refused(bytes),
         field::KILLED => history.killed = true,
         // Of a newer build, which says more than we know.
         _ => {}
     }
+}
+
+fn to_refused(bytes: &[u8]) -> Option<Refused> {
+    let (length, rest) = bytes.split_first()?;
+    let (why, wish) = rest.split_at_checked((*length).into())?;
+    Some(Refused { why: std::str::from_utf8(why).ok()?.into(), wish: to_wish(wish)? })
 }
 
 fn to_counts(mut bytes: &[u8]) -> Option<(u32, u32, Wall)> {
@@ -281,6 +300,7 @@ pub(super) mod tests {
             since: Some(Wall(1_795_344_000_000)),
             starter: Some(wish(1, length)),
             stopper: Some(wish(2, length)),
+            refused: Some(Refused { why: "w".repeat(length).into(), wish: wish(5, length) }),
             sent: Some(Sent { signal: -1, wish: wish(4, length) }),
             killed: true,
         }

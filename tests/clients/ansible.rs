@@ -6,6 +6,8 @@
 
 use provost_testkit::{CtlOutput, Daemon, HEAD, Lines};
 
+use super::PROGRAMS;
+
 /// What the module says in the end: whether something was changed, or why it failed.
 type Report = Result<Changed, String>;
 
@@ -122,29 +124,6 @@ impl Module<'_> {
 fn is_up(state: &str) -> bool {
     matches!(state, "RUNNING" | "STARTING")
 }
-
-const PROGRAMS: &str = "
-[program:one]
-command={child} on:USR1:say:got hello forever
-stdout_logfile={dir}/one.log
-startsecs=0
-
-[program:off]
-command={child} hello forever
-autostart=false
-startsecs=0
-
-[program:broken]
-command={dir}/not-there
-autostart=false
-
-[program:pair]
-command={child} hello forever
-process_name=%(program_name)s_%(process_num)02d
-numprocs=2
-autostart=false
-startsecs=0
-";
 
 #[test]
 fn ansible_gets_what_it_asks_for_and_sees_what_has_changed() {

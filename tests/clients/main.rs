@@ -17,6 +17,30 @@ use std::process::{Child, Command, Stdio};
 
 use provost_testkit::{Daemon, HEAD, Implementation, free_port, wait_until_gone};
 
+/// What modules of configuration management are let loose on.
+const PROGRAMS: &str = "
+[program:one]
+command={child} on:USR1:say:got hello forever
+stdout_logfile={dir}/one.log
+startsecs=0
+
+[program:off]
+command={child} hello forever
+autostart=false
+startsecs=0
+
+[program:broken]
+command={dir}/not-there
+autostart=false
+
+[program:pair]
+command={child} hello forever
+process_name=%(program_name)s_%(process_num)02d
+numprocs=2
+autostart=false
+startsecs=0
+";
+
 /// A daemon on a unix socket and a port, with "one" that runs and has written something, and "off".
 struct Stage {
     daemon: Daemon,

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use provost_testkit::{Daemon, HEAD, Implementation};
 
+use super::PROGRAMS;
+
 struct Minion<'a>(&'a Daemon);
 
 impl Minion<'_> {
@@ -79,28 +81,6 @@ impl Minion<'_> {
 fn unless(result: &str, fine: &str) -> Result<(), String> {
     if result.contains("ERROR") && !result.contains(fine) { Err(result.to_owned()) } else { Ok(()) }
 }
-
-const PROGRAMS: &str = "
-[program:one]
-command={child} ignore:USR1 hello forever
-startsecs=0
-
-[program:off]
-command={child} hello forever
-autostart=false
-startsecs=0
-
-[program:broken]
-command={dir}/not-there
-autostart=false
-
-[program:pair]
-command={child} hello forever
-process_name=%(program_name)s_%(process_num)02d
-numprocs=2
-autostart=false
-startsecs=0
-";
 
 #[test]
 fn salt_reads_what_it_is_told() {

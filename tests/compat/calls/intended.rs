@@ -280,7 +280,8 @@ impl Verdict {
     }
 }
 
-fn fits(pattern: &str, answer: &str) -> bool {
+/// Whether an answer is this one; `…` stands for anything.
+pub(crate) fn fits(pattern: &str, answer: &str) -> bool {
     let Some((first, others)) = pattern.split_once('…') else { return answer == pattern };
     let Some(mut rest) = answer.strip_prefix(first) else { return false };
     let (between, last) = others.rsplit_once('…').unwrap_or(("", others));

@@ -21,6 +21,7 @@ use std::thread;
 use provost_testkit::Implementation;
 
 use intended::Verdict;
+pub(crate) use intended::fits;
 pub(crate) use line::request;
 use line::{Asked, shown};
 

@@ -6,6 +6,7 @@
 
 use super::play::Pair;
 use super::record::Entry;
+use crate::calls::fits;
 
 /// An outcome that differs on purpose.
 struct Intended {
@@ -335,17 +336,6 @@ fn update_error(theirs: &str, ours: &str) -> bool {
     let fault = fault.trim_end_matches(">: file: FILE line: LINE");
     ours.starts_with("CANT_REREAD: ")
         && [format!("'{ours}'"), format!("\"{ours}\"")].contains(&fault.to_owned())
-}
-
-fn fits(pattern: &str, outcome: &str) -> bool {
-    let Some((first, others)) = pattern.split_once('…') else { return outcome == pattern };
-    let Some(mut rest) = outcome.strip_prefix(first) else { return false };
-    let (between, last) = others.rsplit_once('…').unwrap_or(("", others));
-    for part in between.split('…') {
-        let Some((_, behind)) = rest.split_once(part) else { return false };
-        rest = behind;
-    }
-    rest.ends_with(last)
 }
 
 #[test]

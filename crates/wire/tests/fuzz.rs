@@ -1,9 +1,11 @@
-//! The bodies of the fuzz targets for XML-RPC, on seeds and some thousand mutations of them.
+//! The bodies of the fuzz targets for XML-RPC and for listeners, on seeds and some thousand mutations of them.
 //!
 //! The seeds are requests of several clients, and the recorded answers. The mutations are the same in every run.
 
 use std::path::Path;
 
+#[path = "../../../fuzz/listener.rs"]
+mod listener;
 #[path = "../../../fuzz/mutations.rs"]
 mod mutations;
 #[path = "../../../fuzz/xml.rs"]
@@ -83,6 +85,21 @@ fn texts() {
         "h\u{e4}ll\u{f6} \u{1f600}",
     ];
     mutate(&seeds.map(|seed| seed.as_bytes().to_owned()), &WORDS, 20_000, xml::text);
+}
+
+#[test]
+fn listeners() {
+    let seeds = [
+        "READY\n\0RESULT 2\nOKREADY\n\0RESULT 4\nFAIL",
+        "x\nREADY\n\0RESULT 0\n\0READY\n",
+        "READY\n\0RESULT x\n",
+    ];
+    let mut both: Vec<Vec<u8>> = Vec::new();
+    for (how, seed) in [2, 3, 10, 11].into_iter().flat_map(|how| seeds.map(|seed| (how, seed))) {
+        both.push([&[how], seed.as_bytes()].concat());
+    }
+    let words = ["READY\n", "\0", "RESULT ", "2\nOK", "\n", "READY", "99999999999\n", "-1\n"];
+    mutate(&both, &words, 60_000, listener::listener);
 }
 
 /// The answers that were recorded.

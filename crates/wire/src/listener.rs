@@ -1,0 +1,301 @@
+//! The conversation with an event listener: the line before a payload, and what the listener says back (SPEC 8.3, 8.4).
+//!
+//! In: what is to be told, and bytes of the listener's stdout in whatever pieces. Out: bytes for its stdin, and what it has
+//! [`Heard`] means. Nothing of what it says can make us keep more than [`LONGEST_LINE`] and [`LONGEST_RESULT`] bytes. Not here: which
+//! listener is told what, what becomes of an event that it has rejected, and what a result says.
+
+use crate::events::EventType;
+
+/// Bytes of the line before a result. Supervisor waits for the end of it for ever.
+pub const LONGEST_LINE: usize = 1024;
+/// Bytes of a result. `OK` has two.
+pub const LONGEST_RESULT: usize = 1024 * 1024;
+
+const READY: &[u8] = b"READY\n";
+/// How long `RESULT ` is. Supervisor takes any seven bytes for it.
+const RESULT: usize = 7;
+
+/// What stands before a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// The supervisor's identifier.
+    pub server: &'a str,
+    pub serial: u64,
+    pub pool: &'a str,
+    pub pool_serial: u64,
+    pub event: EventType,
+}
+
+impl Header<'_> {
+    /// The whole message. Its length is told in bytes, as the manual has it: Supervisor tells characters, and whoever
+    /// reads bytes loses step at the first letter that is not ASCII.
+    pub fn message(&self, payload: &str) -> Vec<u8> {
+        let Header { server, serial, pool, pool_serial, event } = self;
+        let (name, length) = (event.name(), payload.len());
+        format!(
+            "ver:3.0 server:{server} serial:{serial} pool:{pool} poolserial:{pool_serial} eventname:{name} \
+             len:{length}\n{payload}"
+        )
+        .into_bytes()
+    }
+}
+
+/// Where the conversation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listening {
+    /// It may be told something.
+    Ready,
+    /// It has been told something, and has not answered yet.
+    Busy,
+    /// It has begun, or has answered, and has not said that it is ready.
+    Acknowledged,
+    /// It has said what makes no sense. Supervisor tells it nothing any more.
+    Unknown,
+}
+
+/// What a listener has said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    Ready,
+    /// The answer to what it was told.
+    Result(Vec<u8>),
+    /// A line that is none before a result; without its end, and cut. What it was told is not answered.
+    BadLine(Vec<u8>),
+    /// Anything else that it should not have said, at a time when it was told nothing.
+    Nonsense,
+    /// After nonsense it is ready again.
+    Recovered,
+}
+
+/// One listener's side of the conversation.
+#[derive(Debug)]
+pub struct Ear {
+    state: Listening,
+    /// Not understood yet.
+    waiting: Vec<u8>,
+    /// Of the result that is being said.
+    length: Option<usize>,
+    /// Whether it may be ready again after nonsense.
+    recovers: bool,
+}
+
+impl Ear {
+    /// Of a listener that has just begun. With `recovers`, a line `READY` ends what nonsense has begun; with Supervisor
+    /// only another process can.
+    pub fn new(recovers: bool) -> Ear {
+        Ear { state: Listening::Acknowledged, waiting: Vec::new(), length: None, recovers }
+    }
+
+    pub fn state(&self) -> Listening {
+        self.state
+    }
+
+    /// It is being told something.
+    ///
+    /// # Panics
+    /// When it is not ready.
+    pub fn is_told(&mut self) {
+        assert_eq!(self.state, Listening::Ready, "only who is ready may be told something");
+        self.state = Listening::Busy;
+    }
+
+    /// Takes what it has said, and tells `tell` what that means, one after the other. In between `tell` may not tell the
+    /// listener anything: what it has said already was said before.
+    pub fn hear(&mut self, said: &[u8], mut tell: impl FnMut(Heard)) {
+        self.waiting.extend_from_slice(said);
+        while let Some(heard) = self.next() {
+            tell(heard);
+        }
+    }
+
+    fn next(&mut self) -> Option<Heard> {
+        match self.state {
+            Listening::Acknowledged => self.waits_for_ready(),
+            Listening::Ready if self.waiting.is_empty() => None,
+            Listening::Ready => Some(self.nonsense()),
+            Listening::Busy => match self.length {
+                None => self.waits_for_line(),
+                Some(length) => self.waits_for_result(length),
+            },
+            Listening::Unknown => self.waits_for_recovery(),
+        }
+    }
+
+    fn waits_for_ready(&mut self) -> Option<Heard> {
+        // Six bytes are looked at, not fewer: as with Supervisor, half a word is no nonsense yet.
+        if self.waiting.len() < READY.len() {
+            return None;
+        }
+        if !self.waiting.starts_with(READY) {
+            return Some(self.nonsense());
+        }
+        self.waiting.drain(..READY.len());
+        self.state = Listening::Ready;
+        Some(Heard::Ready)
+    }
+
+    fn waits_for_line(&mut self) -> Option<Heard> {
+        let end = self.waiting.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n');
+        let Some(end) = end else {
+            return (self.waiting.len() >= LONGEST_LINE).then(|| self.bad_line(LONGEST_LINE));
+        };
+        match length(self.waiting.get(RESULT..end).unwrap_or_default()) {
+            Some(length) => {
+                self.waiting.drain(..=end);
+                self.length = Some(length);
+                self.next()
+            }
+            None => Some(self.bad_line(end)),
+        }
+    }
+
+    /// One of no bytes is complete at once; Supervisor waits for another byte first.
+    fn waits_for_result(&mut self, length: usize) -> Option<Heard> {
+        if self.waiting.len() < length {
+            return None;
+        }
+        let result = self.waiting.drain(..length).collect();
+        (self.length, self.state) = (None, Listening::Acknowledged);
+        Some(Heard::Result(result))
+    }
+
+    fn waits_for_recovery(&mut self) -> Option<Heard> {
+        if !self.recovers {
+            self.waiting = Vec::new();
+            return None;
+        }
+        // A line of its own, or the very first of what made no sense: then it was said once too often.
+        let begins = |at: usize| at == 0 || self.waiting[at - 1] == b'\n';
+        let words = self.waiting.windows(READY.len()).enumerate();
+        let found = words.filter(|(_, word)| *word == READY).map(|(at, _)| at).find(|at| begins(*at));
+        let Some(at) = found else {
+            // What may be the beginning of the word stays, with the last byte before it; not the word itself, which was none.
+            let kept = if self.waiting.ends_with(READY) { 1 } else { READY.len() };
+            self.waiting.drain(..self.waiting.len().saturating_sub(kept));
+            return None;
+        };
+        self.waiting.drain(..at + READY.len());
+        self.state = Listening::Ready;
+        Some(Heard::Recovered)
+    }
+
+    fn bad_line(&mut self, end: usize) -> Heard {
+        let line = self.waiting[..end].to_vec();
+        self.nonsense();
+        Heard::BadLine(line)
+    }
+
+    /// What it says from here on is only looked through for the word that ends this.
+    fn nonsense(&mut self) -> Heard {
+        (self.state, self.length) = (Listening::Unknown, None);
+        Heard::Nonsense
+    }
+}
+
+/// As Python reads a number, and one that can be a length.
+fn length(text: &[u8]) -> Option<usize> {
+    let number: usize = std::str::from_utf8(text).ok()?.trim().parse().ok()?;
+    (number <= LONGEST_RESULT).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Listening::*;
+
+    /// What is heard of these pieces; `!` alone is the supervisor, who tells it something.
+    fn heard(recovers: bool, pieces: &[&str]) -> (Vec<String>, Listening) {
+        let (mut ear, mut all) = (Ear::new(recovers), Vec::new());
+        for piece in pieces {
+            match *piece {
+                "!" => ear.is_told(),
+                said => ear.hear(said.as_bytes(), |heard| {
+                    all.push(match heard {
+                        Heard::Result(bytes) => format!("result {}", String::from_utf8_lossy(&bytes)),
+                        Heard::BadLine(line) => format!("bad {}", String::from_utf8_lossy(&line)),
+                        other => format!("{other:?}").to_lowercase(),
+                    });
+                }),
+            }
+        }
+        (all, ear.state())
+    }
+
+    #[track_caller]
+    fn says(pieces: &[&str], wanted: &str, state: Listening) {
+        for recovers in [false, true] {
+            let (all, then) = heard(recovers, pieces);
+            assert_eq!((all.join(", ").as_str(), then), (wanted, state), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_has_its_tokens_in_order_and_the_length_in_bytes() {
+        let header = Header {
+            server: "supervisor",
+            serial: 21,
+            pool: "p",
+            pool_serial: 10,
+            event: EventType::RemoteCommunication,
+        };
+        let message = String::from_utf8(header.message("type:a\nh\u{e9}llo")).unwrap();
+        let wanted = "ver:3.0 server:supervisor serial:21 pool:p poolserial:10 eventname:REMOTE_COMMUNICATION len:13\n";
+        assert_eq!(message, format!("{wanted}type:a\nh\u{e9}llo"));
+    }
+
+    #[test]
+    fn a_listener_in_order_is_understood_in_any_pieces() {
+        says(&["READY\n", "!", "RESULT 2\nOK", "READY\n"], "ready, result OK, ready", Ready);
+        says(&["READY\n", "!", "RESULT 4\nFAILREADY\n"], "ready, result FAIL, ready", Ready);
+        says(&["REA", "DY", "\n", "!", "RES", "ULT 2", "\nO", "K"], "ready, result OK", Acknowledged);
+        says(&["READY\n", "!", "RESULT 0\n"], "ready, result ", Acknowledged);
+        says(&["READY\n", "!", "RESULT  2 \nOK"], "ready, result OK", Acknowledged);
+        says(&["READY\n", "!", "anything2\nOK"], "ready, bad anything2", Unknown);
+        says(&["READY\n", "!", "nothing2\nOK"], "ready, result OK", Acknowledged);
+        says(&["READY\n", "!", "RESULT 2\n"], "ready", Busy);
+        says(&["hello"], "", Acknowledged);
+    }
+
+    #[test]
+    fn nonsense_is_the_end_with_supervisor() {
+        says(&["hello!"], "nonsense", Unknown);
+        says(&["READY\n", "x"], "ready, nonsense", Unknown);
+        for line in ["RESULT x", "RESULT ", "short", "RESULT -1", "RESULT 99999999999", ""] {
+            says(&["READY\n", "!", &format!("{line}\nOK")], &format!("ready, bad {line}"), Unknown);
+        }
+        let (all, state) = heard(false, &["READY\nREADY\n", "READY\n"]);
+        assert_eq!((all.join(", ").as_str(), state), ("ready, nonsense", Unknown));
+    }
+
+    #[test]
+    fn who_may_recover_does_with_a_line_of_its_own() {
+        for (pieces, wanted, state) in [
+            (&["READY\nREADY\n"][..], "ready, nonsense, recovered", Ready),
+            (&["garbage\n", "READY\n"], "nonsense, recovered", Ready),
+            (&["garbage\nREADY\n"], "nonsense, recovered", Ready),
+            (&["garbage\nRE", "AD", "Y\n"], "nonsense, recovered", Ready),
+            (&["garbage, READY\n"], "nonsense", Unknown),
+            (&["garbage, READY\n", "not READY\nREADY\n"], "nonsense, recovered", Ready),
+            (&["READY\n", "!", "RESULT x\nREADY\n", "!"], "ready, bad RESULT x, recovered", Busy),
+            (&["garbage\nREADY\nmore"], "nonsense, recovered, nonsense", Unknown),
+        ] {
+            let (all, then) = heard(true, pieces);
+            assert_eq!((all.join(", ").as_str(), then), (wanted, state), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn one_who_talks_without_end_takes_no_memory() {
+        let flood = vec![b'x'; 1 << 20];
+        for recovers in [false, true] {
+            let mut ear = Ear::new(recovers);
+            ear.hear(READY, |_| {});
+            ear.is_told();
+            let mut lines = Vec::new();
+            ear.hear(&flood, |heard| lines.push(heard));
+            assert_eq!(lines, [Heard::BadLine(vec![b'x'; LONGEST_LINE])]);
+            ear.hear(&flood, |heard| panic!("{heard:?}"));
+            assert!(ear.waiting.len() <= READY.len(), "{}", ear.waiting.len());
+        }
+    }
+}

@@ -75,9 +75,9 @@ impl Supervisor {
             }
             match ready {
                 Ok(None) => at += 1,
-                Ok(Some(wanted)) => {
+                Ok(Some((wanted, plan))) => {
                     let ask = self.updates.remove(at).ask;
-                    self.turn_group(now, (ask, &by), &wanted, restart_all, out);
+                    self.turn_group(now, (ask, &by), &wanted, &plan, out);
                     self.release(now, &name, out);
                 }
                 Err(fault) => {
@@ -105,14 +105,15 @@ impl Supervisor {
         }
     }
 
-    /// Stops what cannot stay as it is. When nothing is left of what has to be gone, the group that is wanted.
+    /// Stops what cannot stay as it is. When nothing is left of what has to be gone, the group that is wanted, and what
+    /// that comes to.
     fn get_ready(
         &mut self,
         now: Now,
         by: &Arc<By>,
         (name, restart_all, at): (&str, bool, usize),
         out: &mut Outbox,
-    ) -> Result<Option<GroupConfig>, Fault> {
+    ) -> Result<Option<(GroupConfig, Arc<Plan>)>, Fault> {
         let bad_name = || Fault::BadName { name: name.to_owned() };
         let available = Arc::clone(&self.available);
         let wanted = available.groups.iter().find(|group| group.name == name).ok_or_else(bad_name)?;
@@ -136,7 +137,7 @@ impl Supervisor {
             return Err(Fault::Failed { detail: format!("{name} could not be signalled") });
         }
         let is_ready = !left.any(|process| lives(process));
-        Ok(is_ready.then(|| wanted.clone()))
+        Ok(is_ready.then(|| (wanted.clone(), plan)))
     }
 
     /// The group goes over.
@@ -145,16 +146,15 @@ impl Supervisor {
         now: Now,
         (ask, by): (AskId, &Arc<By>),
         wanted: &GroupConfig,
-        restart_all: bool,
+        plan: &Plan,
         out: &mut Outbox,
     ) {
         let Some(group) = self.groups_by_name.get(wanted.name.as_str()).map(Arc::clone) else { return };
-        let plan = self.plan(&group, wanted, restart_all);
         match plan.changes.whole {
             true => self.exchange(now, by, &group, wanted, out),
-            false => self.renew(now, by, (&group, wanted), &plan, out),
+            false => self.renew(now, by, (&group, wanted), plan, out),
         }
-        self.answer_update(now, (ask, by), &wanted.name, plan.changes, out);
+        self.answer_update(now, (ask, by), &wanted.name, &plan.changes, out);
     }
 
     fn plan(&self, group: &Group, wanted: &GroupConfig, restart_all: bool) -> Plan {
@@ -238,7 +238,7 @@ impl Supervisor {
                 }
                 continue;
             }
-            match plan.fate(&config.name) {
+            match plan.fates.get(&id) {
                 Some(Fate::Changed) => {
                     self.with(now, id, out, |process, _, out| process.reconfigure(Arc::clone(config), out));
                 }
@@ -281,7 +281,7 @@ impl Supervisor {
         now: Now,
         (ask, by): (AskId, &Arc<By>),
         name: &str,
-        changes: GroupChanges,
+        changes: &GroupChanges,
         out: &mut Outbox,
     ) {
         // What was down and stays down was not restarted.
@@ -301,7 +301,7 @@ impl Supervisor {
         let told = |process: &ProcessChanges| (process.name.as_str().into(), fate(process), goes_on(process));
         let fates = changes.processes.iter().map(told).collect();
         self.asks.open(ask, by, Shape::Update { group: name.into(), fates });
-        for process in changes.processes {
+        for process in &changes.processes {
             let Some(id) = self.find(name, &process.name) else { continue };
             let is_waited_for = match process.fate {
                 Fate::Restarted | Fate::Added => true,
@@ -341,10 +341,11 @@ impl Supervisor {
             (None, Some(wanted)) => group_changes(&empty(wanted), &[], wanted),
             (None, None) => GroupChanges { whole: false, changes: Vec::new(), processes: Vec::new() },
         };
-        let autostarts = |name: &str| {
-            let wanted = wanted.into_iter().flat_map(|group| &group.processes);
-            wanted.into_iter().find(|process| process.name == name).is_some_and(|process| process.autostart)
-        };
+        let mut autostarts = BTreeMap::new();
+        for process in wanted.into_iter().flat_map(|group| &group.processes) {
+            // Of two of one name the first counts.
+            autostarts.entry(process.name.as_str()).or_insert(process.autostart);
+        }
         let running = changes.processes.iter().filter(|process| {
             let id = active.and_then(|group| group.process(&process.name));
             id.is_some_and(|id| lives(&self.processes[&id]) || self.processes[&id].state.is_running())
@@ -352,7 +353,7 @@ impl Supervisor {
         let running: BTreeSet<String> = running.map(|process| process.name.clone()).collect();
         let starting = changes.processes.iter().filter(|process| {
             let is_new = !matches!(process.fate, Fate::Untouched | Fate::Removed);
-            is_new && !running.contains(&process.name) && autostarts(&process.name)
+            is_new && !running.contains(&process.name) && autostarts.get(process.name.as_str()) == Some(&true)
         });
         let starting = starting.map(|process| process.name.clone()).collect();
         GroupDifference { name, standing, changes, running, starting }
@@ -381,10 +382,6 @@ impl Plan {
 
     fn has_to_stop(&self, id: ProcessId) -> bool {
         self.is_gone(id) || self.fates.get(&id) == Some(&Fate::Restarted)
-    }
-
-    fn fate(&self, name: &str) -> Option<Fate> {
-        self.changes.processes.iter().find(|process| process.name == name).map(|process| process.fate)
     }
 }
 

@@ -200,9 +200,8 @@ impl Tokens {
 }
 
 fn draw() -> Option<String> {
-    let mut bytes = [0; 16];
-    let n = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).ok()?;
-    (n == bytes.len()).then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let bytes = provost_secret::random::<16>().ok()?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use crate::disks::{Disks, MountOf};
 use crate::gate::{Access, Caller, Guard, lost};
 use crate::inbox::Inbox;
 use crate::origin::Tokens;
-use crate::rpc::{Namespaces, Waiters};
+use crate::rpc::{MOST_WAITERS, Namespaces};
 use crate::watches::Watches;
-use crate::web::Listeners;
+use crate::web::MOST_PAGES;
 
 /// How a log is opened, which takes knowledge of directories that is not ours.
 pub type OpenLog = fn(&Path) -> io::Result<File>;
@@ -62,8 +62,9 @@ pub(crate) struct Shared {
     /// Counts changes of processes, for those who show them.
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) tokens: Tokens,
-    pub(crate) listeners: Listeners,
-    pub(crate) waiters: Waiters,
+    /// Places for pages that are told of changes, and for callers who wait for one.
+    pub(crate) pages: Arc<Semaphore>,
+    pub(crate) waiters: Semaphore,
     /// Whose turn it is to be told of all processes.
     pub(crate) listings: Semaphore,
     pub(crate) disks: Arc<Disks>,
@@ -91,8 +92,8 @@ impl Shared {
             guard,
             changes: watch::Sender::new(0),
             tokens: Tokens::default(),
-            listeners: Listeners::default(),
-            waiters: Waiters::default(),
+            pages: Arc::new(Semaphore::new(MOST_PAGES)),
+            waiters: Semaphore::new(MOST_WAITERS),
             listings: Semaphore::new(MOST_LISTINGS),
             disks,
             watches: Watches::default(),

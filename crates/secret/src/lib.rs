@@ -11,7 +11,7 @@ mod marks;
 mod stored;
 mod unfit;
 
-pub use make::{hash, new_token};
+pub use make::{hash, new_token, random};
 pub use marks::{Mark, Marks};
 pub use stored::Stored;
 pub use unfit::Unfit;

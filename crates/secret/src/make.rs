@@ -23,7 +23,8 @@ pub fn new_token() -> io::Result<(String, String)> {
     Ok((token, format!("{{SHA256}}{stored}")))
 }
 
-pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
+/// Bytes that nobody can guess. An error: the kernel gives none.
+pub fn random<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|error| io::Error::other(format!("the system gives no random numbers: {error}")))?;

@@ -15,7 +15,7 @@ mod updates;
 mod wait;
 
 pub use namespaces::{Interface, Namespaces};
-pub(crate) use wait::Waiters;
+pub(crate) use wait::MOST as MOST_WAITERS;
 
 use std::sync::atomic::AtomicU64;
 

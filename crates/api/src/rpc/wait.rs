@@ -3,8 +3,6 @@
 //! In: the loop's word that something has changed (`Shared::changes`), behind which the process is looked at once more. Out: how it is
 //! then, and whether that is it. Nothing of this is remembered: with the brain the connection ends, and the client asks again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use provost_core::{Command, Fault as CoreFault, ProcessInfo, Reply, State};
@@ -13,40 +11,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::arguments::Arguments;
 use super::{Rpc, describe, refusal};
-use crate::shared::Shared;
 
 /// Further ones are refused: each of them looks whenever anything changes.
-const MOST: usize = 64;
+pub(crate) const MOST: usize = 64;
 /// A day; whoever waits for longer asks again.
 const LONGEST: i64 = 24 * 3600;
 /// Between two looks, for each that waits: where a thousand processes come up at once, the loop has other things to do.
 const PACE: Duration = Duration::from_millis(2);
-
-/// How many wait.
-#[derive(Debug, Default)]
-pub(crate) struct Waiters(AtomicUsize);
-
-/// One of them, until it is dropped.
-struct Waiter(Arc<Shared>);
-
-impl Waiter {
-    fn admit(shared: &Arc<Shared>) -> Option<Waiter> {
-        let count = &shared.waiters.0;
-        let admitted =
-            count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < MOST).then_some(n + 1));
-        admitted.is_ok().then(|| Waiter(Arc::clone(shared)))
-    }
-
-    fn pace(&self) -> Duration {
-        PACE * u32::try_from(self.0.waiters.0.load(Ordering::Relaxed)).unwrap_or(1)
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        self.0.waiters.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 impl Rpc<'_> {
     /// The INFO struct of the process, and `reached`.
@@ -57,12 +28,12 @@ impl Rpc<'_> {
             return Err(Fault::new(FaultCode::IncorrectParameters, Some(&why)));
         }
         let deadline = Instant::now() + Duration::from_secs(patience.unsigned_abs());
-        let Some(waiter) = Waiter::admit(self.session.shared) else {
+        let Ok(_place) = self.session.shared.waiters.try_acquire() else {
             let detail = format!("{MOST} others wait for states already, ask again later");
             return Err(refusal(CoreFault::Failed { detail }.into()));
         };
         let (is_reached, info) = tokio::select! {
-            looked = self.watch(&waiter, &name, &wanted, deadline) => looked?,
+            looked = self.watch(&name, &wanted, deadline) => looked?,
             () = self.session.shared.loses(self.session.caller) => {
                 let detail = "who waits is somebody else by now, or may do other things; ask again";
                 return Err(refusal(CoreFault::Failed { detail: detail.to_owned() }.into()));
@@ -73,9 +44,13 @@ impl Rpc<'_> {
         Ok(Value::Struct(members))
     }
 
+    fn pace(&self) -> Duration {
+        let waiting = MOST - self.session.shared.waiters.available_permits();
+        PACE * u32::try_from(waiting).unwrap_or(1)
+    }
+
     async fn watch(
         &self,
-        waiter: &Waiter,
         name: &str,
         wanted: &[State],
         deadline: Instant,
@@ -91,7 +66,7 @@ impl Rpc<'_> {
             if is_reached || Instant::now() >= deadline {
                 return Ok((is_reached, info));
             }
-            let pace = sleep(waiter.pace());
+            let pace = sleep(self.pace());
             // One look more when the time is up. A loop that has ended says nothing, and refuses the next question.
             let _ = timeout_at(deadline, changes.changed()).await;
             pace.await;

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::body::Bytes;
@@ -28,33 +27,11 @@ const PACE: Duration = Duration::from_millis(250);
 /// A proxy takes a connection on which nothing is said for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Further pages do without, and fetch themselves anew now and then.
-const MOST: usize = 64;
+pub(crate) const MOST: usize = 64;
 
-/// How many pages listen.
-#[derive(Debug, Default)]
-pub(crate) struct Listeners(AtomicUsize);
-
-/// One of them, until it is dropped.
-struct Listener(Arc<Shared>);
-
-impl Listener {
-    fn admit(shared: &Arc<Shared>) -> Option<Listener> {
-        let count = &shared.listeners.0;
-        let admitted =
-            count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < MOST).then_some(n + 1));
-        admitted.is_ok().then(|| Listener(Arc::clone(shared)))
-    }
-
-    fn pace(&self) -> Duration {
-        let many = self.0.listeners.0.load(Ordering::Relaxed).div_ceil(4);
-        PACE * u32::try_from(many).unwrap_or(1).max(1)
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.0.listeners.0.fetch_sub(1, Ordering::Relaxed);
-    }
+fn pace(shared: &Shared) -> Duration {
+    let many = (MOST - shared.pages.available_permits()).div_ceil(4);
+    PACE * u32::try_from(many).unwrap_or(1).max(1)
 }
 
 /// What a page knows: which brain made it, and after how many changes.
@@ -68,12 +45,15 @@ fn at_version(change: u64) -> String {
 
 /// The stream for a page of this version.
 pub(super) fn answer(shared: &Arc<Shared>, caller: Caller, may: May, known: &str) -> Response<Answer> {
-    let Some(listener) = Listener::admit(shared) else { return error(StatusCode::SERVICE_UNAVAILABLE) };
+    let Ok(place) = Arc::clone(&shared.pages).try_acquire_owned() else {
+        return error(StatusCode::SERVICE_UNAVAILABLE);
+    };
     let (sender, receiver) = mpsc::channel(1);
     let (shared, known) = (Arc::clone(shared), known.to_owned());
     tokio::spawn(async move {
+        let _place = place;
         tokio::select! {
-            () = tell(listener, &caller, may, known, sender) => {}
+            () = tell(&shared, &caller, may, known, sender) => {}
             // With other rights, if there are any, the page comes again.
             () = shared.loses(&caller) => {}
         }
@@ -87,8 +67,7 @@ pub(super) fn answer(shared: &Arc<Shared>, caller: Caller, may: May, known: &str
 }
 
 /// Tells one page, until it is closed or the daemon ends.
-async fn tell(listener: Listener, caller: &Caller, may: May, known: String, page: mpsc::Sender<Bytes>) {
-    let shared = Arc::clone(&listener.0);
+async fn tell(shared: &Arc<Shared>, caller: &Caller, may: May, known: String, page: mpsc::Sender<Bytes>) {
     let mut changes = shared.changes.subscribe();
     let mut before: Option<Vec<ProcessInfo>> = None;
     let mut seen = *changes.borrow_and_update();
@@ -97,7 +76,7 @@ async fn tell(listener: Listener, caller: &Caller, may: May, known: String, page
     }
     let mut is_behind = known != at_version(seen);
     loop {
-        let Some(infos) = look(&shared, caller).await else { return };
+        let Some(infos) = look(shared, caller).await else { return };
         let said = match &before {
             None if is_behind => fetch_anew(seen),
             None => String::new(),
@@ -108,7 +87,7 @@ async fn tell(listener: Listener, caller: &Caller, may: May, known: String, page
         if !said.is_empty() && page.send(said.into()).await.is_err() {
             return;
         }
-        let pace = tokio::time::sleep(listener.pace());
+        let pace = tokio::time::sleep(pace(shared));
         loop {
             tokio::select! {
                 () = page.closed() => return,

@@ -41,7 +41,7 @@ use crate::serve::Client;
 use crate::session::Session;
 use crate::shared::Shared;
 
-pub(crate) use self::events::Listeners;
+pub(crate) use self::events::MOST as MOST_PAGES;
 
 /// The longest form; ours have a few hundred bytes.
 const MAX_FORM: usize = 64 << 10;

@@ -30,6 +30,7 @@ fn heard(said: &[u8], recovers: bool, piece: usize) -> (Vec<Heard>, Listening) {
                 }
                 answers += u32::from(matches!(heard, Heard::Result(_) | Heard::BadLine(_)));
                 all.push(heard);
+                true
             });
         }
         assert!(answers <= told, "{answers} answers to {told} events");

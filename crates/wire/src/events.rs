@@ -63,9 +63,18 @@ event_types! {
     SupervisorStateChange = "SUPERVISOR_STATE_CHANGE" in Any,
     SupervisorRunning = "SUPERVISOR_STATE_CHANGE_RUNNING" in SupervisorStateChange,
     SupervisorStopping = "SUPERVISOR_STATE_CHANGE_STOPPING" in SupervisorStateChange,
+    Tick = "TICK" in Any,
+    Tick5 = "TICK_5" in Tick,
+    Tick60 = "TICK_60" in Tick,
+    Tick3600 = "TICK_3600" in Tick,
 }
 
 impl EventType {
+    /// The type of this name.
+    pub fn named(name: &str) -> Option<EventType> {
+        EventType::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
     /// Whether a subscription to `ancestor` includes this type.
     pub fn is_a(self, ancestor: EventType) -> bool {
         self == ancestor || self.parent().is_some_and(|parent| parent.is_a(ancestor))
@@ -99,6 +108,45 @@ pub enum Event<'a> {
     },
     SupervisorRunning,
     SupervisorStopping,
+    /// A slice of time has begun, at `when` in seconds since 1970.
+    Tick {
+        slice: Slice,
+        when: i64,
+    },
+}
+
+/// How long a slice of time is, of which the beginning is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slice {
+    FiveSeconds,
+    Minute,
+    Hour,
+}
+
+impl Slice {
+    /// In the order in which they are told when several begin at once.
+    pub const ALL: [Slice; 3] = [Slice::FiveSeconds, Slice::Minute, Slice::Hour];
+
+    pub fn seconds(self) -> i64 {
+        match self {
+            Slice::FiveSeconds => 5,
+            Slice::Minute => 60,
+            Slice::Hour => 3600,
+        }
+    }
+
+    pub fn event_type(self) -> EventType {
+        match self {
+            Slice::FiveSeconds => EventType::Tick5,
+            Slice::Minute => EventType::Tick60,
+            Slice::Hour => EventType::Tick3600,
+        }
+    }
+
+    /// The beginning of the slice that this second is in.
+    pub fn begin(self, second: i64) -> i64 {
+        second - second.rem_euclid(self.seconds())
+    }
 }
 
 /// What a process has written.
@@ -162,6 +210,7 @@ impl Event<'_> {
             Event::GroupRemoved { .. } => EventType::GroupRemoved,
             Event::SupervisorRunning => EventType::SupervisorRunning,
             Event::SupervisorStopping => EventType::SupervisorStopping,
+            Event::Tick { slice, .. } => slice.event_type(),
         }
     }
 
@@ -181,6 +230,7 @@ impl Event<'_> {
             Event::RemoteCommunication { kind, data } => format!("type:{kind}\n{data}"),
             Event::GroupAdded { group } | Event::GroupRemoved { group } => format!("groupname:{group}\n"),
             Event::SupervisorRunning | Event::SupervisorStopping => String::new(),
+            Event::Tick { when, .. } => format!("when:{when}"),
         }
     }
 }
@@ -285,6 +335,9 @@ mod tests {
         assert_eq!(Event::GroupAdded { group: "pets" }.payload(), "groupname:pets\n");
         assert_eq!(Event::GroupRemoved { group: "pets" }.payload(), "groupname:pets\n");
         assert_eq!(Event::SupervisorStopping.payload(), "");
+        let tick = Event::Tick { slice: Slice::Minute, when: Slice::Minute.begin(1_795_344_799) };
+        assert_eq!((tick.event_type().name(), tick.payload()), ("TICK_60", "when:1795344780".to_owned()));
+        assert_eq!(Slice::Hour.begin(-1), -3600);
         let remote = Event::RemoteCommunication { kind: "deploy", data: "a: b\n\u{e9}" };
         assert_eq!(remote.payload(), "type:deploy\na: b\n\u{e9}");
         assert_eq!(remote.event_type().name(), "REMOTE_COMMUNICATION");

@@ -86,8 +86,28 @@ impl Ear {
         Ear { state: Listening::Acknowledged, waiting: Vec::new(), length: None, recovers }
     }
 
+    /// The same of a listener that somebody else has listened to until now: what it had begun to say it says again.
+    pub fn resume(state: Listening, length: Option<usize>, recovers: bool) -> Ear {
+        let length = length.filter(|length| *length <= LONGEST_RESULT);
+        Ear { state, waiting: Vec::new(), length, recovers }
+    }
+
     pub fn state(&self) -> Listening {
         self.state
+    }
+
+    /// How long the result is that is being said.
+    pub fn length(&self) -> Option<usize> {
+        self.length
+    }
+
+    /// How many of the last bytes it has said are not understood yet.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub fn set_recovers(&mut self, recovers: bool) {
+        self.recovers = recovers;
     }
 
     /// It is being told something.
@@ -99,12 +119,24 @@ impl Ear {
         self.state = Listening::Busy;
     }
 
+    /// It could not be told what it was to be told.
+    ///
+    /// # Panics
+    /// When it has been told nothing.
+    pub fn is_not_told(&mut self) {
+        assert_eq!(self.state, Listening::Busy, "only what is told can be taken back");
+        (self.state, self.length) = (Listening::Ready, None);
+    }
+
     /// Takes what it has said, and tells `tell` what that means, one after the other. In between `tell` may not tell the
-    /// listener anything: what it has said already was said before.
-    pub fn hear(&mut self, said: &[u8], mut tell: impl FnMut(Heard)) {
+    /// listener anything: what it has said already was said before. Where it finds that a result makes no sense it answers false,
+    /// and the listener's state is unknown.
+    pub fn hear(&mut self, said: &[u8], mut tell: impl FnMut(Heard) -> bool) {
         self.waiting.extend_from_slice(said);
         while let Some(heard) = self.next() {
-            tell(heard);
+            if !tell(heard) {
+                self.nonsense();
+            }
         }
     }
 
@@ -210,11 +242,13 @@ mod tests {
             match *piece {
                 "!" => ear.is_told(),
                 said => ear.hear(said.as_bytes(), |heard| {
+                    let makes_sense = heard != Heard::Result(b"??".to_vec());
                     all.push(match heard {
                         Heard::Result(bytes) => format!("result {}", String::from_utf8_lossy(&bytes)),
                         Heard::BadLine(line) => format!("bad {}", String::from_utf8_lossy(&line)),
                         other => format!("{other:?}").to_lowercase(),
                     });
+                    makes_sense
                 }),
             }
         }
@@ -285,14 +319,45 @@ mod tests {
     }
 
     #[test]
+    fn a_result_that_nobody_understands_is_nonsense() {
+        says(&["READY\n", "!", "RESULT 2\n??"], "ready, result ??", Unknown);
+        let (all, state) = heard(false, &["READY\n", "!", "RESULT 2\n??READY\n"]);
+        assert_eq!((all.join(", ").as_str(), state), ("ready, result ??", Unknown));
+        let (all, state) = heard(true, &["READY\n", "!", "RESULT 2\n??READY\n"]);
+        assert_eq!((all.join(", ").as_str(), state), ("ready, result ??, recovered", Ready));
+    }
+
+    #[test]
+    fn somebody_else_goes_on_where_one_has_stopped() {
+        let mut ear = Ear::new(false);
+        ear.hear(READY, |_| true);
+        ear.is_told();
+        ear.hear(b"RESULT 4\nFA", |heard| panic!("{heard:?}"));
+        assert_eq!((ear.state(), ear.length(), ear.waiting()), (Busy, Some(4), 2));
+        let mut next = Ear::resume(ear.state(), ear.length(), false);
+        let mut all = Vec::new();
+        next.hear(b"FAILREADY\n", |heard| {
+            all.push(heard);
+            true
+        });
+        assert_eq!(all, [Heard::Result(b"FAIL".to_vec()), Heard::Ready]);
+        next.is_told();
+        next.is_not_told();
+        assert_eq!(next.state(), Ready);
+    }
+
+    #[test]
     fn one_who_talks_without_end_takes_no_memory() {
         let flood = vec![b'x'; 1 << 20];
         for recovers in [false, true] {
             let mut ear = Ear::new(recovers);
-            ear.hear(READY, |_| {});
+            ear.hear(READY, |_| true);
             ear.is_told();
             let mut lines = Vec::new();
-            ear.hear(&flood, |heard| lines.push(heard));
+            ear.hear(&flood, |heard| {
+                lines.push(heard);
+                true
+            });
             assert_eq!(lines, [Heard::BadLine(vec![b'x'; LONGEST_LINE])]);
             ear.hear(&flood, |heard| panic!("{heard:?}"));
             assert!(ear.waiting.len() <= READY.len(), "{}", ear.waiting.len());

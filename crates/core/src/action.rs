@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_config::ProcessConfig;
+use provost_config::{PoolConfig, ProcessConfig};
 
 use crate::command::{LogDeed, Reply};
 use crate::event::{Event, Note};
@@ -56,6 +56,14 @@ pub enum Action {
     RenewGroup { group: Arc<str>, moved: bool, gone: Vec<(ProcessId, Arc<str>)> },
     /// The process goes on as it is, with another configuration.
     Reconfigure { process: ProcessId, config: Arc<ProcessConfig> },
+    /// There is a pool of listeners, and this is what it is; one that is there already goes on as this, with all that waits
+    /// in it. The processes are told in the order of the configuration.
+    OpenPool { group: Arc<str>, config: Arc<PoolConfig>, processes: Vec<Arc<str>> },
+    /// The pool is no more, nor is what waits in it. Nobody of it lives.
+    ClosePool { group: Arc<str> },
+    /// The child is a listener that is RUNNING now, and may be told of events; or it no longer is. Of one of which nothing
+    /// has been said it may not.
+    MayHear { child: ChildId, may: bool },
     /// Try the program file that is on disk now; answered by `Input::UpgradeFailed`, or by nothing at all: then another
     /// brain goes on, and whoever asked has been answered.
     Upgrade { ask: AskId, patience: Duration },

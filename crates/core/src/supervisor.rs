@@ -7,6 +7,7 @@
 mod commands;
 mod ending;
 mod listed;
+mod pools;
 mod stdin;
 mod twiddle;
 mod update;
@@ -47,6 +48,8 @@ pub enum Mood {
 pub struct Supervisor {
     mood: Mood,
     begun: bool,
+    /// An earlier brain has told that it runs.
+    announced: bool,
     finished: bool,
     /// In start order: by priority; equal ones in order of addition (SPEC 3.7).
     groups: Vec<Arc<Group>>,
@@ -80,21 +83,23 @@ impl Supervisor {
     pub fn new(config: Arc<Config>, first_child: ChildId, seed: u64) -> (Self, Vec<Action>) {
         let exit_on = config.supervisord.exit_on;
         let groups: Vec<Active> = config.groups.iter().cloned().map(Active::from).collect();
-        Supervisor::resume(Arc::clone(&config), exit_on, &groups, first_child, seed)
+        Supervisor::resume(Arc::clone(&config), exit_on, &groups, first_child, seed, false)
     }
 
     /// One that goes on where an earlier brain ended: with these groups, in the order of their addition, whatever is
-    /// available by now.
+    /// available by now. If they have been `announced`, listeners are not told once more that these groups came, and that it runs.
     pub fn resume(
         available: Arc<Config>,
         exit_on: ExitOn,
         groups: &[Active],
         first_child: ChildId,
         seed: u64,
+        announced: bool,
     ) -> (Self, Vec<Action>) {
         let mut supervisor = Supervisor {
             mood: Mood::Running,
             begun: false,
+            announced,
             finished: false,
             groups: Vec::new(),
             groups_by_name: BTreeMap::new(),
@@ -118,6 +123,9 @@ impl Supervisor {
             // Two groups of one name: the first in order runs, as with Supervisor; the configuration warns.
             if supervisor.group(&group.config.name).is_none() {
                 supervisor.activate(group, &mut out);
+                if !announced {
+                    Self::announce_group(&group.config.name, &mut out);
+                }
             }
         }
         (supervisor, out)
@@ -208,7 +216,9 @@ impl Supervisor {
         self.begun = true;
         self.recall_ends();
         if self.mood == Mood::Running {
-            out.push(Action::Publish(Event::SupervisorRunning));
+            if !self.announced {
+                out.push(Action::Publish(Event::SupervisorRunning));
+            }
             for group in self.group_names() {
                 self.autostart(now, &group, out);
             }
@@ -219,10 +229,20 @@ impl Supervisor {
             }
         }
         self.recalled.clear();
-        // What runs already may be relaunched from now on.
+        // What runs already may be relaunched, and told of events, from now on.
         for id in self.children.values().copied().collect::<Vec<_>>() {
             self.with(now, id, out, |_, _, _| {});
         }
+    }
+
+    /// Adds a group, and tells of it.
+    fn add(&mut self, active: &Active, out: &mut Outbox) {
+        self.activate(active, out);
+        Self::announce_group(&active.config.name, out);
+    }
+
+    fn announce_group(name: &str, out: &mut Outbox) {
+        out.push(Action::Publish(Event::GroupAdded { group: name.into() }));
     }
 
     /// Adds a group with its processes at rest, behind those of the same priority.
@@ -233,7 +253,7 @@ impl Supervisor {
         let group = Arc::new(Group::new(config.clone(), processes));
         self.groups.insert(at, Arc::clone(&group));
         self.groups_by_name.insert(Arc::clone(&group.name), Arc::clone(&group));
-        out.push(Action::Publish(Event::GroupAdded { group: Arc::clone(&group.name) }));
+        self.open_pool(&group, None, out);
     }
 
     /// A process at rest, for this group.
@@ -307,8 +327,11 @@ impl Supervisor {
         let (before, end_before) = (process.memory(), process.end);
         act(process, restarts, out);
         process.take_replacement(out);
-        if self.begun && restarts == Restarts::Allowed && process.promise(ChildId(self.next_child), out) {
-            self.next_child += 1;
+        if self.begun {
+            process.may_hear(out);
+            if restarts == Restarts::Allowed && process.promise(ChildId(self.next_child), out) {
+                self.next_child += 1;
+            }
         }
         if process.returns
             && process.state == State::Stopped

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_config::{AutoRestart, ProcessConfig, ProgramType, StartLimit};
+use provost_config::{AutoRestart, ProcessConfig, ProcessKind, ProgramType, StartLimit};
 
 use crate::action::{Action, KillTarget, RelaunchOn};
 use crate::event::{Event, ExitStatus, Note, StateDetail};
@@ -49,6 +49,8 @@ pub(crate) struct Process {
     pub(crate) pid: Option<i32>,
     /// The child that takes its place when it ends, if it is to be replaced without asking.
     pub(crate) promised: Option<ChildId>,
+    /// The child that is told of events.
+    hearer: Option<ChildId>,
     /// The last attempt to start, and the last end of a child.
     pub(crate) started: Option<Now>,
     pub(crate) stopped: Option<Now>,
@@ -106,6 +108,7 @@ impl Process {
             child: None,
             pid: None,
             promised: None,
+            hearer: None,
             started: None,
             stopped: None,
             backoff: 0,
@@ -300,6 +303,15 @@ impl Process {
     pub(crate) fn withdraw(&mut self, out: &mut Outbox) {
         if let (Some(_), Some(child)) = (self.promised.take(), self.child) {
             out.push(Action::NoRelaunch { child });
+        }
+    }
+
+    /// A listener that is RUNNING may be told of events, if its child is still there.
+    pub(crate) fn may_hear(&mut self, out: &mut Outbox) {
+        let listens = self.config.kind == ProcessKind::EventListener && self.state == State::Running;
+        if let Some(child) = self.child.filter(|child| listens && self.hearer != Some(*child)) {
+            self.hearer = Some(child);
+            out.push(Action::MayHear { child, may: true });
         }
     }
 
@@ -614,6 +626,10 @@ impl Process {
     }
 
     fn enter(&mut self, to: State, detail: StateDetail, out: &mut Outbox) {
+        // Before anybody learns of the change: a listener that is about to go is told of nothing more, nor of that.
+        if let Some(child) = self.hearer.take() {
+            out.push(Action::MayHear { child, may: false });
+        }
         // Before any signal goes out, or it would be taken for an end like any other.
         self.withdraw(out);
         let from = std::mem::replace(&mut self.state, to);

@@ -407,7 +407,7 @@ impl Supervisor {
         if self.group(&name).is_some() {
             return Reply::Fault(Fault::AlreadyAdded { name });
         }
-        self.activate(&Active::from(config.clone()), out);
+        self.add(&Active::from(config.clone()), out);
         if self.begun {
             self.autostart(now, &name, out);
         }
@@ -433,6 +433,8 @@ impl Supervisor {
         }
         self.groups.retain(|other| other.name != group.name);
         self.groups_by_name.remove(&group.name);
+        // First: it does not hear of its own end.
+        Self::close_pool(group, out);
         out.push(Action::Publish(Event::GroupRemoved { group: Arc::clone(&group.name) }));
     }
 

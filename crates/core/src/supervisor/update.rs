@@ -186,7 +186,7 @@ impl Supervisor {
             .map(|process| Arc::clone(&process.name))
             .collect();
         self.drop_group(group, out);
-        self.activate(&Active::from(wanted.clone()), out);
+        self.add(&Active::from(wanted.clone()), out);
         let Some(group) = self.groups_by_name.get(&group.name).map(Arc::clone) else { return };
         for id in order::to_start(&group) {
             let process = &self.processes[&id];

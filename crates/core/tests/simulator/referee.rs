@@ -414,6 +414,13 @@ impl Referee {
         self.kept_down.extend(courses.into_iter().filter(|(_, c)| c.kept_down).map(|(who, _)| who));
     }
 
+    /// These groups are there without being announced again.
+    pub(crate) fn resumes(&mut self, config: &Config) {
+        for group in &config.groups {
+            self.adds(&group.name, config);
+        }
+    }
+
     fn is_adopted(&mut self, now: Mono, who: Who, child: ChildId, pid: i32, started: Mono) {
         if !self.courses.contains_key(&who) {
             // It has ended, as its group has, and is still to be let go.

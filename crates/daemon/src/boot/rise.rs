@@ -124,7 +124,7 @@ impl Brain {
             None => Supervisor::new(config, first_child, seed),
             Some(resumed) => {
                 let (available, exit_on) = (Arc::clone(&resumed.available), config.supervisord.exit_on);
-                Supervisor::resume(available, exit_on, &resumed.groups, first_child, seed)
+                Supervisor::resume(available, exit_on, &resumed.groups, first_child, seed, true)
             }
         };
         let mut main = Loop {

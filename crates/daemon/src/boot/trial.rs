@@ -37,7 +37,7 @@ fn rehearse(mut past: Past, source: &Source, build: &Build) -> Result<(), StateE
     let exit_on = resumed.first.supervisord.exit_on;
     let first_child = ChildId(past.first_free_child());
     let (mut supervisor, mut actions) =
-        Supervisor::resume(resumed.available, exit_on, &resumed.groups, first_child, 0);
+        Supervisor::resume(resumed.available, exit_on, &resumed.groups, first_child, 0, true);
     let inputs: Vec<Input> = past.inputs(&memories.processes).collect();
     for input in inputs {
         actions.clear();

@@ -295,6 +295,7 @@ impl Hands {
                 self.order(Order::Reopen)?;
                 None
             }
+            Action::OpenPool { .. } | Action::ClosePool { .. } | Action::MayHear { .. } => None,
             // Nobody subscribes yet; what people look for in the log are notes of their own.
             Action::Publish(event) => {
                 self.log.write_with(LogLevel::Trace, || events::line(&event));

@@ -73,14 +73,16 @@ impl World {
         let (available, groups) = (Arc::clone(&self.kept.available), self.kept.groups());
         let seed = self.chance.next();
         let (supervisor, actions) =
-            Supervisor::resume(Arc::clone(&available), self.exit_on, &groups, first, seed);
+            Supervisor::resume(Arc::clone(&available), self.exit_on, &groups, first, seed, true);
         self.supervisor = supervisor;
         self.draft = Some(Written::default());
         let as_is = |group: Active| GroupConfig { processes: group.processes, ..group.config };
         let groups = groups.into_iter().map(as_is).collect();
-        self.resumes_with = Some(Arc::new(Config { groups, ..Config::clone(&available) }));
+        let in_force = Arc::new(Config { groups, ..Config::clone(&available) });
+        self.resumes_with = Some(Arc::clone(&in_force));
         self.do_all(actions);
         self.resumes_with = None;
+        self.referee.resumes(&in_force);
         self.at_once.append(&mut past);
         if self.works_off() {
             self.goes_on();
@@ -323,6 +325,9 @@ impl World {
             | Action::Reconfigure { .. }
             | Action::Adopt { .. }
             | Action::ReopenLogs
+            | Action::OpenPool { .. }
+            | Action::ClosePool { .. }
+            | Action::MayHear { .. }
             | Action::Publish(_)
             | Action::Note(_)
             | Action::Finish(_) => {}

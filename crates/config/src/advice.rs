@@ -5,7 +5,7 @@ use crate::ini::SuspicionKind;
 use crate::options::{DefaultValue, OPTIONS, SectionKind, ValueKind, row, section_kind};
 use crate::reading::Reading;
 use crate::section::Section;
-use crate::{Compress, Overflow, SyslogTo};
+use crate::{Compress, Overflow, PoolOverflow, SyslogTo, listener};
 
 pub(crate) fn advise(reading: &Reading<'_>) {
     unknown_sections_and_keys(reading);
@@ -61,6 +61,7 @@ pub(crate) fn near_value(kind: ValueKind, text: &str) -> Option<String> {
         ValueKind::ExitOn => among(&["none", "fatal", "exited", "all_exited"]),
         ValueKind::Leftovers => among(&["start", "refuse", "adopt", "stop"]),
         ValueKind::Overflow => among(&Overflow::ALL.map(Overflow::name)),
+        ValueKind::PoolOverflow => among(&PoolOverflow::ALL.map(PoolOverflow::name)),
         ValueKind::LogPrefix => among(&["name", "none"]),
         ValueKind::Compress => match lower.as_str() {
             "gz" => Some("gzip".to_owned()),
@@ -90,6 +91,11 @@ pub(crate) fn near_value(kind: ValueKind, text: &str) -> Option<String> {
             if text.starts_with("unix:/") && !text.starts_with("unix:///") =>
         {
             Some(format!("unix:///{}", text["unix:".len()..].trim_start_matches('/')))
+        }
+        // Somebody counted in megabytes.
+        ValueKind::SpillSize if lower.parse::<u16>().is_ok() => Some(format!("{lower}MB")),
+        ValueKind::SpillSize => {
+            near_value(ValueKind::ByteSize, text).filter(|size| listener::spill_size(size).is_ok())
         }
         ValueKind::ByteSize => {
             let number = lower.trim_end_matches(|letter: char| letter.is_ascii_alphabetic()).trim_end();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::diff::{same_kind, same_process};
 use crate::options::{self, OnChange, SectionKind};
 use crate::{
-    AutoRestart, Channel, GroupConfig, GroupKind, LogExtras, LogFile, ProcessConfig, ProgramType,
+    AutoRestart, Channel, GroupConfig, GroupKind, LogExtras, LogFile, PoolConfig, ProcessConfig, ProgramType,
     SocketConfig, signal_name,
 };
 
@@ -125,14 +125,14 @@ pub fn process_changes(old: &ProcessConfig, new: &ProcessConfig) -> Vec<Change> 
     for ((key, before), (_, after)) in written(old).into_iter().zip(written(new)) {
         // One account may have two names.
         if before != after && !(key == "user" && same_user) {
-            changes.push(Change { effect: effect(&key), key, old: before, new: after });
+            changes.push(Change { effect: effect(SectionKind::Program, &key), key, old: before, new: after });
         }
     }
     let names: BTreeSet<&String> = old.environment.keys().chain(new.environment.keys()).collect();
     for name in names {
         let (before, after) = (old.environment.get(name), new.environment.get(name));
         if before != after {
-            let (key, effect) = (format!("environment.{name}"), effect("environment"));
+            let (key, effect) = (format!("environment.{name}"), effect(SectionKind::Program, "environment"));
             changes.push(Change { key, old: before.cloned(), new: after.cloned(), effect });
         }
     }
@@ -151,9 +151,9 @@ fn of_group(old: &GroupConfig, new: &GroupConfig) -> Vec<Change> {
     }
     compare("priority", old.priority.to_string(), new.priority.to_string(), Effect::Live);
     if let (GroupKind::EventListener(old), GroupKind::EventListener(new)) = (&old.kind, &new.kind) {
-        compare("events", old.events.join(","), new.events.join(","), Effect::Restart);
-        compare("buffer_size", old.buffer_size.to_string(), new.buffer_size.to_string(), Effect::Restart);
-        compare("result_handler", old.result_handler.clone(), new.result_handler.clone(), Effect::Restart);
+        for ((key, old), (_, new)) in of_pool(old).into_iter().zip(of_pool(new)) {
+            compare(key, old, new, effect(SectionKind::EventListener, key));
+        }
     }
     changes
 }
@@ -185,8 +185,8 @@ fn same_sockets(before: &BTreeMap<&str, &ProcessConfig>, after: &BTreeMap<&str, 
 }
 
 /// As the table of options says.
-fn effect(key: &str) -> Effect {
-    let row = options::row(SectionKind::Program, key);
+fn effect(section: SectionKind, key: &str) -> Effect {
+    let row = options::row(section, key);
     match row.map(|row| row.on_change) {
         Some(OnChange::Live) => Effect::Live,
         Some(OnChange::Update | OnChange::Reread | OnChange::Reload | OnChange::NextClient) | None => {
@@ -318,6 +318,20 @@ fn of_channel(channel: &Channel) -> [(&'static str, Option<String>); 15] {
         ("syslog_severity", Some(to.severity_name().to_owned())),
         ("syslog_tag", to.tag.clone()),
         ("journald", Some(journald.to_string())),
+    ]
+}
+
+/// What an event listener has beside the options of a program, in the order of the reference page.
+fn of_pool(pool: &PoolConfig) -> [(&'static str, String); 6] {
+    let PoolConfig { buffer_size, events, result_handler, overflow, overflow_maxbytes, listener_recover } =
+        pool;
+    [
+        ("events", events.join(",")),
+        ("overflow", overflow.name().to_owned()),
+        ("buffer_size", buffer_size.to_string()),
+        ("overflow_maxbytes", bytes(*overflow_maxbytes)),
+        ("listener_recover", listener_recover.to_string()),
+        ("result_handler", result_handler.name().to_owned()),
     ]
 }
 
@@ -468,6 +482,29 @@ mod tests {
     }
 
     #[test]
+    fn every_option_of_a_pool_is_told() {
+        let listener = "[eventlistener:a]\ncommand=x\nevents=TICK_5\n";
+        let mut told_of = BTreeSet::from(["priority".to_owned()]);
+        for (written, expected) in [
+            ("events=TICK_60,EVENT", "events: TICK_5 -> EVENT,TICK_60"),
+            ("overflow=block", "overflow: spill -> block"),
+            ("buffer_size=11", "buffer_size: 10 -> 11"),
+            ("overflow_maxbytes=0", "overflow_maxbytes: 256MB -> 0"),
+            ("listener_recover=yes", "listener_recover: false -> true"),
+            (
+                "result_handler=supervisor_stdout:event_handler",
+                "result_handler: supervisor.dispatchers:default_handler -> supervisor_stdout:event_handler",
+            ),
+        ] {
+            let changes = between(listener, &format!("{listener}{written}\n"));
+            assert_eq!(told(&changes.changes), [format!("{expected} !")], "{written}");
+            told_of.insert(changes.changes[0].key.clone());
+        }
+        let rows = OPTIONS.iter().filter(|row| row.sections == [SectionKind::EventListener]);
+        assert_eq!(told_of, rows.map(|row| row.name.to_owned()).collect());
+    }
+
+    #[test]
     fn what_nobody_would_call_a_change_is_none() {
         for same in ["user=web\n", "stdout_logfile_maxbytes=50MB\n", "startsecs=1\ncolour=blue\n"] {
             let written = format!("{A}{same}");
@@ -518,9 +555,7 @@ mod tests {
         }
         assert!(!between(fcgi, &format!("{fcgi}startsecs=3\n")).whole);
         let listener = "[eventlistener:a]\ncommand=x\nevents=TICK_5\n";
-        let changes = between(listener, &format!("{listener}buffer_size=11\n"));
-        assert!(changes.whole);
-        assert_eq!(told(&changes.changes), ["buffer_size: 10 -> 11 !"]);
+        assert!(between(listener, &format!("{listener}buffer_size=11\n")).whole);
         // A program on its own, or named by a group of the same name, is one and the same.
         assert!(!between(A, &format!("{A}[group:a]\nprograms=a\npriority=5\n")).whole);
     }

@@ -184,7 +184,10 @@ fn group(group: &GroupConfig) -> Json {
             vec![
                 ("buffer_size", u64::try_from(pool.buffer_size).unwrap_or(u64::MAX).into()),
                 ("events", Json::list(pool.events.iter().map(String::as_str))),
-                ("result_handler", pool.result_handler.as_str().into()),
+                ("result_handler", pool.result_handler.name().into()),
+                ("overflow", pool.overflow.name().into()),
+                ("overflow_maxbytes", pool.overflow_maxbytes.into()),
+                ("listener_recover", pool.listener_recover.into()),
             ],
         ),
     };

@@ -2,6 +2,7 @@
 
 use crate::options::{SectionKind, ValueKind};
 use crate::program::{Common, processes};
+use crate::python::{repr, strip};
 use crate::section::Section;
 use crate::{GroupConfig, GroupKind, PoolConfig, ProcessKind, advice, plugins, values};
 
@@ -36,7 +37,62 @@ pub const EVENT_TYPES: &[&str] = &[
     "TICK_60",
 ];
 
-const OUR_HANDLER: &str = "supervisor.dispatchers:default_handler";
+/// What becomes of events while the listeners of a pool are behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PoolOverflow {
+    /// They wait, the oldest of many on a disk.
+    #[default]
+    Spill,
+    /// The oldest is discarded, as Supervisor does it.
+    Drop,
+    /// They wait, and so do the programs whose output they are made of.
+    Block,
+}
+
+impl PoolOverflow {
+    pub const ALL: [PoolOverflow; 3] = [PoolOverflow::Spill, PoolOverflow::Drop, PoolOverflow::Block];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            PoolOverflow::Spill => "spill",
+            PoolOverflow::Drop => "drop",
+            PoolOverflow::Block => "block",
+        }
+    }
+}
+
+/// Who judges what a listener answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResultHandler {
+    /// `OK` accepts the event, and anything else rejects it.
+    Default,
+    /// That of supervisor_stdout: the answer is written to our standard output, and accepts the event.
+    Stdout,
+    /// A Python plug-in, in whose place [`ResultHandler::Default`] judges.
+    Other(String),
+}
+
+impl ResultHandler {
+    const DEFAULT: &str = "supervisor.dispatchers:default_handler";
+    const STDOUT: &str = "supervisor_stdout:event_handler";
+
+    fn named(written: &str) -> ResultHandler {
+        match written {
+            ResultHandler::DEFAULT => ResultHandler::Default,
+            ResultHandler::STDOUT => ResultHandler::Stdout,
+            _ => ResultHandler::Other(written.to_owned()),
+        }
+    }
+
+    /// The Python object that Supervisor would import.
+    pub fn name(&self) -> &str {
+        match self {
+            ResultHandler::Default => ResultHandler::DEFAULT,
+            ResultHandler::Stdout => ResultHandler::STDOUT,
+            ResultHandler::Other(written) => written,
+        }
+    }
+}
 
 pub(crate) fn pool(common: &Common<'_>, section_name: &str) -> Option<GroupConfig> {
     let section = Section::new(common.reading, section_name, SectionKind::EventListener);
@@ -51,7 +107,12 @@ pub(crate) fn pool(common: &Common<'_>, section_name: &str) -> Option<GroupConfi
     }
     let result_handler =
         section.defaulted("result_handler", ValueKind::PythonObject, scope, |text| Ok(text.to_owned()));
-    plugins::check_object(&section, "result_handler", &result_handler, &[OUR_HANDLER]);
+    plugins::check_object(
+        &section,
+        "result_handler",
+        &result_handler,
+        &[ResultHandler::DEFAULT, ResultHandler::STDOUT],
+    );
     let events = events(&section, common);
     if section.boolean("redirect_stderr", scope) {
         let text = format!(
@@ -62,8 +123,49 @@ pub(crate) fn pool(common: &Common<'_>, section_name: &str) -> Option<GroupConfi
     }
     let processes = processes(common, section_name, name, ProcessKind::EventListener);
     let buffer_size = usize::try_from(buffer_size).unwrap_or(0);
-    let pool = PoolConfig { buffer_size, events, result_handler };
+    let pool = PoolConfig {
+        buffer_size,
+        events,
+        result_handler: ResultHandler::named(&result_handler),
+        // Behind what Supervisor knows, so that its first error stays the first.
+        overflow: section.defaulted("overflow", ValueKind::PoolOverflow, scope, overflow),
+        overflow_maxbytes: section.defaulted("overflow_maxbytes", ValueKind::SpillSize, scope, spill_size),
+        listener_recover: section.boolean("listener_recover", scope),
+    };
+    advise(&section, &pool);
     Some(GroupConfig::new(name.to_owned(), priority, GroupKind::EventListener(pool), processes))
+}
+
+fn overflow(text: &str) -> Result<PoolOverflow, String> {
+    let lower = text.to_lowercase();
+    let known = PoolOverflow::ALL.into_iter().find(|choice| choice.name() == lower);
+    known.ok_or_else(|| format!("not spill, drop or block: {}", repr(text)))
+}
+
+/// Elsewhere a negative size means "no limit"; what lies on a disk always has one.
+pub(crate) fn spill_size(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 1 << 20;
+    let size = values::byte_size(text)?;
+    if strip(text).starts_with('-') || (1..LEAST).contains(&size) {
+        return Err(format!("not 0 or at least 1MB: {}", repr(text)));
+    }
+    Ok(size)
+}
+
+/// Says what was written and does nothing.
+fn advise(section: &Section<'_>, pool: &PoolConfig) {
+    let holds_output = |event: &String| {
+        ["EVENT", "PROCESS_LOG", "PROCESS_COMMUNICATION"].iter().any(|kind| event.starts_with(kind))
+    };
+    if section.written("overflow_maxbytes").is_some() && pool.overflow == PoolOverflow::Drop {
+        let text = "has no effect with overflow=drop, which keeps buffer_size events and nothing on disk";
+        section.advise("overflow_maxbytes", text.to_owned());
+    }
+    if pool.overflow == PoolOverflow::Block && !pool.events.iter().any(holds_output) {
+        let text =
+            "keeps no program waiting, because none of these events is made of output: what spill does";
+        section.advise("overflow", text.to_owned());
+    }
 }
 
 fn events(section: &Section<'_>, common: &Common<'_>) -> Vec<String> {

@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Account, Backoff, ExitOn, Leftovers, LogExtras, Overflow, ProgramType, Retries, StartLimit};
+use crate::{
+    Account, Backoff, ExitOn, Leftovers, LogExtras, Overflow, PoolOverflow, ProgramType, ResultHandler,
+    Retries, StartLimit,
+};
 
 /// A whole configuration: what `supervisord -c FILE` would run.
 #[derive(Debug, Clone, PartialEq)]
@@ -236,7 +239,12 @@ pub struct PoolConfig {
     pub buffer_size: usize,
     /// Upper-case event type names, sorted, once each.
     pub events: Vec<String>,
-    pub result_handler: String,
+    pub result_handler: ResultHandler,
+    pub overflow: PoolOverflow,
+    /// What may lie on a disk; 0 for nothing at all.
+    pub overflow_maxbytes: u64,
+    /// A listener that broke the protocol is heard again when it says READY.
+    pub listener_recover: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

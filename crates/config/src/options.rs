@@ -60,6 +60,10 @@ pub enum ValueKind {
     /// The same, or `AUTO`, or `NONE`, or several destinations.
     ChildLog,
     Overflow,
+    /// `spill`, `drop` or `block`.
+    PoolOverflow,
+    /// Bytes on a disk: none, or enough to be worth a file.
+    SpillSize,
     /// `text`, `json` or a pattern.
     LogFormat,
     LogPrefix,
@@ -392,10 +396,16 @@ pub static OPTIONS: &[OptionRow] = &[
 
     option("events", LISTENERS, V::EventTypes, Required, Update,
         "The types of events that the listener is told of, between commas."),
+    option("overflow", LISTENERS, V::PoolOverflow, Text("spill"), Update,
+        "What happens when listeners fall behind: spill keeps all events, the oldest of many on disk; drop keeps buffer_size of them and discards the oldest, as Supervisor does; block keeps all, and does not read the output of programs that becomes events of this pool while buffer_size of them wait."),
     option("buffer_size", LISTENERS, V::Integer, Text("10"), Update,
-        "How many events wait while all listeners of the pool are busy."),
+        "How many events may wait for a listener before overflow=drop discards one, or overflow=block reads no further; overflow=spill does not look at it."),
+    option("overflow_maxbytes", LISTENERS, V::SpillSize, Text("256MB"), Update,
+        "How much of what waits for the pool may lie on disk, in childlogdir; beyond that the oldest events are discarded. 0 puts nothing on disk."),
+    option("listener_recover", LISTENERS, V::Boolean, Text("false"), Update,
+        "Let a listener that has broken the protocol come back: its next READY on a line of its own makes it one that hears events again."),
     option("result_handler", LISTENERS, V::PythonObject, Text("supervisor.dispatchers:default_handler"), Update,
-        "Who judges a listener's answer; only Supervisor's own handler is available."),
+        "Who judges a listener's answer: Supervisor's own handler, or supervisor_stdout:event_handler, which accepts every answer and writes it to supervisord's standard output. Any other is a warning, and Supervisor's own judges."),
 
     option("socket", FCGI, V::FcgiSocket, Required, Update,
         "The socket that all processes share: unix:///absolute/path or tcp://host:port."),

@@ -211,6 +211,8 @@ fn kind_words(kind: ValueKind) -> (&'static str, &'static str) {
              the first begin with `/` or `~`, `AUTO` once, `syslog`, a syslog address such as \
              `@udp:loghost:514`, and `journald`.",
         ),
+        ValueKind::PoolOverflow => ("events' overflow", "`spill`, `drop` or `block`, in any case."),
+        ValueKind::SpillSize => ("size on disk", "a size of at least `1MB`, or `0`."),
         ValueKind::Overflow => ("overflow", "`block` or `drop`, in any case."),
         ValueKind::LogFormat => (
             "format",
@@ -321,7 +323,11 @@ fn option_schema(row: &OptionRow) -> Json {
         members.push(("default", text.into()));
     }
     match row.kind {
-        ValueKind::Integer | ValueKind::Retries | ValueKind::ByteSize | ValueKind::ExitCodes => {
+        ValueKind::Integer
+        | ValueKind::Retries
+        | ValueKind::ByteSize
+        | ValueKind::SpillSize
+        | ValueKind::ExitCodes => {
             members.push(("type", Json::list(["integer", "string"])));
         }
         ValueKind::Boolean | ValueKind::AutoRestart => {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use provost_config::{
     Address, AutoRestart, Backoff, Channel, CliOverrides, Config, CtlConfig, Curve, Errors, ExitOn, Files,
     GroupConfig, GroupKind, Leftovers, Lenient, LogExtras, LogFile, LogLevel, MainLog, MemoryFiles, Overflow,
-    ProcessConfig, ProcessKind, ProgramType, Server, SyslogTo, User, load, load_ctl,
+    PoolConfig, PoolOverflow, ProcessConfig, ProcessKind, ProgramType, Server, SyslogTo, User, load,
+    load_ctl,
 };
 
 pub(crate) fn cases_dir() -> PathBuf {
@@ -215,7 +216,8 @@ impl Dump {
                 self.line(1, "priority", group.priority);
                 self.line(1, "buffer_size", pool.buffer_size);
                 self.line(1, "events", list(&pool.events));
-                self.line(1, "result_handler", &pool.result_handler);
+                self.line(1, "result_handler", pool.result_handler.name());
+                self.overflow(pool);
             }
             GroupKind::Fcgi(socket) => {
                 self.line(1, "kind", "fcgi");
@@ -287,6 +289,19 @@ impl Dump {
         );
         tell("essential", p.essential.then(|| "yes".to_owned()));
         tell("type", (p.program_type == ProgramType::Oneshot).then(|| "oneshot".to_owned()));
+    }
+
+    /// Nor has it any of these.
+    fn overflow(&mut self, pool: &PoolConfig) {
+        if pool.overflow != PoolOverflow::Spill {
+            self.line(1, "overflow", pool.overflow.name());
+        }
+        if pool.overflow_maxbytes != 256 << 20 {
+            self.line(1, "overflow_maxbytes", pool.overflow_maxbytes);
+        }
+        if pool.listener_recover {
+            self.line(1, "listener_recover", "yes");
+        }
     }
 
     fn channel(&mut self, name: &str, channel: &Channel) {

@@ -4,7 +4,7 @@
 //! the main loop, and its one reply comes back through the [`Asker`]. The only thread with an async runtime lives here.
 //!
 //! Deliberately absent: process state, configuration, signals, forking. What this room knows of the supervisor is
-//! what a command answers, and a few [`Facts`] that never change. The only files it reads are logs, and how
+//! what a command answers, and a few [`Facts`] that never change, or are asked for by a function (`pools.rs`). The only files it reads are logs, and how
 //! these are opened it is told (`Facts::open_log`).
 //!
 //! `serve/` owns the thread and the connections, `door.rs` turns a request (`body.rs`) into a response (`answer.rs`), `room.rs` limits what
@@ -29,6 +29,7 @@ mod logs;
 mod mutations;
 mod origin;
 mod peer;
+mod pools;
 mod room;
 mod rpc;
 mod serve;
@@ -41,6 +42,7 @@ mod web;
 pub use disks::MountOf;
 pub use gate::{Access, DoorRules};
 pub use inbox::{Asked, Asker, Busy, By, Inbox, Report};
+pub use pools::{ListenerReport, PoolReport, Pools};
 pub use rpc::{Interface, Namespaces, fault_text};
 pub use serve::{Api, Door, Listener};
 pub use shared::{Facts, Herald, OpenLog, PeerGroups};

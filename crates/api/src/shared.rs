@@ -13,6 +13,7 @@ use crate::disks::{Disks, MountOf};
 use crate::gate::{Access, Caller, Guard, lost};
 use crate::inbox::Inbox;
 use crate::origin::Tokens;
+use crate::pools::Pools;
 use crate::rpc::{MOST_WAITERS, Namespaces};
 use crate::watches::Watches;
 use crate::web::MOST_PAGES;
@@ -24,7 +25,7 @@ pub type OpenLog = fn(&Path) -> io::Result<File>;
 pub type PeerGroups = fn(BorrowedFd<'_>) -> Vec<u32>;
 
 /// What never changes while the daemon runs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Facts {
     /// The keeper's pid, which is the daemon's to everybody outside.
     pub pid: i32,
@@ -50,6 +51,17 @@ pub struct Facts {
     pub peer_groups: PeerGroups,
     /// Gives memory that is no longer used back to the system; called behind large answers, which few ask for.
     pub tidy: fn(),
+    /// How things stand with listeners now.
+    pub pools: Pools,
+}
+
+impl std::fmt::Debug for Facts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Facts")
+            .field("pid", &self.pid)
+            .field("identifier", &self.identifier)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What every connection shares.

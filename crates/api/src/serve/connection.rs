@@ -201,6 +201,7 @@ mod tests {
             mount_of: |_| 0,
             peer_groups: |_| Vec::new(),
             tidy: || {},
+            pools: Arc::new(Vec::new),
         };
         let door = ("unix_http_server".to_owned(), DoorRules::default());
         let access = Access::new(Vec::new(), [door].into(), 0);

@@ -262,6 +262,7 @@ fn open_doors(
         mount_of: logs::mount_of,
         peer_groups: provost_keeper::peer_groups,
         tidy: provost_keeper::release_free_memory,
+        pools: Arc::new(Vec::new),
     };
     Api::start(doors, access, facts, Box::new(commands))
         .map_err(|e| Refusal::system(format!("cannot start the api thread: {e}")))

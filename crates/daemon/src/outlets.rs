@@ -77,7 +77,8 @@ fn plan(
         speaker: Speaker::default(),
         strip_ansi: customs.strip_ansi && !is_protocol,
         capture: if is_protocol { 0 } else { channel.capture_maxbytes },
-        tells: (channel.events_enabled && !is_protocol) || customs.copies,
+        publishes: channel.events_enabled && !is_protocol,
+        tells: customs.copies,
         format: extras.format.clone(),
         has_wires: sinks.iter().any(Target::is_wire),
     };

@@ -167,8 +167,9 @@ impl Loop {
         ];
         let full: Vec<(ChildId, BorrowedFd<'_>)> = self.hands.stdins.full().collect();
         fds.extend(full.iter().map(|(_, pipe)| PollFd::from_borrowed_fd(*pipe, PollFlags::OUT)));
+        let Hands { upgrade, pump, listeners, .. } = &self.hands;
         let deadlines =
-            [self.supervisor.next_deadline(), self.hands.upgrade.deadline(), self.hands.pump.deadline()];
+            [self.supervisor.next_deadline(), upgrade.deadline(), pump.deadline(), listeners.deadline()];
         let timeout = clock::until(deadlines.into_iter().flatten().min());
         // An interrupted poll is a short one.
         let _ = poll(&mut fds, timeout.as_ref());
@@ -209,8 +210,10 @@ impl Loop {
                 None
             }
             FromKeeper::Stdin { id, lent } => {
-                let answers = self.hands.stdins.lent(ChildId(id), lent, &mut self.hands.link)?;
-                self.inputs.extend(answers);
+                let Hands { listeners, stdins, link, log, .. } = &mut self.hands;
+                if let Some(lent) = listeners.lent(ChildId(id), lent, log) {
+                    self.inputs.extend(stdins.lent(ChildId(id), lent, link)?);
+                }
                 None
             }
             FromKeeper::KillFailed { id, errno } => {
@@ -240,6 +243,7 @@ impl Loop {
 
     fn hear_pump(&mut self) -> Result<(), LinkError> {
         self.hands.pump.look_after();
+        self.hands.look_after_listeners()?;
         for _ in 0..NOTICES_A_TURN {
             let Some(notice) = self.next_notice() else { return Ok(()) };
             let input = match notice {
@@ -261,6 +265,15 @@ impl Loop {
                 }
                 Notice::Keep { name, fd } => {
                     self.hands.link.send(ToKeeper::Hold { name, fd })?;
+                    None
+                }
+                Notice::ListenerGone { child } => {
+                    self.hands.listener_gone(child)?;
+                    None
+                }
+                Notice::KeepEvents { name, fd, pool, file } => {
+                    let Hands { listeners, link, .. } = &mut self.hands;
+                    listeners.hold_file((name, fd), (pool, file), link)?;
                     None
                 }
                 Notice::Said { child, output, word, data } => {

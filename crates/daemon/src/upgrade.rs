@@ -140,6 +140,7 @@ impl HandOver {
         if let Some(audit_file) = hands.audit_file.take() {
             audit_file.finish();
         }
+        hands.listeners.stop(Patience::Usual, false, &mut hands.log);
         for notice in hands.pump.rest(notices, Patience::Usual) {
             match notice {
                 Notice::Say { level, text } => hands.log.write(level, &text),

@@ -5,6 +5,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use provost_config::{Config, LogLevel, MainLog as LogTarget, Message, Supervisord};
 use provost_keeper::{Link, ToKeeper};
@@ -16,7 +17,8 @@ use crate::console::complain;
 use crate::kept::{self, Versions};
 use crate::logs::auto::AutoLogs;
 use crate::logs::{
-    Destination, Journal, Journals, MainLog, MainSource, Notice, Outlet, Pump, Sink, Target, journal,
+    Audience, Destination, Journal, Journals, MainLog, MainSource, Notice, Outlet, Pump, Sink, Target,
+    journal,
 };
 use crate::wake::Post;
 
@@ -31,7 +33,7 @@ pub(super) fn open(
     config: &Config,
     past: &mut Past,
     link: &mut Link,
-    notices: Post<Notice>,
+    ears: (Post<Notice>, Arc<dyn Audience>),
 ) -> Result<(Pump, MainLog), Refusal> {
     let settings = &config.supervisord;
     let mut sinks = Vec::new();
@@ -53,10 +55,9 @@ pub(super) fn open(
         LogTarget::Syslog => None,
     };
     let journals = journals(past);
-    let pump = Pump::start(main_log, path, journals, notices, &mut |name, fd| {
-        link.send(ToKeeper::Hold { name, fd })
-    })?
-    .map_err(|e| Refusal::system(format!("cannot start the log pump: {e}")))?;
+    let pump =
+        Pump::start(main_log, path, journals, ears, &mut |name, fd| link.send(ToKeeper::Hold { name, fd }))?
+            .map_err(|e| Refusal::system(format!("cannot start the log pump: {e}")))?;
     Ok((pump, MainLog::new(settings.loglevel, write)))
 }
 

@@ -22,10 +22,11 @@ use crate::access;
 use crate::audit::AuditFile;
 use crate::certificates::Certificates;
 use crate::effective::{Effective, EffectiveError, Start};
+use crate::events::{Bus, Listeners};
 use crate::fcgi::FcgiSockets;
 use crate::kept::Versions;
 use crate::launch::Launcher;
-use crate::logs::{self, MainLog, Patience};
+use crate::logs::{self, MainLog, Notice, Patience};
 use crate::memory::Memory;
 use crate::perform::{Hands, Source};
 use crate::run::{CommandPost, Loop, Outcome};
@@ -59,7 +60,9 @@ impl Brain {
 
         let bell = Bell::new().map_err(|e| Refusal::system(format!("cannot make an eventfd: {e}")))?;
         let (notices, heard_notices) = Post::new(&bell);
-        let (pump, mut log) = opening::open(&config, &mut past, &mut link, notices.clone())?;
+        let listeners = listeners(&config, &mut past, &mut link, &notices)?;
+        let audience = Arc::new(listeners.bus().clone());
+        let (pump, mut log) = opening::open(&config, &mut past, &mut link, (notices.clone(), audience))?;
         opening::say_first_lines(&config, sayings, &past, &mut log);
         certificates.tell(&mut log);
         if let Some(e) = start.lost() {
@@ -97,7 +100,7 @@ impl Brain {
         }
         let (commands, heard_doors) = CommandPost::new(&bell);
         let audit_file = audit_file(&config, &commands)?;
-        let api = open_doors(&config, &past, (doors, access), commands)?;
+        let api = open_doors(&config, &past, (doors, access), listeners.bus(), commands)?;
         let launcher = launcher(&config, &past);
         let memory = Memory::new(&Versions::OURS.memory).map_err(no_memory)?;
         let (effective, resumed) = match start {
@@ -106,7 +109,9 @@ impl Brain {
             }
             Start::Resumed(resumed) => (resumed.effective.clone(), Some(resumed)),
         };
-        let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, (memory, effective));
+        let announced = listeners.bus().has_announced();
+        let keeping = (memory, effective, listeners);
+        let mut hands = Hands::new(link, pump, log, launcher, auto_logs, source, keeping);
         hands.strip_ansi = config.supervisord.strip_ansi;
         hands.fcgi = fcgi;
         hands.stdins = stdins;
@@ -124,7 +129,7 @@ impl Brain {
             None => Supervisor::new(config, first_child, seed),
             Some(resumed) => {
                 let (available, exit_on) = (Arc::clone(&resumed.available), config.supervisord.exit_on);
-                Supervisor::resume(available, exit_on, &resumed.groups, first_child, seed, true)
+                Supervisor::resume(available, exit_on, &resumed.groups, first_child, seed, announced)
             }
         };
         let mut main = Loop {
@@ -143,6 +148,8 @@ impl Brain {
         }
         let in_background = past.in_background();
         past.take_up(memories, &mut main)?;
+        let Hands { listeners, link, .. } = &mut main.hands;
+        listeners.all_are_there(link)?;
         main.inputs.push_back(Input::Begin);
         if in_background {
             // Whoever started us may wait for the end of our output, as "$(supervisord -c …)" does. Last of all,
@@ -166,10 +173,11 @@ impl Brain {
         self.api.stop();
         self.sockets.remove();
         self.pidfile.remove();
-        let Hands { mut link, pump, log, record, audit_file, .. } = self.main.hands;
+        let Hands { mut link, pump, mut log, record, audit_file, listeners, .. } = self.main.hands;
         if let Some(audit_file) = audit_file {
             audit_file.finish();
         }
+        listeners.stop(Patience::Usual, true, &mut log);
         pump.stop(log, &self.main.notices, Patience::Usual, true);
         if let Some(record) = record {
             record.finish();
@@ -242,8 +250,10 @@ fn open_doors(
     config: &Config,
     past: &Past,
     (doors, access): (Vec<Door>, Access),
+    bus: &Bus,
     commands: CommandPost,
 ) -> Result<Api, Refusal> {
+    let bus = bus.clone();
     let settings = &config.supervisord;
     let facts = Facts {
         pid: past.hello.keeper_pid,
@@ -262,10 +272,24 @@ fn open_doors(
         mount_of: logs::mount_of,
         peer_groups: provost_keeper::peer_groups,
         tidy: provost_keeper::release_free_memory,
-        pools: Arc::new(Vec::new),
+        pools: Arc::new(move || bus.reports()),
     };
     Api::start(doors, access, facts, Box::new(commands))
         .map_err(|e| Refusal::system(format!("cannot start the api thread: {e}")))
+}
+
+/// The thread that tells listeners, with what a dead brain has left of that.
+fn listeners(
+    config: &Config,
+    past: &mut Past,
+    link: &mut Link,
+    notices: &Post<Notice>,
+) -> Result<Listeners, Refusal> {
+    let settings = &config.supervisord;
+    let about = (&*settings.identifier, settings.loglevel <= LogLevel::Debug, settings.childlogdir.clone());
+    let resumes = past.resumes();
+    Listeners::begin(&mut past.held, resumes, about, notices, link)?
+        .map_err(|e| Refusal::system(format!("cannot start the thread that tells listeners: {e}")))
 }
 
 fn audit_file(config: &Config, commands: &CommandPost) -> Result<Option<AuditFile>, Refusal> {

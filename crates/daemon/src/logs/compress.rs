@@ -32,11 +32,11 @@ use rustix::io::Errno;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, FrameCompressor};
 
-use super::death;
 use super::open::FileId;
 use super::reports::Reports;
 use super::rotation::Row;
 use super::walk::{self, Place};
+use crate::death;
 
 /// Nobody is to feel it.
 const NICE: i32 = 19;

@@ -16,7 +16,7 @@ const KINDS: [Kind; 2] = [Kind::Gzip, Kind::Zstd];
 
 fn compressor() -> (Arc<Compressor>, Receiver<Notice>) {
     let (post, notices) = Post::new(&Bell::new().unwrap());
-    (Compressor::new(Reports::new(post)), notices)
+    (Compressor::new(Reports::without_audience(post)), notices)
 }
 
 fn job(dir: &Dir, kind: Kind) -> Job {

@@ -43,10 +43,10 @@ use rustix::fs::fstat;
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
-use super::death;
 use super::open::Open;
 use super::recovery::{self, Found};
 use super::slot::{self, MOST, Mark, Slot};
+use crate::death;
 
 /// How many chunks can wait, one that is on its way included.
 const SLOTS: usize = 64;

@@ -13,7 +13,6 @@
 pub(crate) mod auto;
 mod carry;
 mod compress;
-mod death;
 mod filter;
 mod heat;
 mod inherited;
@@ -44,9 +43,11 @@ pub(crate) use mounts::mount_of;
 pub(crate) use open::{OpenHow, append_to, for_reading};
 pub(crate) use outlet::{Outlet, OutletPlan};
 pub(crate) use pump::{Heir, Journals, Notice, Order, Patience, Pump};
-pub(crate) use reports::{Telling, Word};
+pub(crate) use reports::{Audience, Telling, Word};
 pub(crate) use sink::{Destination, Sink, Speaker, Target, Wired};
 pub(crate) use treatment::Course;
+
+use provost_wire::events::Channel;
 
 /// Which output of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +61,14 @@ impl Output {
         match self {
             Output::Stdout => "stdout",
             Output::Stderr => "stderr",
+        }
+    }
+
+    /// In the words of events.
+    pub(crate) fn channel(self) -> Channel {
+        match self {
+            Output::Stdout => Channel::Stdout,
+            Output::Stderr => Channel::Stderr,
         }
     }
 }

@@ -23,7 +23,7 @@ impl World {
         let (pipe, program) = pipe().unwrap();
         rustix::io::ioctl_fionbio(&pipe, true).unwrap();
         let (post, notices) = Post::new(&Bell::new().unwrap());
-        let reports = Reports::new(post);
+        let reports = Reports::without_audience(post);
         let plan = OutletPlan { sinks, overflow, course: None };
         let outlet = Outlet::open(plan, OnRefusal::Fail, &reports).unwrap();
         let carrier = Carrier::new(Some(Journal::create().unwrap()));

@@ -26,7 +26,7 @@ use super::lane::{Lane, MainSource, Parts};
 use super::main_log::MainLog;
 use super::mounts::{MountId, Mounts};
 use super::outlet::{self, OutletPlan};
-use super::reports::{Reports, Telling, Word};
+use super::reports::{Audience, Reports, Telling, Word};
 use super::sink::Target;
 use crate::clock;
 use crate::leftovers::Change;
@@ -121,6 +121,17 @@ pub(crate) enum Notice {
         name: String,
         fd: OwnedFd,
     },
+    /// What a listener said last has been heard.
+    ListenerGone {
+        child: ChildId,
+    },
+    /// For the keeper to hold, before anything of a pool's events is written there.
+    KeepEvents {
+        name: String,
+        fd: OwnedFd,
+        pool: Arc<str>,
+        file: OwnedFd,
+    },
     /// A piece of a child's output.
     Said {
         child: ChildId,
@@ -213,7 +224,7 @@ impl Pump {
         main_log: MainSource,
         path: Option<&Path>,
         Journals { found, highest }: Journals,
-        notices: Post<Notice>,
+        (notices, audience): (Post<Notice>, Arc<dyn Audience>),
         hold: Hold<'_>,
     ) -> Result<io::Result<Pump>, LinkError> {
         let mut mounts = Mounts::default();
@@ -234,7 +245,7 @@ impl Pump {
         for journals in of_lane.values_mut().filter(|journals| journals.is_empty()) {
             journals.extend(spare.pop());
         }
-        let reports = Reports::new(notices);
+        let reports = Reports::new(notices, audience);
         let mut pump = Pump {
             compressor: Compressor::new(reports.clone()),
             lanes: BTreeMap::new(),
@@ -348,7 +359,11 @@ impl Pump {
                 self.was_wanted(Wanted::Logs(process, deed)).then_some(notice)
             }
             Notice::MainLogDone { ask, .. } => self.was_wanted(Wanted::MainLog(ask)).then_some(notice),
-            Notice::Say { .. } | Notice::Said { .. } | Notice::Keep { .. } => Some(notice),
+            Notice::Say { .. }
+            | Notice::Said { .. }
+            | Notice::Keep { .. }
+            | Notice::ListenerGone { .. }
+            | Notice::KeepEvents { .. } => Some(notice),
         }
     }
 
@@ -631,7 +646,7 @@ pub(crate) enum Patience {
 }
 
 impl Patience {
-    fn time(self) -> Duration {
+    pub(crate) fn time(self) -> Duration {
         match self {
             Patience::Little => SOON,
             Patience::Usual => PATIENCE,

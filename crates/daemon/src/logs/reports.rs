@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use provost_config::LogLevel;
 use provost_core::ChildId;
+use provost_wire::events::Said;
 
 use super::Output;
 use super::pump::Notice;
@@ -19,7 +20,17 @@ const MOST: usize = 512 << 10;
 #[derive(Debug, Clone)]
 pub(super) struct Reports {
     notices: Post<Notice>,
+    audience: Arc<dyn Audience>,
     on_their_way: Arc<AtomicUsize>,
+}
+
+/// Whoever listens to what programs say.
+pub(crate) trait Audience: std::fmt::Debug + Send + Sync {
+    /// Takes a piece, or a message; it is kept when this returns.
+    fn hear(&self, word: Word, said: &Said<'_>);
+
+    /// Whether programs had better wait a little.
+    fn is_behind(&self) -> bool;
 }
 
 /// What is told of a child's output.
@@ -39,8 +50,12 @@ pub(crate) struct Telling {
 }
 
 impl Reports {
-    pub(super) fn new(notices: Post<Notice>) -> Reports {
-        Reports { notices, on_their_way: Arc::default() }
+    pub(super) fn new(notices: Post<Notice>, audience: Arc<dyn Audience>) -> Reports {
+        Reports { notices, audience, on_their_way: Arc::default() }
+    }
+
+    pub(super) fn audience(&self) -> &dyn Audience {
+        &*self.audience
     }
 
     pub(super) fn send(&self, notice: Notice) {
@@ -76,5 +91,26 @@ impl std::ops::Deref for Telling {
 impl Drop for Telling {
     fn drop(&mut self) {
         self.on_their_way.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
+/// Nobody listens.
+#[cfg(test)]
+#[derive(Debug)]
+struct Empty;
+
+#[cfg(test)]
+impl Audience for Empty {
+    fn hear(&self, _: Word, _: &Said<'_>) {}
+
+    fn is_behind(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+impl Reports {
+    pub(super) fn without_audience(notices: Post<Notice>) -> Reports {
+        Reports::new(notices, Arc::new(Empty))
     }
 }

@@ -22,7 +22,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, RenameFlags, Stat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::death;
+use crate::death;
 
 /// What the name of a backup may end with behind its number.
 const PLAIN: &[&str] = &[""];

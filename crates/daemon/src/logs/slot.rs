@@ -15,8 +15,8 @@ use provost_keeper::Shared;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::pread;
 
-use super::death;
 use super::open::{FileId, Open};
+use crate::death;
 
 /// The longest chunk; the size of Supervisor's reads (SPEC 4.2).
 pub(super) const MOST: usize = 128 * 1024;

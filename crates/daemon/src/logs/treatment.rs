@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use provost_config::LogFormat;
 use provost_core::ChildId;
+use provost_wire::events::Said;
 
 use super::Output;
 use super::filter::{Filter, FilterSettings, Format, Line, Lines, Origin, Stamps, Told};
@@ -22,7 +23,9 @@ pub(crate) struct Course {
     pub(crate) strip_ansi: bool,
     /// Bytes that a captured message may have; 0 for none.
     pub(crate) capture: u64,
-    /// Every piece is to be told of: to those who listen to PROCESS_LOG, or to the main log at level debug.
+    /// Every piece is for those who listen to PROCESS_LOG.
+    pub(crate) publishes: bool,
+    /// The main log, at level debug, is to be told of every piece.
     pub(crate) tells: bool,
     pub(crate) format: LogFormat,
     /// Some sink takes lines only.
@@ -34,6 +37,7 @@ pub(crate) struct Course {
 pub(super) struct Treatment {
     child: ChildId,
     output: Output,
+    pid: i32,
     filter: Option<Filter>,
     lines: Option<Lines>,
     format: Option<Format>,
@@ -74,6 +78,7 @@ impl Course {
     pub(crate) fn is_straight(&self) -> bool {
         !self.strip_ansi
             && self.capture == 0
+            && !self.publishes
             && !self.tells
             && !self.has_wires
             && self.format == LogFormat::Text
@@ -91,6 +96,7 @@ impl Treatment {
         Box::new(Treatment {
             child,
             output,
+            pid,
             filter: Filter::new(settings),
             lines: (format.is_some() || course.has_wires).then(Lines::default),
             format,
@@ -107,9 +113,10 @@ impl Treatment {
         self.filter.is_some() || self.format.is_some()
     }
 
-    /// Whether there is somebody to tell of this output, who may be behind.
-    pub(super) fn tells(&self) -> bool {
-        self.course.tells || self.course.capture > 0
+    /// Whether somebody is to be told of this output, and is behind.
+    pub(super) fn has_to_wait(&self, reports: &Reports) -> bool {
+        let is_heard = self.course.publishes || self.course.capture > 0;
+        (self.course.tells && reports.are_too_many()) || (is_heard && reports.audience().is_behind())
     }
 
     /// Does all there is to do with a piece.
@@ -120,7 +127,8 @@ impl Treatment {
         reports: &Reports,
     ) -> Treated<'a> {
         bench.filtered.clear();
-        let mut tell = teller(self.child, self.output, self.course.tells, reports);
+        let course = Arc::clone(&self.course);
+        let mut tell = teller(self.child, self.output, self.pid, &course, reports);
         match &mut self.filter {
             Some(filter) => filter.take(piece, &mut bench.filtered, &mut tell),
             None if piece.is_empty() => {}
@@ -139,7 +147,7 @@ impl Treatment {
     ) -> Treated<'a> {
         bench.filtered.clear();
         if let Some(filter) = &mut self.filter {
-            let mut tell = teller(self.child, self.output, self.course.tells, reports);
+            let mut tell = teller(self.child, self.output, self.pid, &self.course, reports);
             match parting {
                 Parting::End => filter.end(&mut bench.filtered, &mut tell),
                 Parting::HandOver => filter.let_go(&mut bench.filtered, &mut tell),
@@ -189,13 +197,26 @@ impl Treatment {
 }
 
 /// Whom to tell of what.
-fn teller(child: ChildId, output: Output, tells: bool, reports: &Reports) -> impl FnMut(Told<'_>) + '_ {
-    move |told| match told {
-        Told::Plain(piece) | Told::Captured(piece) if tells => {
-            reports.tell(child, output, Word::Piece, piece);
+fn teller<'a>(
+    child: ChildId,
+    output: Output,
+    pid: i32,
+    course: &'a Course,
+    reports: &'a Reports,
+) -> impl FnMut(Told<'_>) + 'a {
+    let Speaker { process, group, .. } = &course.speaker;
+    let channel = output.channel();
+    move |told| {
+        let (word, data, is_heard) = match told {
+            Told::Plain(piece) | Told::Captured(piece) => (Word::Piece, piece, course.publishes),
+            Told::Communication(message) => (Word::Message, message, true),
+        };
+        if is_heard {
+            reports.audience().hear(word, &Said { process, group, pid, channel, data });
         }
-        Told::Plain(_) | Told::Captured(_) => {}
-        Told::Communication(message) => reports.tell(child, output, Word::Message, message),
+        if course.tells {
+            reports.tell(child, output, word, data);
+        }
     }
 }
 

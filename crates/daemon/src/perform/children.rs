@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_config::{LogLevel, ProcessConfig};
+use provost_config::{LogLevel, ProcessConfig, ProcessKind};
 use provost_core::{
     AskId, ChildId, Clue, ExitStatus, Input, KillTarget, Now, ProcessId, RelaunchOn, SpawnError,
     SpawnErrorKind, StdinError,
@@ -16,9 +16,10 @@ use provost_keeper::{Ends, LinkError, Pipes, Plan, Relaunch, Target, ToKeeper};
 
 use super::Hands;
 use super::outputs::Logs;
+use crate::events::Going;
 use crate::launch::{self};
 use crate::leftovers::inodes;
-use crate::logs::{self, Order};
+use crate::logs::{self, Order, Output};
 
 /// The same number on every Linux.
 const SIGKILL: i32 = 9;
@@ -164,10 +165,33 @@ impl Hands {
             self.log.write(LogLevel::Critical, &text);
             return Ok(());
         };
+        let Some((pid, Some(pipes))) = self.listeners.wait_for_place(child, pid, Some(pipes)) else {
+            return Ok(());
+        };
+        let pipes = self.listened_to(child, pid, pipes)?;
         if let Some(entry) = self.children.get_mut(&child) {
             entry.pid = pid;
         }
         self.order(Order::Watch { child, pid, pipes })
+    }
+
+    /// What an event listener says is heard elsewhere, and from there it comes to its log.
+    fn listened_to(&mut self, child: ChildId, pid: i32, pipes: Pipes) -> Result<Pipes, LinkError> {
+        let Some(Child { config, process, .. }) = self.children.get(&child) else { return Ok(pipes) };
+        if config.kind != ProcessKind::EventListener {
+            return Ok(pipes);
+        }
+        let (config, process) = (Arc::clone(config), *process);
+        let Some(pool) = self.logs.get(&process).map(|logs| Arc::clone(&logs.group)) else {
+            return Ok(pipes);
+        };
+        let outlets = self.outlets(process, &config);
+        let mut stdout = outlets.iter().filter(|(output, _)| *output == Output::Stdout);
+        let is_logged = stdout.any(|(_, plan)| !plan.sinks.is_empty() || plan.course.is_some());
+        let Hands { listeners, link, log, .. } = self;
+        let stdout =
+            listeners.began((child, pid), (&pool, &config.name), pipes.stdout, is_logged, link, log)?;
+        Ok(Pipes { stdout, ..pipes })
     }
 
     pub(crate) fn spawn_failed(
@@ -215,7 +239,12 @@ impl Hands {
         entry.stage = Stage::Draining { status, at, next, clue };
         let (process, config) = (entry.process, Arc::clone(&entry.config));
         let heir = next.map(|child| logs::Heir { child, process, outlets: self.outlets(process, &config) });
-        self.order(Order::Finish { child, last_words, heir })?;
+        let going = Going { child, last_words, heir, successor: None };
+        match self.listeners.talks_to(child) {
+            // The pump ends it when that has been heard which it said last.
+            true => self.listeners.ended(going),
+            false => self.finish(going)?,
+        }
         if let Some(next) = next {
             self.fcgi.pass_on(child, next);
             // It is made from the same plan. One that began without us has been told of before.
@@ -226,6 +255,34 @@ impl Hands {
             if let Some(old) = old {
                 self.watch(next, old.pid, old.pipes)?;
             }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, Going { child, last_words, heir, successor }: Going) -> Result<(), LinkError> {
+        self.order(Order::Finish { child, last_words, heir })?;
+        match successor {
+            Some((child, pid, pipes)) => self.watch(child, pid, pipes),
+            None => Ok(()),
+        }
+    }
+
+    /// What a listener said last has been heard.
+    pub(crate) fn listener_gone(&mut self, child: ChildId) -> Result<(), LinkError> {
+        match self.listeners.is_gone(child, &mut self.link)? {
+            Some(going) => self.finish(going),
+            None => Ok(()),
+        }
+    }
+
+    /// Those whose last words nobody hears, because whoever should does not answer, are ended all the same.
+    pub(crate) fn look_after_listeners(&mut self) -> Result<(), LinkError> {
+        self.listeners.look_after(&self.link);
+        while let Some(child) = self.listeners.overdue() {
+            let text =
+                "the thread that tells listeners does not answer: what one of them said last is not heard";
+            self.log.write(LogLevel::Critical, text);
+            self.listener_gone(child)?;
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ use outputs::Logs;
 use crate::audit::{AuditFile, Deed, Entry};
 use crate::clock;
 use crate::effective::{Effective, Reading};
-use crate::events;
+use crate::events::{self, Listeners};
 use crate::fcgi::FcgiSockets;
 use crate::launch::{self, Launcher};
 use crate::leftovers::Record;
@@ -75,6 +75,7 @@ pub(crate) struct Hands {
     children: BTreeMap<ChildId, Child>,
     pub(crate) fcgi: FcgiSockets,
     pub(crate) stdins: Stdins,
+    pub(crate) listeners: Listeners,
     pub(crate) effective: Effective,
     /// What has been said of the configuration in force.
     pub(crate) advised: BTreeSet<String>,
@@ -98,7 +99,7 @@ impl Hands {
         launcher: Launcher,
         auto_logs: AutoLogs,
         source: Source,
-        (memory, effective): (Memory, Effective),
+        (memory, effective, listeners): (Memory, Effective, Listeners),
     ) -> Hands {
         let (asks, adoptable, logs, children, fcgi, stdins, advised) = Default::default();
         let (upgrade, exchanged, unkept, copied) = Default::default();
@@ -119,6 +120,7 @@ impl Hands {
             children,
             fcgi,
             stdins,
+            listeners,
             effective,
             advised,
             upgrade,
@@ -295,9 +297,21 @@ impl Hands {
                 self.order(Order::Reopen)?;
                 None
             }
-            Action::OpenPool { .. } | Action::ClosePool { .. } | Action::MayHear { .. } => None,
-            // Nobody subscribes yet; what people look for in the log are notes of their own.
+            Action::OpenPool { group, config, processes } => {
+                self.listeners.open(&group, config, processes, &mut self.link)?;
+                None
+            }
+            Action::ClosePool { group } => {
+                self.listeners.bus().close(&group, &mut self.link)?;
+                None
+            }
+            Action::MayHear { child, may } => {
+                self.listeners.may_hear(child, may);
+                None
+            }
+            // What people look for in the log are notes of their own.
             Action::Publish(event) => {
+                self.listeners.bus().publish(&events::told(&event));
                 self.log.write_with(LogLevel::Trace, || events::line(&event));
                 self.tell_of_change();
                 match event {

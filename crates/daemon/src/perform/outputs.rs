@@ -105,6 +105,7 @@ impl Hands {
             Output::Stdout => &config.stdout,
             Output::Stderr => &config.stderr,
         };
+        // Whoever listens has been told already.
         let told = match word {
             Word::Piece if !channel.events_enabled => return,
             Word::Piece => events::process_log(name, group, pid, output, data),

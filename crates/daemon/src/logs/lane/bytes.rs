@@ -118,8 +118,7 @@ impl Lane {
     pub(super) fn read(&mut self, token: u64) -> Flow {
         let Some(source) = self.sources.get_mut(&token) else { return Flow::Dry };
         let treatment = source.treatment.as_deref_mut();
-        if treatment.as_ref().is_some_and(|treatment| treatment.tells()) && self.parts.reports.are_too_many()
-        {
+        if treatment.as_ref().is_some_and(|treatment| treatment.has_to_wait(&self.parts.reports)) {
             return Flow::NoRoom;
         }
         let Some(key) = source.outlet else { return self.carrier.read(&source.pipe).0 };

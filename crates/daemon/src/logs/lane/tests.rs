@@ -36,7 +36,7 @@ fn who_waits_for_listeners_only_goes_on_when_they_have_caught_up() {
     let parts = Parts {
         bell,
         queue,
-        reports: Reports::new(post),
+        reports: Reports::without_audience(post),
         journals: vec![Journal::create().unwrap()],
         main_log: None,
         beats: Arc::default(),
@@ -48,6 +48,7 @@ fn who_waits_for_listeners_only_goes_on_when_they_have_caught_up() {
         speaker: Speaker::default(),
         strip_ansi: false,
         capture: 0,
+        publishes: false,
         tells: true,
         format: LogFormat::Text,
         has_wires: false,

@@ -124,7 +124,7 @@ impl Sink {
 
     /// Writes as much as finds room, and tells how much that was: less than all of it, even nothing, where there is no more now,
     /// or trouble.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> (usize, Result<(), Trouble>) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> (usize, Result<(), Trouble>) {
         match self {
             Sink::File(file) => file.write(bytes),
             Sink::Stream(stream) => stream.write(bytes),
@@ -146,7 +146,7 @@ impl Sink {
     }
 
     /// What becomes writable when there is room; nothing where one can only try again.
-    pub(super) fn waits_for(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn waits_for(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Sink::File(_) => None,
             Sink::Stream(stream) => Some(stream.waits_for()),

@@ -2,10 +2,10 @@
 //!
 //! In: an event of the core, or what a process has written, which the core never hears of. Out: the line of the main log
 //! that tells of it at loglevel trace, which 4.3.0 does not have: it lets a person, or a test that plays the same scenario
-//! on both, see what listeners are told and in which order. Not here: listeners.
+//! on both, see what listeners are told and in which order.
 
 use provost_core::{Event, State, StateDetail};
-use provost_wire::events::{self, Channel, Said};
+use provost_wire::events::{self, Said};
 
 use crate::logs::Output;
 
@@ -31,7 +31,7 @@ pub(crate) fn process_log<'a>(
     output: Output,
     data: &'a [u8],
 ) -> events::Event<'a> {
-    events::Event::ProcessLog(Said { process, group, pid, channel: channel(output), data })
+    events::Event::ProcessLog(Said { process, group, pid, channel: output.channel(), data })
 }
 
 /// What a process has said between the tokens for it.
@@ -42,17 +42,10 @@ pub(crate) fn process_communication<'a>(
     output: Output,
     data: &'a [u8],
 ) -> events::Event<'a> {
-    events::Event::ProcessCommunication(Said { process, group, pid, channel: channel(output), data })
+    events::Event::ProcessCommunication(Said { process, group, pid, channel: output.channel(), data })
 }
 
-fn channel(output: Output) -> Channel {
-    match output {
-        Output::Stdout => Channel::Stdout,
-        Output::Stderr => Channel::Stderr,
-    }
-}
-
-fn told(event: &Event) -> events::Event<'_> {
+pub(crate) fn told(event: &Event) -> events::Event<'_> {
     match event {
         Event::ProcessState { process, group, from, to, detail } => {
             let change = change(*to, *detail);

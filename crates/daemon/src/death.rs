@@ -5,10 +5,10 @@
 /// Between two steps of which the order matters.
 #[cfg(not(test))]
 #[inline(always)]
-pub(super) fn may_come() {}
+pub(crate) fn may_come() {}
 
 #[cfg(test)]
-pub(super) use in_tests::{after, may_come};
+pub(crate) use in_tests::{after, may_come};
 
 #[cfg(test)]
 mod in_tests {
@@ -22,7 +22,7 @@ mod in_tests {
 
     struct Death;
 
-    pub(in crate::logs) fn may_come() {
+    pub(crate) fn may_come() {
         let left = LEFT.get().map(|left| left - 1);
         LEFT.set(left.filter(|left| *left > 0));
         if left == Some(0) {
@@ -32,7 +32,7 @@ mod in_tests {
     }
 
     /// Runs `life` until it has come to that many steps; whether that was its end.
-    pub(in crate::logs) fn after(steps: u32, life: impl FnOnce()) -> bool {
+    pub(crate) fn after(steps: u32, life: impl FnOnce()) -> bool {
         LEFT.set(Some(steps));
         let end = catch_unwind(AssertUnwindSafe(life));
         LEFT.set(None);

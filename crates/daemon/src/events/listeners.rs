@@ -1,0 +1,297 @@
+//! Listeners as the main loop sees them: pools open and close, children begin and end, and everything else is done elsewhere.
+//!
+//! In: what the core wants, what keeper and pump tell of children. Out: words for the thread that tells, things for the keeper to hold, and
+//! the pipe that a lane reads in the place of a listener's standard output. The end of a listener is told on when what it said last has
+//! been heard; a thread that does not answer, because a disk hangs, is not waited for longer than it is with lanes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use provost_config::{LogLevel, PoolConfig};
+use provost_core::{ChildId, Mono};
+use provost_keeper::{Lent, Link, LinkError, Pipes, ToKeeper};
+use provost_wire::listener::Listening;
+
+use super::bus::Bus;
+use super::conversation::{self, Conversation, Kept};
+use super::pool::Member;
+use super::thread::{Listener, Teller, Watch, Word};
+use crate::clock;
+use crate::kept;
+use crate::logs::{Heir, MainLog, Notice, Patience};
+use crate::wake::{Bell, Post};
+
+/// How long the last words of a listener are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is to be done when the last words of a listener have been heard.
+#[derive(Debug)]
+pub(crate) struct Going {
+    pub(crate) child: ChildId,
+    pub(crate) last_words: Option<String>,
+    pub(crate) heir: Option<Heir>,
+    /// The one that has taken its place runs already, and is not watched before.
+    pub(crate) successor: Option<(ChildId, i32, Option<Pipes>)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    bus: Bus,
+    teller: Teller,
+    /// Conversations of an earlier brain.
+    found: BTreeMap<ChildId, Kept>,
+    /// Those whose standard input the keeper has been asked for.
+    asked: BTreeSet<ChildId>,
+    /// All that have a conversation.
+    alive: BTreeSet<ChildId>,
+    going: BTreeMap<ChildId, (Mono, Going)>,
+    /// Files that the keeper is being given.
+    unheld: Vec<(Arc<str>, OwnedFd)>,
+}
+
+impl Listeners {
+    pub(crate) fn begin(
+        held: &mut Vec<(String, OwnedFd)>,
+        resumes: bool,
+        (identifier, says_debug, directory): (&str, bool, PathBuf),
+        notices: &Post<Notice>,
+        link: &mut Link,
+    ) -> Result<io::Result<Listeners>, LinkError> {
+        let bell = match Bell::new() {
+            Ok(bell) => bell,
+            Err(e) => return Ok(Err(e)),
+        };
+        let ours = (bell.clone(), notices.clone());
+        let bus = match Bus::begin(held, resumes, (identifier, says_debug), ours, link)? {
+            Ok(bus) => bus,
+            Err(e) => return Ok(Err(e)),
+        };
+        let found = if resumes { conversations(held) } else { BTreeMap::new() };
+        let teller = Teller::start(bus.clone(), (bell, notices.clone()), directory, resumes);
+        let (asked, alive, going, unheld) = Default::default();
+        Ok(teller.map(|teller| Listeners { bus, teller, found, asked, alive, going, unheld }))
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    // --- pools ---
+
+    pub(crate) fn open(
+        &self,
+        group: &Arc<str>,
+        config: Arc<PoolConfig>,
+        processes: Vec<Arc<str>>,
+        link: &mut Link,
+    ) -> Result<(), LinkError> {
+        let (recovers, handler) = (config.listener_recover, config.result_handler.clone());
+        self.bus.open(group, config, processes, link)?;
+        self.teller.say(Word::Renewed { pool: Arc::clone(group), recovers, handler });
+        Ok(())
+    }
+
+    pub(crate) fn may_hear(&self, child: ChildId, may: bool) {
+        self.bus.may_hear(child, may);
+    }
+
+    /// Everything that an earlier brain has left has been taken up, or is of no use any more.
+    pub(crate) fn all_are_there(&mut self, link: &mut Link) -> Result<(), LinkError> {
+        self.teller.say(Word::AllAreThere);
+        self.bus.close_unopened(link)?;
+        for child in std::mem::take(&mut self.found).into_keys() {
+            release(child, link)?;
+        }
+        Ok(())
+    }
+
+    // --- children ---
+
+    /// A listener runs, and what it says is heard from here on. Returns the pipe that its log is to be read from; the one given where no
+    /// conversation can be held.
+    pub(crate) fn began(
+        &mut self,
+        (child, pid): (ChildId, i32),
+        (pool, process): (&Arc<str>, &str),
+        stdout: OwnedFd,
+        is_logged: bool,
+        link: &mut Link,
+        log: &mut MainLog,
+    ) -> Result<OwnedFd, LinkError> {
+        let kept = match self.found.remove(&child) {
+            Some(kept) => Ok(kept),
+            None => self.new_conversation(child, link)?,
+        };
+        let (kept, to_log) = match kept.and_then(|kept| Ok((kept.log()?, kept))) {
+            Ok((to_log, kept)) => (kept, to_log),
+            Err(e) => {
+                log.write(
+                    LogLevel::Critical,
+                    &format!("cannot talk to listener '{process}': {e}; it gets no events"),
+                );
+                return Ok(stdout);
+            }
+        };
+        let (handler, recovers) =
+            self.bus.customs(pool).unwrap_or((provost_config::ResultHandler::Default, false));
+        let conversation = Conversation::resume(kept, stdout, is_logged, recovers);
+        let process: Arc<str> = process.into();
+        self.bus.join(
+            pool,
+            Member {
+                child,
+                process: Arc::clone(&process),
+                pid,
+                may_hear: false,
+                is_ready: false,
+                state: Listening::Acknowledged,
+                since: clock::now().mono,
+                told: 0,
+                event: None,
+            },
+        );
+        let (watch, is_ending, told_of) = (Watch::default(), false, None);
+        let pool = Arc::clone(pool);
+        let listener = Listener { child, pool, process, conversation, handler, watch, is_ending, told_of };
+        self.teller.say(Word::Begin(Box::new(listener)));
+        self.alive.insert(child);
+        self.asked.insert(child);
+        link.send(ToKeeper::Stdin { id: child.0 })?;
+        Ok(to_log)
+    }
+
+    fn new_conversation(&self, child: ChildId, link: &mut Link) -> Result<io::Result<Kept>, LinkError> {
+        let made = Kept::create().and_then(|kept| Ok((kept.share()?, kept)));
+        let (shared, kept) = match made {
+            Ok(made) => made,
+            Err(e) => return Ok(Err(e)),
+        };
+        for (name, fd) in conversation::held_as(child.0).into_iter().zip(shared) {
+            link.send(ToKeeper::Hold { name, fd })?;
+        }
+        Ok(Ok(kept))
+    }
+
+    /// The keeper's answer, if it was for us; else it is given back.
+    pub(crate) fn lent(&mut self, child: ChildId, lent: Lent, log: &mut MainLog) -> Option<Lent> {
+        if !self.asked.remove(&child) {
+            return Some(lent);
+        }
+        match lent {
+            Lent::Pipe(stdin) => self.teller.say(Word::Stdin { child, stdin }),
+            Lent::Ended => {}
+            Lent::NoPipe | Lent::NoRoom => {
+                let text = format!("listener {} has no standard input that events could be told to", child.0);
+                log.write(LogLevel::Critical, &text);
+            }
+        }
+        None
+    }
+
+    /// Whether its last words are to be heard first.
+    pub(crate) fn talks_to(&self, child: ChildId) -> bool {
+        self.alive.contains(&child)
+    }
+
+    /// It has ended; the rest is done when [`Listeners::is_gone`] says so.
+    pub(crate) fn ended(&mut self, going: Going) {
+        let child = going.child;
+        self.alive.remove(&child);
+        self.asked.remove(&child);
+        self.going.insert(child, (clock::now().mono + PATIENCE, going));
+        self.teller.say(Word::Ended { child });
+    }
+
+    /// The one whose place this child takes has not been heard to the end yet: it is watched after that. Else it is given back.
+    pub(crate) fn wait_for_place(
+        &mut self,
+        child: ChildId,
+        pid: i32,
+        pipes: Option<Pipes>,
+    ) -> Option<(i32, Option<Pipes>)> {
+        let is_of = |going: &&mut Going| going.heir.as_ref().is_some_and(|heir| heir.child == child);
+        match self.going.values_mut().map(|(_, going)| going).find(is_of) {
+            Some(going) => {
+                going.successor = Some((child, pid, pipes));
+                None
+            }
+            None => Some((pid, pipes)),
+        }
+    }
+
+    /// Its last words have been heard.
+    pub(crate) fn is_gone(&mut self, child: ChildId, link: &mut Link) -> Result<Option<Going>, LinkError> {
+        let going = self.going.remove(&child);
+        if going.is_some() {
+            release(child, link)?;
+        }
+        Ok(going.map(|(_, going)| going))
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Mono> {
+        self.going.values().map(|(until, _)| *until).min()
+    }
+
+    /// One whose last words have been waited for long enough.
+    pub(crate) fn overdue(&self) -> Option<ChildId> {
+        let now = clock::now().mono;
+        self.going.iter().find(|(_, (until, _))| *until <= now).map(|(child, _)| *child)
+    }
+
+    // --- the keeper ---
+
+    /// A file for events that find no room, to be held before anything is in it.
+    pub(crate) fn hold_file(
+        &mut self,
+        (name, fd): (String, OwnedFd),
+        (pool, file): (Arc<str>, OwnedFd),
+        link: &mut Link,
+    ) -> Result<(), LinkError> {
+        self.unheld.push((pool, file));
+        link.send(ToKeeper::Hold { name, fd })?;
+        self.look_after(link);
+        Ok(())
+    }
+
+    /// What has reached the keeper may be used.
+    pub(crate) fn look_after(&mut self, link: &Link) {
+        if !link.wants_to_write() {
+            for (pool, file) in self.unheld.drain(..) {
+                self.teller.say(Word::Held { pool, file });
+            }
+        }
+    }
+
+    /// Ends the thread; what it was doing the next brain goes on with. `for_good`, and what nobody will hear is told of.
+    pub(crate) fn stop(&self, patience: Patience, for_good: bool, log: &mut MainLog) {
+        if !self.teller.stop(patience.time()) {
+            log.write(
+                LogLevel::Critical,
+                "the thread that tells listeners does not answer, and is not waited for",
+            );
+        } else if for_good {
+            self.bus.left_over().iter().for_each(|text| log.write(LogLevel::Warn, text));
+        }
+    }
+}
+
+fn release(child: ChildId, link: &mut Link) -> Result<(), LinkError> {
+    for name in conversation::held_as(child.0) {
+        link.send(ToKeeper::Release { name })?;
+    }
+    Ok(())
+}
+
+fn conversations(held: &mut Vec<(String, OwnedFd)>) -> BTreeMap<ChildId, Kept> {
+    let number = |name: &str| name.strip_prefix("listener:").and_then(|id| id.parse().ok());
+    let children: Vec<u32> = held.iter().filter_map(|(name, _)| number(name)).collect();
+    let found = children.into_iter().filter_map(|child| {
+        let [memory, out, into, log] = conversation::held_as(child).map(|name| kept::take(held, &name));
+        Some((ChildId(child), Kept::found([memory?, out?, into?, log?]).ok()?))
+    });
+    found.collect()
+}

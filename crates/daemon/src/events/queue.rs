@@ -1,0 +1,571 @@
+//! The events that wait for the listeners of one pool, and those that are out with one: first in, first out, and nothing of it is lost
+//! with a brain.
+//!
+//! Records (`record.rs`) are written one behind the other into memory that the keeper holds, *near*, and read from there. When
+//! too many wait the oldest are moved to a file, *far*, which has no name and is held by the keeper, too; so whatever is far is older than
+//! whatever is near. A *ledger* of a few words says where both are read and written, and which records are out with which
+//! child. It changes all at once (`twice.rs`), after the bytes that it speaks of: a brain that dies before has not taken the event, and
+//! whoever brought it brings it again.
+//!
+//! What was read is given back to the kernel as holes. What an empty queue gets next stands at the beginning again, so that a pool whose
+//! listeners keep up uses a page or two. Not here: how much may wait, and what happens then (`pool.rs`); who may be told.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use provost_core::{ChildId, Mono};
+use provost_keeper::Shared;
+use provost_wire::events::EventType;
+use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, fallocate, ftruncate, memfd_create, open};
+use rustix::io::{Errno, pread, pwrite};
+
+use super::record::{self, HEAD, Head, Record};
+use crate::death;
+use crate::twice::Twice;
+
+/// How many events of a pool can be out at once, whether with listeners or waiting to be told again.
+pub(super) const MOST_OUT: usize = 64;
+const FORMAT: u64 = u64::from_le_bytes(*b"events\0\x01");
+/// The words: what this is, and the ledger.
+const IS: usize = 0;
+const LEDGER: Twice = Twice::new(1, FIXED + 2 * MOST_OUT);
+const FIXED: usize = 13;
+const BYTES: usize = 4096;
+/// So much is read at once where it is not known how long a record is.
+const GUESS: usize = 1024;
+/// What has been read is given back in pieces of this size.
+const HOLE: u64 = 256 * 1024;
+const PAGE: u64 = 4096;
+
+/// The queue of a pool.
+#[derive(Debug)]
+pub(super) struct Queue {
+    memory: Shared,
+    near: OwnedFd,
+    far: Option<OwnedFd>,
+    ledger: Ledger,
+    /// Grows whenever something near is taken or dropped: what was copied before is old then.
+    turns: u64,
+    /// Up to where each side has been given back.
+    freed: [u64; 2],
+    bytes: Vec<u8>,
+}
+
+/// What a new brain must know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Ledger {
+    near: Span,
+    far: Span,
+    next_serial: u64,
+    tally: Tally,
+    last_serial: u64,
+    out: Vec<Out>,
+}
+
+/// How many events had which fate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) delivered: u64,
+    pub(super) rejected: u64,
+    pub(super) dropped: u64,
+}
+
+/// Where one of the two is read next, where it ends, and how many records lie between.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Span {
+    next: u64,
+    end: u64,
+    count: u64,
+}
+
+/// A record that has been taken, and not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Out {
+    /// With whom; nothing for one that waits to be told again.
+    child: Option<ChildId>,
+    side: Side,
+    at: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Near,
+    Far,
+}
+
+/// The oldest records that are near, on their way to the file.
+#[derive(Debug)]
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    count: u64,
+    turns: u64,
+    /// Where in the file it is to lie.
+    at: u64,
+}
+
+/// The names under which the keeper holds what makes up a queue.
+pub(super) fn held_as(pool: &str) -> [String; 3] {
+    ["events", "events-near", "events-far"].map(|part| format!("{part}:{pool}"))
+}
+
+impl Queue {
+    pub(super) fn create() -> io::Result<Queue> {
+        let memory = Shared::create("events", BYTES)?;
+        memory.words()[IS].store(FORMAT, std::sync::atomic::Ordering::Release);
+        let near = memfd_create("events-near", MemfdFlags::CLOEXEC)?;
+        Queue::found(memory.share()?, near, None)
+    }
+
+    /// That of an earlier brain.
+    pub(super) fn found(memory: OwnedFd, near: OwnedFd, far: Option<OwnedFd>) -> io::Result<Queue> {
+        let memory = Shared::found(memory)?;
+        let words = memory.words();
+        if size_of_val(words) != BYTES || words[IS].load(std::sync::atomic::Ordering::Acquire) != FORMAT {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "events of another kind"));
+        }
+        let ledger = Ledger::read(&memory);
+        Ok(Queue { memory, near, far, ledger, turns: 0, freed: [0; 2], bytes: Vec::new() })
+    }
+
+    /// Descriptors for the keeper, of ledger and memory.
+    pub(super) fn share(&self) -> io::Result<[OwnedFd; 2]> {
+        Ok([self.memory.share()?, self.near.try_clone()?])
+    }
+
+    /// A file of no name for what finds no room in memory. Nothing is written there before [`Queue::has_file`].
+    pub(super) fn file_in(directory: &Path) -> io::Result<OwnedFd> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match open(directory, flags, Mode::RUSR | Mode::WUSR) {
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => nameless(directory),
+            result => Ok(result?),
+        }
+    }
+
+    pub(super) fn has_file(&mut self, file: OwnedFd) {
+        self.far.get_or_insert(file);
+    }
+
+    pub(super) fn is_without_file(&self) -> bool {
+        self.far.is_none()
+    }
+
+    // --- events come and go ---
+
+    /// Appends an event; it is there when this returns.
+    pub(super) fn put(&mut self, serial: u64, at: Mono, kind: EventType, payload: &str) -> io::Result<()> {
+        self.bytes.clear();
+        record::write(&mut self.bytes, (serial, self.ledger.next_serial, at), kind, payload);
+        write_all(&self.near, &self.bytes, self.ledger.near.end)?;
+        death::may_come();
+        let ledger = &mut self.ledger;
+        ledger.near.end += self.bytes.len() as u64;
+        ledger.near.count += 1;
+        ledger.next_serial = following(ledger.next_serial);
+        ledger.last_serial = serial;
+        self.commit();
+        if self.bytes.capacity() > 64 * GUESS {
+            self.bytes = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// The oldest event goes out with this child.
+    pub(super) fn take(&mut self, child: ChildId) -> io::Result<Option<Record>> {
+        if let Some(again) = self.ledger.out.iter().rposition(|out| out.child.is_none()) {
+            let mut out = self.ledger.out.remove(again);
+            let record = self.read(out.side, out.at)?.1;
+            out.child = Some(child);
+            self.ledger.out.push(out);
+            self.commit();
+            return Ok(Some(record));
+        }
+        let Some(side) = self.side().filter(|_| self.ledger.out.len() < MOST_OUT) else { return Ok(None) };
+        let at = self.span(side).next;
+        let (length, record) = self.read(side, at)?;
+        self.pass(side, length);
+        self.ledger.out.push(Out { child: Some(child), side, at });
+        self.commit();
+        Ok(Some(record))
+    }
+
+    /// What is out with this child.
+    pub(super) fn out_with(&mut self, child: ChildId) -> io::Result<Option<Record>> {
+        let found = self.ledger.out.iter().find(|out| out.child == Some(child)).copied();
+        found.map(|out| Ok(self.read(out.side, out.at)?.1)).transpose()
+    }
+
+    /// It has taken what was out with it; false if nothing was.
+    pub(super) fn accepted(&mut self, child: ChildId) -> bool {
+        let Some(place) = self.place_of(child) else { return false };
+        self.ledger.out.remove(place);
+        self.ledger.tally.delivered += 1;
+        self.commit();
+        self.give_back();
+        true
+    }
+
+    /// What was out with it waits again, before all others; false if nothing was. It `refused` it, or it could not be told.
+    pub(super) fn returned(&mut self, child: ChildId, refused: bool) -> bool {
+        let Some(place) = self.place_of(child) else { return false };
+        let out = self.ledger.out.remove(place);
+        self.ledger.out.push(Out { child: None, ..out });
+        self.ledger.tally.rejected += u64::from(refused);
+        self.commit();
+        true
+    }
+
+    /// What is out with others than these waits again.
+    pub(super) fn only_with(&mut self, children: impl Fn(ChildId) -> bool) {
+        for out in &mut self.ledger.out {
+            out.child = out.child.filter(|child| children(*child));
+        }
+        self.commit();
+    }
+
+    /// Drops the event that would be told next; returns its serial.
+    pub(super) fn drop_oldest(&mut self) -> io::Result<Option<u64>> {
+        let serial = if let Some(again) = self.ledger.out.iter().rposition(|out| out.child.is_none()) {
+            let out = self.ledger.out.remove(again);
+            self.head(out.side, out.at)?.serial
+        } else {
+            let Some(side) = self.side() else { return Ok(None) };
+            let head = self.head(side, self.span(side).next)?;
+            self.pass(side, head.length() as u64);
+            head.serial
+        };
+        self.ledger.tally.dropped += 1;
+        self.commit();
+        self.give_back();
+        Ok(Some(serial))
+    }
+
+    /// Something cannot be read, which should not be: whatever waits is given up, and counted.
+    pub(super) fn give_up(&mut self) -> u64 {
+        let lost = self.waiting() + self.out_count();
+        let Ledger { near, far, out, tally, .. } = &mut self.ledger;
+        (*near, *far) = (Span::default(), Span::default());
+        self.freed = [0; 2];
+        out.clear();
+        tally.dropped += lost;
+        self.turns += 1;
+        self.commit();
+        let _ = ftruncate(&self.near, 0);
+        if let Some(far) = &self.far {
+            let _ = ftruncate(far, 0);
+        }
+        lost
+    }
+
+    // --- how much there is ---
+
+    /// Events that are not out with anybody.
+    pub(super) fn waiting(&self) -> u64 {
+        let again = self.ledger.out.iter().filter(|out| out.child.is_none()).count() as u64;
+        again + self.ledger.near.count + self.ledger.far.count
+    }
+
+    pub(super) fn out_count(&self) -> u64 {
+        self.ledger.out.iter().filter(|out| out.child.is_some()).count() as u64
+    }
+
+    pub(super) fn far_count(&self) -> u64 {
+        self.ledger.far.count
+    }
+
+    /// Bytes that wait in memory.
+    pub(super) fn near_bytes(&self) -> u64 {
+        self.ledger.near.end - self.ledger.near.next
+    }
+
+    pub(super) fn far_bytes(&self) -> u64 {
+        self.ledger.far.end - self.ledger.far.next
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        self.ledger.tally
+    }
+
+    /// The serial of the last event that came; nothing if none has.
+    pub(super) fn last_serial(&self) -> Option<u64> {
+        (self.ledger.next_serial > 0).then_some(self.ledger.last_serial)
+    }
+
+    /// Since when the oldest waits.
+    pub(super) fn oldest(&self) -> Option<Mono> {
+        let again = self.ledger.out.iter().rfind(|out| out.child.is_none()).map(|out| (out.side, out.at));
+        let (side, at) = again.or_else(|| self.side().map(|side| (side, self.span(side).next)))?;
+        Some(self.head(side, at).ok()?.at)
+    }
+
+    // --- to the file ---
+
+    /// A copy of the oldest records that are near, of about this many bytes.
+    pub(super) fn oldest_near(&self, bytes: usize) -> io::Result<Batch> {
+        let Span { next, end, count } = self.ledger.near;
+        let mut copy = vec![0; usize::try_from(end - next).unwrap_or(usize::MAX).min(bytes)];
+        read_all(&self.near, &mut copy, next)?;
+        let (mut whole, mut records) = (0, 0);
+        while let Some(head) = Head::of(&copy[whole..]).filter(|head| head.length() <= copy.len() - whole) {
+            whole += head.length();
+            records += 1;
+        }
+        if records == 0 && count > 0 {
+            // One that is longer than all that.
+            let length = self.head(Side::Near, next)?.length();
+            copy.resize(length, 0);
+            read_all(&self.near, &mut copy, next)?;
+            (whole, records) = (length, 1);
+        }
+        copy.truncate(whole);
+        Ok(Batch { bytes: copy, count: records, turns: self.turns, at: self.ledger.far.end })
+    }
+
+    /// Where a batch is to be written; the disk may take its time.
+    pub(super) fn file(&self) -> io::Result<Option<OwnedFd>> {
+        self.far.as_ref().map(OwnedFd::try_clone).transpose()
+    }
+
+    /// The batch is in the file; false if it is of no use any more.
+    pub(super) fn is_far(&mut self, batch: &Batch) -> bool {
+        if batch.turns != self.turns || batch.at != self.ledger.far.end {
+            return false;
+        }
+        let bytes = batch.bytes.len() as u64;
+        let Ledger { near, far, .. } = &mut self.ledger;
+        near.next += bytes;
+        near.count -= batch.count;
+        far.end += bytes;
+        far.count += batch.count;
+        self.turns += 1;
+        self.commit();
+        self.give_back();
+        true
+    }
+
+    // --- within ---
+
+    /// On which side the oldest is that is not out.
+    fn side(&self) -> Option<Side> {
+        match (self.ledger.far.count, self.ledger.near.count) {
+            (0, 0) => None,
+            (0, _) => Some(Side::Near),
+            (_, _) => Some(Side::Far),
+        }
+    }
+
+    fn span(&self, side: Side) -> Span {
+        match side {
+            Side::Near => self.ledger.near,
+            Side::Far => self.ledger.far,
+        }
+    }
+
+    fn place_of(&self, child: ChildId) -> Option<usize> {
+        self.ledger.out.iter().position(|out| out.child == Some(child))
+    }
+
+    /// The record that is next on this side is not, any more.
+    fn pass(&mut self, side: Side, length: u64) {
+        let span = match side {
+            Side::Near => &mut self.ledger.near,
+            Side::Far => &mut self.ledger.far,
+        };
+        span.next += length;
+        span.count -= 1;
+        self.turns += u64::from(side == Side::Near);
+    }
+
+    fn fd(&self, side: Side) -> io::Result<&OwnedFd> {
+        match side {
+            Side::Near => Ok(&self.near),
+            Side::Far => self.far.as_ref().ok_or_else(|| damaged("a file of events is gone")),
+        }
+    }
+
+    fn head(&self, side: Side, at: u64) -> io::Result<Head> {
+        let mut bytes = [0; HEAD];
+        read_all(self.fd(side)?, &mut bytes, at)?;
+        let span = self.span(side);
+        let head = Head::of(&bytes).filter(|head| at + head.length() as u64 <= span.end);
+        head.ok_or_else(|| damaged("an event cannot be read"))
+    }
+
+    fn read(&mut self, side: Side, at: u64) -> io::Result<(u64, Record)> {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let end = self.span(side).end;
+        let guess = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(GUESS);
+        bytes.clear();
+        bytes.resize(guess, 0);
+        read_all(self.fd(side)?, &mut bytes, at)?;
+        let head = Head::of(&bytes).filter(|head| at + head.length() as u64 <= end);
+        let length = head.ok_or_else(|| damaged("an event cannot be read"))?.length();
+        if length > guess {
+            bytes.resize(length, 0);
+            read_all(self.fd(side)?, &mut bytes[guess..], at + guess as u64)?;
+        }
+        let record = record::read(&bytes[..length]).ok_or_else(|| damaged("an event cannot be read"));
+        if length <= 64 * GUESS {
+            self.bytes = bytes;
+        }
+        Ok((length as u64, record?))
+    }
+
+    fn commit(&self) {
+        self.ledger.write(&self.memory);
+    }
+
+    /// What nobody will read again goes back to the kernel, and an empty side begins anew.
+    fn give_back(&mut self) {
+        for side in [Side::Near, Side::Far] {
+            let Span { next, end, count } = self.span(side);
+            let out = self.ledger.out.iter().filter(|out| out.side == side).map(|out| out.at).min();
+            if count == 0 && out.is_none() {
+                self.begin_anew(side, end);
+            } else {
+                let free = out.map_or(next, |at| at.min(next));
+                if free >= self.freed[side as usize] + HOLE {
+                    self.punch(side, free);
+                }
+            }
+        }
+    }
+
+    fn begin_anew(&mut self, side: Side, end: u64) {
+        let (span, little) = match side {
+            Side::Near => (&mut self.ledger.near, 2 * PAGE),
+            Side::Far => (&mut self.ledger.far, HOLE),
+        };
+        if end < little {
+            return;
+        }
+        *span = Span::default();
+        self.freed[side as usize] = 0;
+        self.turns += u64::from(side == Side::Near);
+        self.commit();
+        if end > HOLE || side == Side::Far {
+            // If the kernel will not, it is written over.
+            let _ = self.fd(side).map(|fd| ftruncate(fd, 0));
+        }
+    }
+
+    fn punch(&mut self, side: Side, end: u64) {
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let (from, end) = (self.freed[side as usize], end - end % PAGE);
+        // If the kernel will not, it stays until the queue is empty.
+        let _ = self.fd(side).map(|fd| fallocate(fd, hole, from, end - from));
+        self.freed[side as usize] = end;
+    }
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Into the file, which may take its time.
+    pub(super) fn write_to(&self, file: &OwnedFd) -> io::Result<()> {
+        write_all(file, &self.bytes, self.at)
+    }
+}
+
+impl Ledger {
+    fn write(&self, memory: &Shared) {
+        let Ledger { near, far, next_serial, tally, last_serial, out } = self;
+        let fixed = [
+            near.next,
+            near.end,
+            near.count,
+            far.next,
+            far.end,
+            far.count,
+            *next_serial,
+            *last_serial,
+            tally.delivered,
+            tally.rejected,
+            tally.dropped,
+            0,
+            out.len() as u64,
+        ];
+        let out = out.iter().flat_map(|out| {
+            let side = u64::from(out.side == Side::Far) << 63;
+            [out.child.map_or(0, |child| u64::from(child.0)), out.at | side]
+        });
+        LEDGER.set(memory.words(), fixed.into_iter().chain(out));
+    }
+
+    fn read(memory: &Shared) -> Ledger {
+        let mut words = LEDGER.get(memory.words());
+        let [a, b, c, d, e, f, next_serial, last_serial, delivered, rejected, dropped, _, count] =
+            std::array::from_fn(|_| words.next().unwrap_or(0));
+        let mut out = Vec::new();
+        for _ in 0..(count as usize).min(MOST_OUT) {
+            let (child, at) = (words.next().unwrap_or(0) as u32, words.next().unwrap_or(0));
+            let side = if at >> 63 == 1 { Side::Far } else { Side::Near };
+            let child = (child != 0).then_some(ChildId(child));
+            out.push(Out { child, side, at: at & (u64::MAX >> 1) });
+        }
+        Ledger {
+            near: Span { next: a, end: b, count: c },
+            far: Span { next: d, end: e, count: f },
+            next_serial,
+            last_serial,
+            tally: Tally { delivered, rejected, dropped },
+            out,
+        }
+    }
+}
+
+/// The number after this one, as Supervisor counts.
+pub(super) fn following(serial: u64) -> u64 {
+    if serial >= i64::MAX as u64 { 0 } else { serial + 1 }
+}
+
+/// Where the file system knows no files without a name: one whose name is taken away at once.
+fn nameless(directory: &Path) -> io::Result<OwnedFd> {
+    let mut random = [0; 8];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+    let path = directory.join(format!(".events-{:016x}", u64::from_ne_bytes(random)));
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = open(&path, flags, Mode::RUSR | Mode::WUSR)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+fn write_all(to: impl AsFd, bytes: &[u8], at: u64) -> io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match pwrite(&to, &bytes[done..], at + done as u64) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => done += n,
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}
+
+fn read_all(from: impl AsFd, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match pread(&from, &mut bytes[done..], at + done as u64) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => done += n,
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}
+
+fn damaged(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

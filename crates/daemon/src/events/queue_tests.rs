@@ -1,0 +1,206 @@
+use super::*;
+
+const KIND: EventType = EventType::RemoteCommunication;
+const ME: ChildId = ChildId(7);
+const OTHER: ChildId = ChildId(8);
+
+fn put(queue: &mut Queue, serials: std::ops::RangeInclusive<u64>) {
+    for serial in serials {
+        queue.put(serial, Mono(serial), KIND, &format!("type:n\n{serial}")).unwrap();
+    }
+}
+
+/// Everything that waits, as one child gets it that accepts each.
+fn all(queue: &mut Queue) -> Vec<u64> {
+    let mut serials = Vec::new();
+    while let Some(record) = queue.take(ME).unwrap() {
+        assert_eq!(record.payload, format!("type:n\n{}", record.serial));
+        serials.push(record.serial);
+        assert!(queue.accepted(ME));
+    }
+    serials
+}
+
+/// The same queue, as another brain finds it.
+fn next_brain(queue: &Queue) -> Queue {
+    let [memory, near] = queue.share().unwrap();
+    let far = queue.far.as_ref().map(|far| far.try_clone().unwrap());
+    Queue::found(memory, near, far).unwrap()
+}
+
+fn with_file() -> Queue {
+    let mut queue = Queue::create().unwrap();
+    queue.has_file(Queue::file_in(&std::env::temp_dir()).unwrap());
+    queue
+}
+
+fn spill(queue: &mut Queue, bytes: usize) -> bool {
+    let batch = queue.oldest_near(bytes).unwrap();
+    batch.write_to(&queue.file().unwrap().unwrap()).unwrap();
+    queue.is_far(&batch)
+}
+
+#[test]
+fn first_in_first_out_with_numbers_of_its_own() {
+    let mut queue = Queue::create().unwrap();
+    put(&mut queue, 40..=42);
+    let record = queue.take(ME).unwrap().unwrap();
+    assert_eq!((record.serial, record.pool_serial, record.kind), (40, 0, Some(KIND)));
+    assert_eq!((queue.waiting(), queue.out_count(), queue.last_serial()), (2, 1, Some(42)));
+    assert_eq!(queue.take(OTHER).unwrap().unwrap().pool_serial, 1);
+    assert!(queue.accepted(ME) && !queue.accepted(ME));
+    assert_eq!(all(&mut queue), [42]);
+    assert!(queue.accepted(OTHER));
+    assert_eq!(queue.tally(), Tally { delivered: 3, rejected: 0, dropped: 0 });
+}
+
+#[test]
+fn what_comes_back_comes_first_and_keeps_its_numbers() {
+    let mut queue = Queue::create().unwrap();
+    put(&mut queue, 1..=4);
+    let first = queue.take(ME).unwrap().unwrap();
+    queue.take(OTHER).unwrap();
+    assert!(queue.returned(ME, true) && queue.returned(OTHER, false));
+    assert!(!queue.returned(ME, true));
+    assert_eq!((queue.waiting(), queue.tally().rejected), (4, 1));
+    // The last that came back is the first, as with Supervisor.
+    assert_eq!(queue.take(ME).unwrap().unwrap().serial, 2);
+    assert_eq!(queue.take(OTHER).unwrap().unwrap(), first);
+    queue.accepted(ME);
+    queue.accepted(OTHER);
+    assert_eq!(all(&mut queue), [3, 4]);
+}
+
+#[test]
+fn the_oldest_is_dropped_first_wherever_it_is() {
+    let mut queue = with_file();
+    put(&mut queue, 1..=4);
+    assert!(spill(&mut queue, 100));
+    assert_eq!((queue.far_count(), queue.waiting()), (1, 4));
+    queue.take(ME).unwrap();
+    queue.returned(ME, true);
+    let dropped: Vec<u64> = std::iter::from_fn(|| queue.drop_oldest().unwrap()).collect();
+    assert_eq!(dropped, [1, 2, 3, 4]);
+    assert_eq!((queue.waiting(), queue.tally().dropped), (0, 4));
+}
+
+#[test]
+fn what_is_in_the_file_is_older_than_what_is_not() {
+    let mut queue = with_file();
+    put(&mut queue, 1..=1000);
+    while queue.near_bytes() > 1000 {
+        assert!(spill(&mut queue, 4096));
+        let next = queue.last_serial().unwrap() + 1;
+        put(&mut queue, next..=next);
+    }
+    let last = queue.last_serial().unwrap();
+    assert!(queue.far_count() > 900 && queue.waiting() == last);
+    assert_eq!(queue.oldest(), Some(Mono(1)));
+    assert_eq!(all(&mut next_brain(&queue)), (1..=last).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_batch_that_something_was_taken_from_meanwhile_is_of_no_use() {
+    let mut queue = with_file();
+    put(&mut queue, 1..=3);
+    let batch = queue.oldest_near(4096).unwrap();
+    queue.drop_oldest().unwrap();
+    assert!(!queue.is_far(&batch));
+    assert_eq!(all(&mut queue), [2, 3]);
+}
+
+#[test]
+fn an_event_may_be_long() {
+    let mut queue = with_file();
+    let long = "x".repeat(3 << 20);
+    queue.put(1, Mono(1), KIND, &long).unwrap();
+    put(&mut queue, 2..=2);
+    assert!(spill(&mut queue, 4096));
+    assert_eq!(queue.far_count(), 1);
+    assert_eq!(queue.take(ME).unwrap().unwrap().payload, long);
+    queue.accepted(ME);
+    assert_eq!(all(&mut queue), [2]);
+}
+
+#[test]
+fn a_queue_that_is_kept_up_with_takes_no_memory() {
+    let mut queue = Queue::create().unwrap();
+    let blocks = |queue: &Queue| rustix::fs::fstat(&queue.near).unwrap().st_blocks;
+    for serial in 1..=10_000 {
+        // There is always one more than is read.
+        put(&mut queue, serial..=serial);
+        if serial > 1 {
+            queue.take(ME).unwrap();
+            queue.accepted(ME);
+        }
+    }
+    assert!(blocks(&queue) * 512 <= 2 * HOLE as i64, "{} blocks", blocks(&queue));
+    all(&mut queue);
+    for serial in 10_001..=20_000 {
+        put(&mut queue, serial..=serial);
+        assert_eq!(all(&mut queue), [serial]);
+    }
+    assert!(blocks(&queue) * 512 <= 4 * PAGE as i64, "{} blocks", blocks(&queue));
+}
+
+#[test]
+fn what_is_out_with_somebody_who_is_no_more_waits_again() {
+    let mut queue = Queue::create().unwrap();
+    put(&mut queue, 1..=3);
+    queue.take(ME).unwrap();
+    queue.take(OTHER).unwrap();
+    let mut next = next_brain(&queue);
+    next.only_with(|child| child == OTHER);
+    assert_eq!(next.out_with(OTHER).unwrap().unwrap().serial, 2);
+    assert_eq!(all(&mut next), [1, 3]);
+}
+
+/// One life of a brain: it brings the events that its predecessors have not, and passes on what waits; `heard` is the listener.
+fn live(queue: &mut Queue, brought: &mut u64, heard: &mut Vec<u64>) {
+    if let Some(record) = queue.out_with(ME).unwrap() {
+        heard.push(record.serial);
+        queue.accepted(ME);
+    }
+    while *brought < 12 {
+        put(queue, *brought + 1..=*brought + 1);
+        *brought += 1;
+        if brought.is_multiple_of(5) {
+            spill(queue, 150);
+        }
+        if brought.is_multiple_of(2)
+            && let Some(record) = queue.take(ME).unwrap()
+        {
+            if record.serial == 3 && heard.last() != Some(&3) {
+                heard.push(3);
+                queue.returned(ME, true);
+            } else {
+                heard.push(record.serial);
+                queue.accepted(ME);
+            }
+        }
+    }
+    while let Some(record) = queue.take(ME).unwrap() {
+        heard.push(record.serial);
+        queue.accepted(ME);
+    }
+}
+
+#[test]
+fn whichever_step_is_the_last_of_a_brain_no_event_is_lost_and_none_overtakes_another() {
+    let (mut steps, mut died) = (0, true);
+    while died {
+        steps += 1;
+        let (mut brought, mut heard) = (0, Vec::new());
+        let mut queue = with_file();
+        died = death::after(steps, || live(&mut queue, &mut brought, &mut heard));
+        live(&mut next_brain(&queue), &mut brought, &mut heard);
+        let firsts: Vec<u64> = (1..=12).filter(|serial| heard.contains(serial)).collect();
+        assert_eq!(firsts, (1..=12).collect::<Vec<u64>>(), "after {steps} steps");
+        let mut seen = 0;
+        for serial in heard {
+            assert!(serial <= seen + 1, "{serial} before {} after {steps} steps", seen + 1);
+            seen = seen.max(serial);
+        }
+    }
+    assert!(steps > 300, "only {steps} steps");
+}

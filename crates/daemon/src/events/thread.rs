@@ -1,0 +1,606 @@
+//! The thread that tells listeners: one epoll over their standard inputs and outputs, and nobody else reads or writes these.
+//!
+//! In: words of the main loop, and a bell when something was published. Out: events told, answers heard, lines for the main log. A listener that does
+//! not read, does not answer, or says what makes no sense is left alone with that: the others go on. Disks are touched
+//! here only, for events that find no room in memory.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::time::Duration;
+
+use provost_config::{LogLevel, ResultHandler};
+use provost_core::{ChildId, Mono};
+use provost_wire::events::decoded;
+use provost_wire::listener::{Heard, Listening};
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::Errno;
+
+use super::bus::{Bus, Turn, state_name};
+use super::conversation::{Conversation, Listened, Telling};
+use super::judge::{Judge, Verdict};
+use super::spill;
+use super::ticks::Ticks;
+use crate::clock;
+use crate::logs::Notice;
+use crate::thread;
+use crate::wake::{Bell, Post};
+
+const BELL: u64 = 0;
+const TIMER: u64 = 1;
+const STDOUT: u64 = 2;
+/// Each child has so many tokens, from that of its number on.
+const EACH: u64 = 4;
+/// Of these: what it says, what it is told, its log.
+const SAYS: u64 = 1;
+const IS_TOLD: u64 = 2;
+const LOGS: u64 = 3;
+/// Whoever breaks the protocol again and again is not told of more often than that.
+const SELDOM: Duration = Duration::from_secs(1);
+/// So many reads of one that has ended; it can have said no more than its pipe holds.
+const LAST_READS: usize = 64;
+
+/// What the main loop has to say.
+#[derive(Debug)]
+pub(super) enum Word {
+    /// A listener runs.
+    Begin(Box<Listener>),
+    /// The pipe into which it is told.
+    Stdin {
+        child: ChildId,
+        stdin: OwnedFd,
+    },
+    /// It has ended: hear what it said last. Answered by `Notice::ListenerGone`.
+    Ended {
+        child: ChildId,
+    },
+    /// What its pool has to know of it is another thing now.
+    Renewed {
+        pool: Arc<str>,
+        recovers: bool,
+        handler: ResultHandler,
+    },
+    /// All children of an earlier brain have been told of.
+    AllAreThere,
+    /// The keeper holds the file of this pool.
+    Held {
+        pool: Arc<str>,
+        file: OwnedFd,
+    },
+    Quit,
+}
+
+/// A listener.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) child: ChildId,
+    pub(super) pool: Arc<str>,
+    pub(super) process: Arc<str>,
+    pub(super) conversation: Conversation,
+    pub(super) handler: ResultHandler,
+    pub(super) watch: Watch,
+    /// It has ended, and its last words are on their way to the log.
+    pub(super) is_ending: bool,
+    /// When it was last told of that it breaks the protocol.
+    pub(super) told_of: Option<Mono>,
+}
+
+/// What epoll looks after for a listener.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Watch {
+    says: bool,
+    is_told: bool,
+    logs: bool,
+}
+
+/// The main loop's end.
+#[derive(Debug)]
+pub(super) struct Teller {
+    words: Post<Word>,
+    ended: Receiver<Infallible>,
+}
+
+#[derive(Debug)]
+struct Telephone {
+    poll: OwnedFd,
+    bell: Bell,
+    queue: Receiver<Word>,
+    bus: Bus,
+    notices: Post<Notice>,
+    listeners: BTreeMap<ChildId, Listener>,
+    ticks: Ticks,
+    judge: Judge,
+    /// Those whose answers wait until standard output takes more.
+    waits_for_stdout: Vec<ChildId>,
+    spill: spill::Spill,
+}
+
+impl Teller {
+    pub(super) fn start(
+        bus: Bus,
+        (bell, notices): (Bell, Post<Notice>),
+        directory: PathBuf,
+        resumes: bool,
+    ) -> io::Result<Teller> {
+        let (words, queue) = Post::new(&bell);
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let ticks = Ticks::new(resumes)?;
+        epoll::add(&poll, &bell, EventData::new_u64(BELL), EventFlags::IN)?;
+        epoll::add(&poll, ticks.timer(), EventData::new_u64(TIMER), EventFlags::IN)?;
+        let telephone = Telephone {
+            poll,
+            bell,
+            queue,
+            bus,
+            notices,
+            listeners: BTreeMap::new(),
+            ticks,
+            judge: Judge::default(),
+            waits_for_stdout: Vec::new(),
+            spill: spill::Spill::new(directory),
+        };
+        let (alive, ended) = channel();
+        thread::start("events", move || {
+            telephone.run();
+            drop(alive);
+        })?;
+        Ok(Teller { words, ended })
+    }
+
+    pub(super) fn say(&self, word: Word) {
+        self.words.send(word);
+    }
+
+    /// Ends it; false if it does not answer in time.
+    pub(super) fn stop(&self, patience: Duration) -> bool {
+        self.words.send(Word::Quit);
+        self.ended.recv_timeout(patience) != Err(RecvTimeoutError::Timeout)
+    }
+}
+
+impl Telephone {
+    fn run(mut self) {
+        let mut events = Vec::with_capacity(64);
+        loop {
+            events.clear();
+            match epoll::wait(&self.poll, spare_capacity(&mut events), self.timeout().as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                // Nothing that epoll can answer here is anything but a mistake of ours.
+                Err(e) => panic!("the thread that tells listeners cannot go on: {e}"),
+            }
+            for event in &events {
+                match event.data.u64() {
+                    BELL => {
+                        self.bell.silence();
+                        if !self.obey_all() {
+                            return;
+                        }
+                        self.ticks.look_again(&self.bus);
+                        self.tell_all();
+                    }
+                    TIMER => {
+                        self.ticks.ring(&self.bus);
+                        self.tell_all();
+                    }
+                    STDOUT => self.stdout_has_room(),
+                    token => self.of_listener(ChildId((token / EACH) as u32), token % EACH),
+                }
+            }
+            if events.is_empty() {
+                // A pause is over.
+                self.tell_all();
+            }
+            self.spill.go_on(&self.bus, &self.notices);
+        }
+    }
+
+    fn timeout(&self) -> Option<Timespec> {
+        if self.spill.has_work(&self.bus) {
+            return Some(clock::timespec(Duration::ZERO));
+        }
+        let deadlines = [self.bus.pause(), self.spill.deadline(&self.bus)];
+        // epoll_pwait counts in milliseconds where it has to, and rounds up.
+        clock::until(deadlines.into_iter().flatten().min())
+    }
+
+    /// Carries out every word that waits; false at the end.
+    fn obey_all(&mut self) -> bool {
+        loop {
+            match self.queue.try_recv() {
+                Ok(Word::Quit) => return false,
+                Ok(word) => self.obey(word),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn obey(&mut self, word: Word) {
+        match word {
+            Word::Begin(listener) => {
+                let child = listener.child;
+                self.listeners.insert(child, *listener);
+                // An earlier brain may have left something that it had begun to hear.
+                self.understand(child);
+                self.log_on(child);
+                self.watch_says(child, true);
+            }
+            Word::Stdin { child, stdin } => self.has_stdin(child, stdin),
+            Word::Ended { child } => {
+                if let Some(listener) = self.listeners.get_mut(&child) {
+                    listener.is_ending = true;
+                    self.hear_the_last(child);
+                } else {
+                    self.notices.send(Notice::ListenerGone { child });
+                }
+            }
+            Word::Renewed { pool, recovers, handler } => {
+                for listener in self.listeners.values_mut().filter(|listener| listener.pool == pool) {
+                    listener.conversation.set_recovers(recovers);
+                    listener.handler = handler.clone();
+                }
+            }
+            Word::AllAreThere => self.bus.settle(|child| self.listeners.contains_key(&child)),
+            Word::Held { pool, file } => spill::is_held(&self.bus, &pool, file),
+            // Seen to above.
+            Word::Quit => {}
+        }
+    }
+
+    fn of_listener(&mut self, child: ChildId, what: u64) {
+        match what {
+            SAYS => self.hear(child),
+            IS_TOLD => {
+                if let Some(listener) = self.listeners.get_mut(&child) {
+                    listener.watch.is_told = false;
+                    let telling = listener.conversation.go_on_telling();
+                    self.has_been_told(child, telling);
+                }
+            }
+            LOGS => {
+                if let Some(listener) = self.listeners.get_mut(&child) {
+                    listener.watch.logs = false;
+                    if self.log_on(child) {
+                        self.hear_on(child);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    // --- hearing ---
+
+    fn hear(&mut self, child: ChildId) {
+        let Some(listener) = self.listeners.get_mut(&child) else { return };
+        if self.judge.is_full() && listener.handler == ResultHandler::Stdout {
+            self.watch_says(child, false);
+            self.waits_for_stdout.push(child);
+            return self.watch_stdout();
+        }
+        match listener.conversation.listen() {
+            Ok(Listened::Some) => {
+                self.understand(child);
+                self.log_on(child);
+            }
+            Ok(Listened::Nothing) => {}
+            Ok(Listened::LogIsFull) => drop(self.log_on(child)),
+            // Its end will be told of; until then there is nothing to hear.
+            Ok(Listened::Ended) | Err(_) => self.watch_says(child, false),
+        }
+    }
+
+    /// There may be more to hear of one that was left alone for a while.
+    fn hear_on(&mut self, child: ChildId) {
+        match self.listeners.get(&child) {
+            Some(listener) if listener.is_ending => self.hear_the_last(child),
+            Some(_) => self.watch_says(child, true),
+            None => {}
+        }
+    }
+
+    /// What was heard has its consequences, and whoever is ready is told something.
+    fn understand(&mut self, child: ChildId) {
+        let Some(listener) = self.listeners.get_mut(&child) else { return };
+        let Listener { pool, process, conversation, handler, told_of, .. } = listener;
+        let mut said = Hearing { child, pool, process, told_of, bus: &self.bus, notices: &self.notices };
+        let mut state = conversation.state();
+        let judge = &mut self.judge;
+        conversation.hear(|heard| said.consequence(heard, &mut state, judge, handler));
+        if self.judge.is_full() {
+            self.watch_stdout();
+        }
+        self.note_state(child);
+        self.tell(child);
+    }
+
+    fn note_state(&self, child: ChildId) {
+        let Some(Listener { conversation, pool, .. }) = self.listeners.get(&child) else { return };
+        let (state, is_ready) = (conversation.state(), conversation.is_ready());
+        self.bus.note(pool, child, |member| {
+            if member.state != state {
+                (member.state, member.since) = (state, clock::now().mono);
+            }
+            member.is_ready = is_ready;
+        });
+    }
+
+    /// False if its log has no room, and nothing more is heard until then.
+    fn log_on(&mut self, child: ChildId) -> bool {
+        let Some(listener) = self.listeners.get_mut(&child) else { return false };
+        if listener.conversation.log_on() {
+            return true;
+        }
+        let token = token(child, LOGS);
+        if !listener.watch.logs {
+            let flags = EventFlags::OUT | EventFlags::ONESHOT;
+            listener.watch.logs = watch(&self.poll, listener.conversation.log(), token, flags);
+        }
+        self.watch_says(child, false);
+        false
+    }
+
+    /// It has ended: what it said last, and then its end.
+    fn hear_the_last(&mut self, child: ChildId) {
+        for _ in 0..LAST_READS {
+            let Some(listener) = self.listeners.get_mut(&child) else { return };
+            match listener.conversation.listen() {
+                Ok(Listened::Some) => {
+                    self.understand(child);
+                    if !self.log_on(child) {
+                        return;
+                    }
+                }
+                Ok(Listened::LogIsFull) => {
+                    if !self.log_on(child) {
+                        return;
+                    }
+                }
+                Ok(Listened::Nothing | Listened::Ended) | Err(_) => break,
+            }
+        }
+        self.unwatch(child);
+        if let Some(Listener { pool, .. }) = self.listeners.remove(&child) {
+            self.bus.leave(&pool, child);
+            self.tell_pool(&pool);
+        }
+        self.notices.send(Notice::ListenerGone { child });
+    }
+
+    // --- telling ---
+
+    fn has_stdin(&mut self, child: ChildId, stdin: OwnedFd) {
+        let Some(listener) = self.listeners.get_mut(&child) else { return };
+        listener.conversation.has_stdin(stdin);
+        // What an earlier brain had begun to tell it.
+        let out = self.bus.out_with(&listener.pool, child);
+        let conversation = &mut listener.conversation;
+        let telling = match (out, conversation.state()) {
+            (Some(Turn { message, .. }), Listening::Busy) => conversation.was_told(message),
+            (Some(Turn { message, .. }), Listening::Ready) if conversation.is_ready() => {
+                conversation.tell(message)
+            }
+            (_, _) => conversation.was_told(Vec::new()),
+        };
+        self.has_been_told(child, telling);
+    }
+
+    fn tell_all(&mut self) {
+        for pool in self.bus.pools() {
+            self.tell_pool(&pool);
+        }
+    }
+
+    fn tell(&mut self, child: ChildId) {
+        if let Some(pool) = self.listeners.get(&child).map(|listener| Arc::clone(&listener.pool)) {
+            self.tell_pool(&pool);
+        }
+    }
+
+    /// As long as somebody of this pool is ready, and there is something to tell.
+    fn tell_pool(&mut self, pool: &str) {
+        while let Some(Turn { child, serial, message }) = self.bus.next(pool) {
+            let Some(listener) = self.listeners.get_mut(&child) else {
+                self.bus.leave(pool, child);
+                continue;
+            };
+            if self.bus.says(LogLevel::Debug) {
+                let text = format!("event {serial} sent to listener {}", listener.process);
+                self.notices.send(Notice::Say { level: LogLevel::Debug, text });
+            }
+            let telling = listener.conversation.tell(message);
+            self.has_been_told(child, telling);
+        }
+    }
+
+    fn has_been_told(&mut self, child: ChildId, telling: io::Result<Telling>) {
+        let Some(listener) = self.listeners.get_mut(&child) else { return };
+        match telling {
+            Ok(Telling::Done) => self.note_state(child),
+            Ok(Telling::Waits) => {
+                let (stdin, watch_it) = (listener.conversation.stdin(), !listener.watch.is_told);
+                if let Some(stdin) = stdin.filter(|_| watch_it) {
+                    let flags = EventFlags::OUT | EventFlags::ONESHOT;
+                    listener.watch.is_told = watch(&self.poll, stdin, token(child, IS_TOLD), flags);
+                }
+                self.note_state(child);
+            }
+            Ok(Telling::Deaf) => self.is_deaf(child, "it has closed its standard input"),
+            Err(e) => self.is_deaf(child, &format!("its standard input takes nothing: {e}")),
+        }
+    }
+
+    /// Nothing can be told to it, and what was to be told another may hear.
+    fn is_deaf(&mut self, child: ChildId, why: &str) {
+        self.unwatch_told(child);
+        let Some(listener) = self.listeners.get_mut(&child) else { return };
+        let text = format!("{} gets no events until it is started again: {why}", listener.process);
+        self.notices.send(Notice::Say { level: LogLevel::Warn, text });
+        // What it is not told is not known to be in its way any more.
+        let _ = listener.conversation.is_not_told();
+        self.bus.returned(&listener.pool, child, false);
+        self.note_state(child);
+    }
+
+    // --- watching ---
+
+    fn watch_says(&mut self, child: ChildId, wanted: bool) {
+        let Some(listener) = self.listeners.get_mut(&child) else { return };
+        let Some(stdout) = listener.conversation.stdout() else { return };
+        match (wanted, listener.watch.says) {
+            (true, false) => {
+                listener.watch.says = watch(&self.poll, stdout, token(child, SAYS), EventFlags::IN);
+            }
+            (false, true) => {
+                let _ = epoll::delete(&self.poll, stdout);
+                listener.watch.says = false;
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    fn unwatch_told(&mut self, child: ChildId) {
+        if let Some(listener) = self.listeners.get_mut(&child)
+            && let Some(stdin) = listener.conversation.stdin()
+        {
+            // It may not be there: nothing is watched then.
+            let _ = epoll::delete(&self.poll, stdin);
+            listener.watch.is_told = false;
+        }
+    }
+
+    /// Closing would do, were there not the keeper's copies of the pipes.
+    fn unwatch(&mut self, child: ChildId) {
+        self.watch_says(child, false);
+        self.unwatch_told(child);
+        if let Some(listener) = self.listeners.get(&child) {
+            let _ = epoll::delete(&self.poll, listener.conversation.log());
+        }
+    }
+
+    fn watch_stdout(&self) {
+        if let Some(stdout) = self.judge.waits_for() {
+            let _ = epoll::delete(&self.poll, stdout);
+            watch(&self.poll, stdout, STDOUT, EventFlags::OUT | EventFlags::ONESHOT);
+        }
+    }
+
+    fn stdout_has_room(&mut self) {
+        self.judge.go_on();
+        if self.judge.is_full() {
+            return self.watch_stdout();
+        }
+        for child in std::mem::take(&mut self.waits_for_stdout) {
+            self.hear_on(child);
+        }
+    }
+}
+
+/// What is needed to draw consequences from what a listener says.
+struct Hearing<'a> {
+    child: ChildId,
+    pool: &'a str,
+    process: &'a str,
+    told_of: &'a mut Option<Mono>,
+    bus: &'a Bus,
+    notices: &'a Post<Notice>,
+}
+
+impl Hearing<'_> {
+    /// Whether what it says makes sense.
+    fn consequence(
+        &mut self,
+        heard: Heard,
+        state: &mut Listening,
+        judge: &mut Judge,
+        handler: &ResultHandler,
+    ) -> bool {
+        let name = self.process;
+        match heard {
+            Heard::Ready | Heard::Recovered => self.enters(state, Listening::Ready),
+            Heard::Result(result) => return self.result(&result, state, judge, handler),
+            Heard::BadLine(line) => {
+                self.say(LogLevel::Warn, || format!("{name}: bad result line: '{}'", decoded(&line)));
+                self.enters(state, Listening::Unknown);
+                self.bus.returned(self.pool, self.child, true);
+            }
+            // What a result was found to be is told of already.
+            Heard::Nonsense if *state == Listening::Unknown => {}
+            Heard::Nonsense => self.enters(state, Listening::Unknown),
+        }
+        true
+    }
+
+    fn result(
+        &mut self,
+        result: &[u8],
+        state: &mut Listening,
+        judge: &mut Judge,
+        handler: &ResultHandler,
+    ) -> bool {
+        let name = self.process;
+        match judge.judge(handler, result) {
+            Verdict::Accepted => {
+                self.say(LogLevel::Debug, || format!("{name}: event was processed"));
+                self.enters(state, Listening::Acknowledged);
+                self.bus.accepted(self.pool, self.child);
+                true
+            }
+            Verdict::Refused => {
+                self.say(LogLevel::Warn, || format!("{name}: event was rejected"));
+                self.enters(state, Listening::Acknowledged);
+                self.bus.returned(self.pool, self.child, true);
+                true
+            }
+            Verdict::Senseless => {
+                self.say(LogLevel::Warn, || format!("{name}: event caused an error"));
+                self.enters(state, Listening::Unknown);
+                self.bus.returned(self.pool, self.child, true);
+                false
+            }
+        }
+    }
+
+    fn enters(&mut self, state: &mut Listening, new: Listening) {
+        let (name, old) = (self.process, std::mem::replace(state, new));
+        self.say(LogLevel::Debug, || format!("{name}: {} -> {}", state_name(old), state_name(new)));
+        if new != Listening::Unknown {
+            return;
+        }
+        let now = clock::now().mono;
+        if self.told_of.is_none_or(|then| now.since(then) >= SELDOM) {
+            *self.told_of = Some(now);
+            self.say(LogLevel::Warn, || {
+                format!(
+                    "{name}: has entered the UNKNOWN state and will no longer receive events, this usually \
+                     indicates the process violated the eventlistener protocol"
+                )
+            });
+        }
+    }
+
+    fn say(&self, level: LogLevel, text: impl FnOnce() -> String) {
+        if self.bus.says(level) {
+            self.notices.send(Notice::Say { level, text: text() });
+        }
+    }
+}
+
+fn token(child: ChildId, what: u64) -> u64 {
+    u64::from(child.0) * EACH + what
+}
+
+/// Whether it is watched from now on.
+fn watch(poll: &OwnedFd, fd: impl AsFd, token: u64, flags: EventFlags) -> bool {
+    let data = EventData::new_u64(token);
+    match epoll::add(poll, &fd, data, flags) {
+        Err(Errno::EXIST) => epoll::modify(poll, &fd, data, flags).is_ok(),
+        result => result.is_ok(),
+    }
+}

@@ -43,6 +43,7 @@ mod servers;
 mod signals;
 mod supervisord;
 mod syslog;
+mod unheard;
 mod users;
 mod values;
 pub mod words;

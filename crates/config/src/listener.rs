@@ -4,7 +4,7 @@ use crate::options::{SectionKind, ValueKind};
 use crate::program::{Common, processes};
 use crate::python::{repr, strip};
 use crate::section::Section;
-use crate::{GroupConfig, GroupKind, PoolConfig, ProcessKind, advice, plugins, values};
+use crate::{GroupConfig, GroupKind, PoolConfig, ProcessConfig, ProcessKind, advice, plugins, values};
 
 /// The names that `events=` may hold, sorted; an abstract one stands for all below it.
 pub const EVENT_TYPES: &[&str] = &[
@@ -36,6 +36,19 @@ pub const EVENT_TYPES: &[&str] = &[
     "TICK_5",
     "TICK_60",
 ];
+
+/// Those that are made of what programs write.
+const OF_OUTPUT: &[&str] = &[
+    "PROCESS_COMMUNICATION",
+    "PROCESS_COMMUNICATION_STDERR",
+    "PROCESS_COMMUNICATION_STDOUT",
+    "PROCESS_LOG",
+    "PROCESS_LOG_STDERR",
+    "PROCESS_LOG_STDOUT",
+];
+
+/// Seconds. Waits that are shorter may be meant.
+const LATE: i64 = 10;
 
 /// What becomes of events while the listeners of a pool are behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -132,7 +145,7 @@ pub(crate) fn pool(common: &Common<'_>, section_name: &str) -> Option<GroupConfi
         overflow_maxbytes: section.defaulted("overflow_maxbytes", ValueKind::SpillSize, scope, spill_size),
         listener_recover: section.boolean("listener_recover", scope),
     };
-    advise(&section, &pool);
+    advise(&section, &pool, processes.first());
     Some(GroupConfig::new(name.to_owned(), priority, GroupKind::EventListener(pool), processes))
 }
 
@@ -152,19 +165,47 @@ pub(crate) fn spill_size(text: &str) -> Result<u64, String> {
     Ok(size)
 }
 
-/// Says what was written and does nothing.
-fn advise(section: &Section<'_>, pool: &PoolConfig) {
-    let holds_output = |event: &String| {
-        ["EVENT", "PROCESS_LOG", "PROCESS_COMMUNICATION"].iter().any(|kind| event.starts_with(kind))
+/// Says what was written and does nothing, or other than one would think.
+fn advise(section: &Section<'_>, pool: &PoolConfig, process: Option<&ProcessConfig>) {
+    let advise = |key: &str, text: &str| {
+        if section.written(key).is_some() {
+            section.advise(key, text.to_owned());
+        }
     };
-    if section.written("overflow_maxbytes").is_some() && pool.overflow == PoolOverflow::Drop {
+    let hears = |kinds: &[&str]| pool.events.iter().any(|event| kinds.contains(&event.as_str()));
+    let keeps_on_disk = pool.overflow != PoolOverflow::Drop && pool.overflow_maxbytes > 0;
+    if pool.overflow == PoolOverflow::Drop {
         let text = "has no effect with overflow=drop, which keeps buffer_size events and nothing on disk";
-        section.advise("overflow_maxbytes", text.to_owned());
+        advise("overflow_maxbytes", text);
     }
-    if pool.overflow == PoolOverflow::Block && !pool.events.iter().any(holds_output) {
+    if pool.overflow == PoolOverflow::Block && !hears(&["EVENT"]) && !hears(OF_OUTPUT) {
         let text =
-            "keeps no program waiting, because none of these events is made of output: what spill does";
-        section.advise("overflow", text.to_owned());
+            "is what spill is for these events: none is made of output, so there is nobody to keep waiting";
+        advise("overflow", text);
+    }
+    let Some(process) = process else { return };
+    if process.startsecs >= LATE {
+        let text = format!(
+            "its first event comes {} seconds after its start: only a listener that is RUNNING is told",
+            process.startsecs
+        );
+        advise("startsecs", &text);
+    }
+    if !process.autostart && keeps_on_disk {
+        let text = "events wait for it all the same, up to overflow_maxbytes of them on disk: overflow=drop \
+                    keeps no more than buffer_size";
+        advise("autostart", text);
+    }
+    let unused = "has no effect: what a listener writes there is its side of the conversation";
+    if process.stdout.events_enabled {
+        advise("stdout_events_enabled", unused);
+    }
+    if process.stdout.capture_maxbytes > 0 {
+        advise("stdout_capture_maxbytes", unused);
+    }
+    if process.stderr.events_enabled && hears(&["EVENT", "PROCESS_LOG", "PROCESS_LOG_STDERR"]) {
+        let text = "it is told of its own output: a line that it writes about an event is the next one";
+        advise("stderr_events_enabled", text);
     }
 }
 
@@ -183,10 +224,18 @@ fn events(section: &Section<'_>, common: &Common<'_>) -> Vec<String> {
         if !EVENT_TYPES.contains(&event.as_str()) {
             let text = format!("Unknown event type {event} in [{}] events", section.name);
             section.refuse("events", text);
-            section.reading.hint(advice::nearest(event, EVENT_TYPES.iter().copied()));
+            section.reading.hint(meant(event));
         }
     }
     events.sort();
     events.dedup();
     events
+}
+
+/// The type that an unknown one is nearest to; elsewhere everything has other names.
+fn meant(event: &str) -> Option<String> {
+    match event {
+        "*" | "ALL" | "ANY" => Some("EVENT".to_owned()),
+        _ => advice::nearest(event, EVENT_TYPES.iter().copied()),
+    }
 }

@@ -8,7 +8,7 @@ use crate::expand::Scope;
 use crate::program::Common;
 use crate::reading::Reading;
 use crate::supervisord::CliOverrides;
-use crate::{Config, Files, advice, groups, paths, plugins, servers, supervisord, users};
+use crate::{Config, Files, advice, groups, paths, plugins, servers, supervisord, unheard, users};
 
 /// Reads `path` and all that it includes. Nothing outside is changed, and nothing
 /// is asked but through `files`.
@@ -35,6 +35,7 @@ pub fn load(path: &Path, cli: &CliOverrides, files: &dyn Files) -> Result<Config
     let servers = servers::servers(&reading, &env);
     let users = users::users(&reading, &env);
     servers::advise(&reading, &servers, &users);
+    unheard::advise(&reading, &groups, &rpcinterfaces);
     daemon.user = user.and_then(|name| supervisord::user(&reading, &name));
     advice::advise(&reading);
     let path = PathBuf::from(paths::absolute(&reading.path, files));

@@ -40,6 +40,19 @@ fn every_flag_of_the_help_is_on_its_page() {
     assert!(seen > 40, "the help has become shorter: {seen}");
 }
 
+#[test]
+fn every_type_and_every_option_of_a_listener_is_on_the_page_of_events() {
+    let page = read("events.md").expect("docs/reference/events.md is there");
+    for name in EVENT_TYPES {
+        let row = page.lines().filter(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
+        assert_eq!(row.count(), 1, "{name}");
+    }
+    let own = OPTIONS.iter().filter(|row| row.sections == [SectionKind::EventListener]);
+    for row in own {
+        assert!(page.contains(&format!("`{}", row.name)), "{}", row.name);
+    }
+}
+
 /// How a kind of section is written, what it is for, and whose options it has besides.
 const SECTIONS: &[(SectionKind, &str, &str, Option<SectionKind>)] = &[
     (SectionKind::Supervisord, "supervisord", "The daemon itself. The file is refused without it.", None),

@@ -68,7 +68,7 @@ impl Supervisor {
             group.add(name, id);
             new.push((id, process.autostart));
         }
-        self.put_back(group);
+        self.put_back(group, out);
         for (id, _) in new.into_iter().filter(|(_, autostart)| *autostart) {
             self.start(now, id, None, out);
         }
@@ -86,14 +86,16 @@ impl Supervisor {
         let mut group = group.clone();
         group.remove(&process);
         let name = Arc::clone(&group.name);
-        self.put_back(group);
+        self.put_back(group, out);
         self.drop_process(id, out);
         out.push(Action::ForgetProcess { process: id, group: name, name: process.into() });
         Reply::Done
     }
 
     /// In the place of the group of the same name.
-    fn put_back(&mut self, group: Group) {
+    fn put_back(&mut self, group: Group, out: &mut Outbox) {
+        let was = self.group(&group.name).and_then(|old| self.pool(old));
+        self.open_pool(&group, was, out);
         let group = Arc::new(group);
         for old in self.groups.iter_mut().filter(|old| old.name == group.name) {
             *old = Arc::clone(&group);

@@ -213,6 +213,7 @@ impl Supervisor {
             moved: group.config.priority != wanted.priority,
             gone: gone.iter().map(named).collect(),
         });
+        let pool = self.pool(group);
         for id in gone {
             self.drop_process(id, out);
         }
@@ -229,6 +230,7 @@ impl Supervisor {
             };
             renewed.add(name, id);
         }
+        self.open_pool(&renewed, pool, out);
         self.put_in_place(Arc::new(renewed));
         for config in &wanted.processes {
             let Some(id) = self.find(&group.name, &config.name) else { continue };

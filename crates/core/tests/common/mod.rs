@@ -229,6 +229,12 @@ pub(crate) fn tell(action: &Action) -> Option<String> {
             };
             format!("{process}: {} -> {}{detail}", from.name(), to.name())
         }
+        Action::OpenPool { group, config, processes } => {
+            format!("pool {group} of {} hears {}", processes.join(" and "), config.events.join(" and "))
+        }
+        Action::ClosePool { group } => format!("pool {group} closed"),
+        Action::MayHear { child, may: true } => format!("{} may hear", child.0),
+        Action::MayHear { child, may: false } => format!("{} may not hear", child.0),
         Action::Publish(Event::GroupAdded { group }) => format!("group {group} added"),
         Action::Publish(Event::GroupRemoved { group }) => format!("group {group} removed"),
         Action::RenewGroup { group, moved, gone } => {

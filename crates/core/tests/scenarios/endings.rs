@@ -258,7 +258,7 @@ fn an_event_listener_is_no_reason_when_all_programs_are_down() {
     table.dies(children[2], 15);
     table.story();
     table.exits(children[0], 3);
-    assert_eq!(table.story(), ["l: RUNNING -> EXITED expected false pid 10"]);
+    assert_eq!(table.story(), ["1 may not hear", "l: RUNNING -> EXITED expected false pid 10"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod endings;
 mod groups;
 mod histories;
 mod life;
+mod listeners;
 mod logs;
 mod policies;
 mod stops;

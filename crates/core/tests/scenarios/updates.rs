@@ -221,6 +221,7 @@ fn another_kind_is_another_group() {
         [
             "a: STOPPING -> STOPPED pid 10",
             "group a removed",
+            "pool a of a hears TICK_5",
             "group a added",
             "a: STOPPED -> STARTING tries 0",
             "spawn a as 4"

@@ -517,7 +517,7 @@ fn meant_by(word: &str, programs: &Programs, courses: &Courses) -> Meant {
     let all = || covered(programs, courses);
     let named = |names: &[&str]| all().filter(|who| names.contains(&who.name())).collect();
     Meant::several(match word {
-        "?" => all().collect(),
+        "?" => all().filter(|who| who.name().len() == 1).collect(),
         "[a-c]" => named(&["a", "b", "c"]),
         "g:[!d]" | "*:e" => named(&["e"]),
         "n*" => named(&["n"]),

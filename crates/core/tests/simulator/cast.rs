@@ -11,8 +11,8 @@ use crate::chance::Chance;
 use crate::common::config;
 
 /// Group and process; `g` has a priority of its own.
-const CAST: [(&str, &str); 7] =
-    [("a", "a"), ("b", "b"), ("c", "c"), ("g", "d"), ("g", "e"), ("l", "l"), ("n", "n")];
+const CAST: [(&str, &str); 8] =
+    [("a", "a"), ("b", "b"), ("c", "c"), ("g", "d"), ("g", "e"), ("l", "l0"), ("l", "l1"), ("n", "n")];
 
 /// One of the cast.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +49,7 @@ impl fmt::Debug for Who {
     }
 }
 
-/// Some programs, a listener and a group: one of so many configurations, which are read when they are first needed.
+/// Some programs, a pool of listeners and a group: one of so many configurations, which are read when they are first needed.
 pub(crate) fn some_config(chance: &mut Chance) -> Arc<Config> {
     const CONFIGS: u64 = 1_024;
     thread_local! {
@@ -78,7 +78,8 @@ fn text(chance: &mut Chance) -> String {
         text += &format!("[program:{name}]\ncommand={command}\n");
         text += &some_options(chance, restarts);
     }
-    text += "[eventlistener:l]\ncommand=/bin/l\n";
+    text += "[eventlistener:l]\ncommand=/bin/l\nprocess_name=l%(process_num)d\n";
+    text += chance.pick(&["", "numprocs=2\n"]);
     text += chance.pick(&["events=TICK_5\n", "events=TICK_5\n", "events=TICK_60\n"]);
     text += &some_options(chance, restarts);
     text += match left_out_of_group {

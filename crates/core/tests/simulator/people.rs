@@ -16,9 +16,10 @@ pub(crate) enum OnDisk {
 
 /// A command, sensible or not.
 pub(crate) fn some_command(chance: &mut Chance) -> (Command, OnDisk) {
-    let name =
-        chance.pick(&["a", "b", "c", "l", "n", "g:d", "g:e", "g:*", "g", "nobody", "b:", ":"]).to_owned();
-    let group = chance.pick(&["a", "b", "c", "g", "n", "nobody"]).to_owned();
+    let name = chance
+        .pick(&["a", "b", "c", "l:l0", "l:*", "n", "g:d", "g:e", "g:*", "g", "nobody", "b:", ":"])
+        .to_owned();
+    let group = chance.pick(&["a", "b", "c", "g", "l", "n", "nobody"]).to_owned();
     let mut target = match chance.below(9) {
         0 => Target::all(),
         1 => Target::group(group.clone()),
@@ -96,7 +97,7 @@ fn someone(chance: &mut Chance) -> (String, String) {
         ("b", "b"),
         ("g", "d"),
         ("g", "e"),
-        ("l", "l"),
+        ("l", "l0"),
         ("n", "n"),
         ("g", "x"),
         ("x", "a"),

@@ -6,13 +6,14 @@
 //! `referee/judge.rs`; here is what comes before a step and after it, and what the death of a brain leaves.
 
 mod judge;
+mod listeners;
 mod updates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use provost_config::{AutoRestart, Config, GroupKind, ProcessConfig};
+use provost_config::{AutoRestart, Config, ProcessConfig};
 use provost_core::{
     AskId, By, ChildId, Command, Ending, Fate, Input, Memory, Mono, Now, ProcessId, ReadFor, RelaunchOn,
     State,
@@ -24,6 +25,7 @@ use crate::closing::{Closing, Courses};
 use crate::course::{Course, Verdict, has_child};
 use crate::seen::Seen;
 use crate::world::Written;
+use listeners::Listeners;
 
 /// What a run fails with: the rule that was broken.
 #[derive(Debug)]
@@ -97,8 +99,7 @@ pub(crate) struct Referee {
     updates: Vec<Update>,
     /// Of groups that were added.
     priorities: BTreeMap<String, i64>,
-    /// What their listeners hear, if they are such.
-    events: BTreeMap<String, Option<Vec<String>>>,
+    listeners: Listeners,
     /// The past has been told.
     has_begun: bool,
     /// Whose options had been changed by then, while the keeper had an order that came from others.
@@ -122,7 +123,7 @@ impl Referee {
             ids: BTreeMap::new(),
             updates: Vec::new(),
             priorities: BTreeMap::new(),
-            events: BTreeMap::new(),
+            listeners: Listeners::default(),
             has_begun: false,
             overtaken: BTreeSet::new(),
             kept_down: BTreeSet::new(),
@@ -156,11 +157,7 @@ impl Referee {
             self.fail(format!("group {group} was added, and is configured nowhere"))
         };
         self.priorities.insert(group.name.clone(), group.priority);
-        let events = match &group.kind {
-            GroupKind::EventListener(pool) => Some(pool.events.clone()),
-            GroupKind::Program | GroupKind::Group | GroupKind::Fcgi(_) => None,
-        };
-        self.events.insert(group.name.clone(), events);
+        self.listeners.has_group(group);
         for process in &group.processes {
             let who = Who::of(&group.name, &process.name);
             let mut course = Course::new(Arc::clone(process), group.priority);
@@ -322,6 +319,7 @@ impl Referee {
             }
         }
         self.updates_are_kept();
+        self.listeners_are_served();
         if let Some(ends) = self.ends_out_of_order(written) {
             self.fail(format!("ends are written down in another order: {ends:?}"));
         }
@@ -386,6 +384,11 @@ impl Referee {
 
     // --- the brain's death ---
 
+    /// What is in force is written down for the next brain.
+    pub(crate) fn is_in_force(&mut self) {
+        self.listeners.is_written();
+    }
+
     /// The brain has died: its askers see a closed connection, and all that counts is what was written down.
     pub(crate) fn brain_died(
         &mut self,
@@ -401,6 +404,7 @@ impl Referee {
             self.seen.saw("a brain died over an update");
         }
         self.updates.clear();
+        self.listeners.brain_died();
         self.asks.forget_all();
         self.children.clear();
         self.ids.clear();
@@ -412,13 +416,6 @@ impl Referee {
         let overtaken = courses.iter().filter(|(_, course)| is_overtaken(course));
         self.overtaken.extend(overtaken.map(|(who, _)| *who));
         self.kept_down.extend(courses.into_iter().filter(|(_, c)| c.kept_down).map(|(who, _)| who));
-    }
-
-    /// These groups are there without being announced again.
-    pub(crate) fn resumes(&mut self, config: &Config) {
-        for group in &config.groups {
-            self.adds(&group.name, config);
-        }
     }
 
     fn is_adopted(&mut self, now: Mono, who: Who, child: ChildId, pid: i32, started: Mono) {

@@ -53,6 +53,10 @@ pub(crate) struct World {
     /// What the next brain will find of that, and whether it is behind.
     kept: InForce,
     is_unwritten: bool,
+    /// Groups that are about to go and to come again, in one step.
+    exchanging: BTreeSet<Arc<str>>,
+    /// What was there at the beginning has been told of, and that it runs.
+    is_announced: bool,
     /// The program that was read last, until it is there.
     is_read: Option<Who>,
     /// All groups that a new brain goes on with, while it is told of them.
@@ -93,6 +97,8 @@ impl World {
             kept: in_force.clone(),
             in_force,
             is_unwritten: false,
+            exchanging: BTreeSet::new(),
+            is_announced: false,
             is_read: None,
             resumes_with: None,
             on_disk: config,

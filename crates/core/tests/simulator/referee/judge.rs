@@ -86,6 +86,9 @@ impl Referee {
             Action::RememberEnding(ending) if !self.closing.is_as_wished(*ending) => {
                 self.fail(format!("{ending:?} is written down, and nobody wished it"));
             }
+            Action::OpenPool { group, config, processes } => self.opens_pool(group, config, processes),
+            Action::ClosePool { group } => self.closes_pool(group),
+            Action::MayHear { child, may } => self.may_hear(*child, *may),
             Action::Publish(event) => self.published(now.mono, event, all),
             Action::Note(Note::Signalling { .. }) => self.moment.signalling = true,
             Action::Note(Note::NotAdopted { group, process, .. })
@@ -187,10 +190,14 @@ impl Referee {
                 }
                 let kept = self.changes(now, who, *to, *detail, all);
                 self.check(who, kept);
+                if *from == State::Running && self.has_a_hearer(who) {
+                    self.fail(format!("{who:?} is {to:?}, and may hear"));
+                }
             }
             Event::RemoteCommunication { .. } => {}
             Event::GroupAdded { group } => {
                 self.adds(group, all);
+                self.told_added(group);
                 self.is_exchanged(group);
                 self.seen.saw("a group came");
             }
@@ -199,6 +206,7 @@ impl Referee {
                     self.fail(format!("{group} was removed, and {child:?} of {:?} lives", life.who));
                 }
                 self.exchanges(group, all);
+                self.told_removed(group);
                 self.courses.retain(|who, _| who.group() != &**group);
                 self.ids.retain(|_, who| who.group() != &**group);
                 self.seen.saw("a group went");
@@ -211,7 +219,7 @@ impl Referee {
                 self.updates.clear();
                 self.courses.values_mut().for_each(|course| course.wanted_back = false);
             }
-            Event::SupervisorRunning => {}
+            Event::SupervisorRunning => self.told_running(),
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use provost_config::{Config, GroupConfig, GroupKind, ProcessConfig};
+use provost_config::{Config, GroupConfig, ProcessConfig};
 use provost_core::{By, Fate, ProcessId, State};
 
 use super::{Exchanged, Referee, Update};
@@ -26,7 +26,7 @@ impl Referee {
 
     /// What is to become of each process of the group, if it turned now.
     fn fates(&self, wanted: &GroupConfig, restart_all: bool) -> BTreeMap<Who, Fate> {
-        let is_whole = self.is_another_kind(wanted);
+        let is_whole = self.listeners.is_another_kind(wanted);
         let mut fates = BTreeMap::new();
         for new in &wanted.processes {
             let who = Who::of(&wanted.name, &new.name);
@@ -50,22 +50,13 @@ impl Referee {
         fates
     }
 
-    /// Only listeners are of a kind of their own here, and only their events differ.
-    fn is_another_kind(&self, wanted: &GroupConfig) -> bool {
-        let events = match &wanted.kind {
-            GroupKind::EventListener(pool) => Some(&pool.events),
-            GroupKind::Program | GroupKind::Group | GroupKind::Fcgi(_) => None,
-        };
-        self.events.get(&wanted.name).is_some_and(|old| old.as_ref() != events)
-    }
-
     /// Whether an update may stop this process.
     pub(super) fn update_stops(&self, who: Who, all: &Config) -> bool {
         let Some(wanted) = all.groups.iter().find(|group| group.name == who.group()) else { return false };
         let mut updates = self.updates.iter().filter(|update| update.group == wanted.name);
         updates.next().is_some_and(|update| {
             let fate = self.fates(wanted, update.restart_all).get(&who).copied();
-            self.is_another_kind(wanted) || matches!(fate, Some(Fate::Restarted | Fate::Removed))
+            self.listeners.is_another_kind(wanted) || matches!(fate, Some(Fate::Restarted | Fate::Removed))
         })
     }
 
@@ -85,7 +76,7 @@ impl Referee {
         let Some(wanted) = all.groups.iter().find(|known| known.name == group) else {
             self.fail(format!("group {group} was renewed, and is configured nowhere"))
         };
-        if self.is_another_kind(wanted) {
+        if self.listeners.is_another_kind(wanted) {
             self.fail(format!("group {group} was renewed, and is another one"));
         }
         if moved != (self.priorities.get(group) != Some(&wanted.priority)) {
@@ -99,6 +90,7 @@ impl Referee {
             self.turns(*who, *fate, new);
         }
         self.priorities.insert(group.to_owned(), wanted.priority);
+        self.listeners.has_group(wanted);
         let of_group = self.courses.iter_mut().filter(|(who, _)| who.group() == group);
         of_group.for_each(|(_, course)| course.group_priority = wanted.priority);
         self.asks.turned(update.ask, fates, &self.courses);
@@ -193,7 +185,7 @@ impl Referee {
         let Some(wanted) = all.groups.iter().find(|known| known.name == group) else {
             self.fail(format!("group {group} was removed, and nobody wanted that"))
         };
-        if !self.is_another_kind(wanted) {
+        if !self.listeners.is_another_kind(wanted) {
             self.fail(format!("group {group} was removed, and could have stayed"));
         }
         let update = self.first_update(group);

@@ -51,6 +51,9 @@ impl World {
         // Deaths have reasons, and come in rows.
         self.is_frail = self.chance.one_in(3);
         self.at_once.clear();
+        if !std::mem::take(&mut self.exchanging).is_empty() {
+            self.referee.seen.saw("a brain died over an exchange");
+        }
         self.keeper.brain_died(self.now, &mut self.chance, newest);
         let (heirs, first) = (self.keeper.heirs(), self.keeper.first_free());
         let living = self.keeper.slots.iter().filter(|(id, _)| !heirs.contains(id));
@@ -73,7 +76,7 @@ impl World {
         let (available, groups) = (Arc::clone(&self.kept.available), self.kept.groups());
         let seed = self.chance.next();
         let (supervisor, actions) =
-            Supervisor::resume(Arc::clone(&available), self.exit_on, &groups, first, seed, true);
+            Supervisor::resume(Arc::clone(&available), self.exit_on, &groups, first, seed, self.is_announced);
         self.supervisor = supervisor;
         self.draft = Some(Written::default());
         let as_is = |group: Active| GroupConfig { processes: group.processes, ..group.config };
@@ -82,7 +85,10 @@ impl World {
         self.resumes_with = Some(Arc::clone(&in_force));
         self.do_all(actions);
         self.resumes_with = None;
-        self.referee.resumes(&in_force);
+        match self.is_announced {
+            true => self.referee.resumes(&in_force),
+            false => self.referee.seen.saw("a brain died before it had said that it runs"),
+        }
         self.at_once.append(&mut past);
         if self.works_off() {
             self.goes_on();
@@ -134,6 +140,7 @@ impl World {
                 assert_eq!(runs, actions.contains(&done), "runs() is not what a ping is answered");
             }
             self.steps += 1;
+            self.looks_ahead(&actions);
             if self.is_doomed(is_up, &actions) {
                 // Often before the last of them: there the child is let go, or somebody is answered.
                 let done = match self.chance.one_in(3) {
@@ -161,6 +168,20 @@ impl World {
             keeper.is_undying(Some(who))
         });
         true
+    }
+
+    /// A group that goes and comes in one step is exchanged.
+    fn looks_ahead(&mut self, actions: &[Action]) {
+        let mut gone = BTreeSet::new();
+        for action in actions {
+            match action {
+                Action::Publish(Event::GroupRemoved { group }) => drop(gone.insert(group)),
+                Action::Publish(Event::GroupAdded { group }) if gone.contains(group) => {
+                    self.exchanging.insert(Arc::clone(group));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Whether the brain dies somewhere in these actions. What is rare is where mistakes hide.
@@ -284,9 +305,19 @@ impl World {
             }
             Action::RememberEnding(ending) => self.memory().ending = Some(ending),
             Action::Publish(Event::GroupAdded { group }) if self.resumes_with.is_none() => {
-                self.in_force.groups.push((group, Arc::clone(&self.in_force.available)));
+                let is_exchanged = self.exchanging.remove(&group);
+                self.in_force.groups.retain(|(name, _)| *name != group);
+                self.in_force.gone.retain(|who| who.group() != &*group);
+                self.in_force.groups.push((Arc::clone(&group), Arc::clone(&self.in_force.available)));
                 self.is_unwritten = true;
+                if is_exchanged {
+                    self.keeps_what_is_in_force();
+                    self.memory().processes.retain(|who, _| who.group() != &*group);
+                }
             }
+            Action::Publish(Event::SupervisorRunning) => self.is_announced = true,
+            // The old one is in force, and is remembered, until the new one is there.
+            Action::Publish(Event::GroupRemoved { group }) if self.exchanging.contains(&group) => {}
             // A group must not be without a memory while it is still said to run.
             Action::Publish(Event::GroupRemoved { group }) => {
                 self.in_force.groups.retain(|(name, _)| *name != group);
@@ -325,6 +356,7 @@ impl World {
             | Action::Reconfigure { .. }
             | Action::Adopt { .. }
             | Action::ReopenLogs
+            // The referee keeps what is said of listeners.
             | Action::OpenPool { .. }
             | Action::ClosePool { .. }
             | Action::MayHear { .. }
@@ -342,6 +374,7 @@ impl World {
     pub(super) fn keeps_what_is_in_force(&mut self) {
         if std::mem::take(&mut self.is_unwritten) {
             self.kept = self.in_force.clone();
+            self.referee.is_in_force();
         }
     }
 

@@ -256,6 +256,22 @@ fn what_is_no_affair_of_the_pool_does_not_open_it_again() {
 }
 
 #[test]
+fn a_pool_hears_other_events_from_now_on_and_nobody_is_started_again() {
+    let (mut table, ..) = two();
+    let more = POOL.replace("events=TICK_5,PROCESS_STATE", "events=TICK_60\noverflow=drop\nbuffer_size=3");
+    update_to(&mut table, &format!("{more}numprocs=2\n"));
+    assert_eq!(table.story(), ["group l renewed", "pool l of l0 and l1 hears TICK_60"]);
+    let handler = "result_handler=supervisor_stdout:event_handler";
+    update_to(&mut table, &format!("{more}numprocs=2\n{handler}\n"));
+    let story = table.story();
+    assert_eq!(
+        story[..2],
+        ["2 may not hear", "l1: RUNNING -> STOPPING pid 2"],
+        "who judges is not exchanged"
+    );
+}
+
+#[test]
 fn one_that_is_taken_out_leaves_the_pool_and_a_program_that_comes_in_is_not_of_it() {
     let (mut table, l0, _) = two();
     table.ask(stop("l:l0"));

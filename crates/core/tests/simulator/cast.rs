@@ -81,6 +81,8 @@ fn text(chance: &mut Chance) -> String {
     text += "[eventlistener:l]\ncommand=/bin/l\nprocess_name=l%(process_num)d\n";
     text += chance.pick(&["", "numprocs=2\n"]);
     text += chance.pick(&["events=TICK_5\n", "events=TICK_5\n", "events=TICK_60\n"]);
+    text += chance.pick(&["", "", "buffer_size=2\n", "overflow=block\n", "listener_recover=true\n"]);
+    text += chance.pick(&["", "", "", "result_handler=supervisor_stdout:event_handler\n"]);
     text += &some_options(chance, restarts);
     text += match left_out_of_group {
         "d" => "[group:g]\nprograms=e\n",

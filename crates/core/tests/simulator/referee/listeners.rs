@@ -64,7 +64,10 @@ impl Listeners {
 
     /// Nothing that runs can be of both.
     pub(super) fn is_another_kind(&self, wanted: &GroupConfig) -> bool {
-        self.pools.get(&wanted.name).is_some_and(|old| old.as_ref() != pool_of(wanted))
+        self.pools.get(&wanted.name).is_some_and(|old| match (old, pool_of(wanted)) {
+            (Some(old), Some(new)) => old.result_handler != new.result_handler,
+            (old, new) => old.is_some() != new.is_some(),
+        })
     }
 
     /// What is told of groups is written down.

@@ -408,7 +408,7 @@ fn a_log_whose_reader_has_gone_does_not_keep_the_next_brain_from_its_work() {
 fn a_group_that_was_being_exchanged_is_there_under_the_next_brain_and_what_ran_runs_again() {
     let group = |socket: &str| {
         format!(
-            "[fcgi-program:f]\ncommand={{child}} forever\nsocket=unix://{{dir}}/{socket}.sock\nnumprocs=300\n\
+            "loglevel=trace\n[fcgi-program:f]\ncommand={{child}} forever\nsocket=unix://{{dir}}/{socket}.sock\nnumprocs=300\n\
              process_name=f%(process_num)03d\nautostart=false\nstartsecs=0\n"
         )
     };
@@ -438,5 +438,9 @@ fn a_group_that_was_being_exchanged_is_there_under_the_next_brain_and_what_ran_r
     }
     // Or a retry of its own ends with the daemon.
     let _ = update.wait();
+    // Listeners hear of it, whichever brain exchanges it in the end.
+    daemon.ctl(&["update", "f"]);
+    let told = |line: &&String| line.contains("event PROCESS_GROUP_ADDED groupname:f");
+    assert!(daemon.log().all().iter().filter(told).count() >= 2, "at the start, and anew");
     end_well(daemon);
 }

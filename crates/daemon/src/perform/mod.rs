@@ -316,23 +316,26 @@ impl Hands {
                 self.tell_of_change();
                 match event {
                     Event::GroupAdded { group } => match self.exchanged.remove(&group) {
-                        Some(old) => self.forget_memories(old),
+                        Some(old) => {
+                            self.effective.renewed(&group, true);
+                            // First, as below.
+                            self.write_effective()?;
+                            self.forget_memories(old);
+                        }
                         None => self.effective.added(&group),
                     },
+                    // Until it has been announced that the new one is there, the next brain finds the old one, and what of it is to
+                    // come back: or it would have a group of which nobody was told.
+                    Event::GroupRemoved { group } if self.exchanged.contains_key(&group) => {
+                        let gone = self.forget_group(&group);
+                        self.exchanged.insert(group, gone);
+                    }
                     Event::GroupRemoved { group } => {
-                        match self.exchanged.contains_key(&group) {
-                            // At once, or a brain that dies before the new one is there finds none.
-                            true => self.effective.renewed(&group, true),
-                            false => self.effective.removed(&group),
-                        }
+                        self.effective.removed(&group);
                         // First, or a brain that dies between the two finds a group that nobody has ever met, and starts it.
                         self.write_effective()?;
                         let gone = self.forget_group(&group);
-                        match self.exchanged.get_mut(&group) {
-                            // Until the new ones are there, the next brain knows from them what is to come back.
-                            Some(old) => *old = gone,
-                            None => self.forget_memories(gone),
-                        }
+                        self.forget_memories(gone);
                     }
                     _ => {}
                 }

@@ -154,6 +154,7 @@ fn calls_for_all() -> Vec<(Call, Option<&'static str>, bool)> {
         (call("supervisor.getSupervisorVersion"), None, false),
         (call("system.listMethods"), None, false),
         (call("supervisor.getAllProcessInfo"), Some("status"), false),
+        (call("provost.getListeners"), Some("status"), false),
         (call("supervisor.getAllConfigInfo"), Some("config"), false),
         (call("supervisor.reloadConfig"), Some("config"), false),
         (call("provost.compareConfig"), Some("config"), false),

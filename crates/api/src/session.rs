@@ -8,6 +8,7 @@ use provost_core::{Command, Fault, ProcessInfo, Reply};
 use crate::gate::{self, Caller, Denied, Refused};
 use crate::inbox::{Asked, Report, ask};
 use crate::log_address::Output;
+use crate::pools::{PoolReport, Troubles};
 use crate::shared::Shared;
 
 /// For one request, or for as long as a stream lasts.
@@ -60,6 +61,21 @@ impl Session<'_> {
         // No command is given: the log is a file like any other.
         gate::check_main_log(self.caller).map_err(|denied| self.not_allowed(denied))?;
         Ok(self.shared.facts.logfile.clone())
+    }
+
+    /// How things stand with the listeners that this caller may see, by name.
+    pub(crate) fn pools(&self) -> Result<Vec<PoolReport>, Refused> {
+        // No command is given: the loop has nothing to do with it.
+        gate::check_pools(self.caller).map_err(|denied| self.not_allowed(denied))?;
+        let mut pools = gate::seen_pools(self.caller, (self.shared.facts.pools)());
+        pools.sort_by(|a, b| a.name.cmp(&b.name));
+        pools.iter_mut().for_each(|pool| pool.listeners.sort_by(|a, b| a.process.cmp(&b.process)));
+        Ok(pools)
+    }
+
+    /// What is amiss with listeners, for the descriptions of processes that the caller has got.
+    pub(crate) fn troubles(&self) -> Troubles {
+        Troubles::now(&self.shared.facts.pools)
     }
 
     async fn send(&self, command: Command) -> Result<Reply, Refused> {

@@ -162,6 +162,8 @@ pub const METHODS: &[Method] = &[
         "Make several calls, one after the other, each a struct of methodName and params. Gives an array of results; a call that failed gives a struct of faultCode and faultString."),
     row("provost.getProcessHistory", &[Str], ReturnType::Struct,
         "What has happened to a process: its last lives, newest first, with how each ended and why; who started and stopped it; how often it was started again."),
+    row("provost.getListeners", &[], ReturnType::Array,
+        "The pools of event listeners: what each subscribes to, how many events wait, for how long the oldest has, what was delivered, rejected and discarded, and the state of each listener. Counts and times are text, as they may be larger than an int."),
     row("provost.restartProcess", &[Str, Bool], ReturnType::Bool,
         "Stop a process if it runs, and start it, as one command with one answer. group:* stops all of the group before any of it is started, and gives an array of results.")
         .optional(1),
@@ -237,6 +239,7 @@ mod tests {
         assert_eq!(stock, LISTED.split_whitespace().collect::<Vec<_>>());
         let own = [
             "provost.compareConfig",
+            "provost.getListeners",
             "provost.getProcessHistory",
             "provost.reopenLogs",
             "provost.restartAllProcesses",

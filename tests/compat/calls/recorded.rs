@@ -163,6 +163,8 @@ stdout_logfile={dir}/bent.log
 const OURS: &[(&str, &str, &[&str])] = &[
     // Before anything has happened to it: what has, bears times, and who asked for it.
     ("provost.getProcessHistory", "provost.getProcessHistory", &["slow"]),
+    // There are none.
+    ("provost.getListeners", "provost.getListeners", &[]),
     ("provost.waitForState", "provost.waitForState", &["slow", STOPPED_OR_FATAL, "<int>60</int>"]),
     ("provost.restartProcess", "provost.restartProcess", &["bent"]),
     ("provost.restartProcess-group", "provost.restartProcess", &["bent:*", "<boolean>1</boolean>"]),

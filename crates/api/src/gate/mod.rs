@@ -17,6 +17,7 @@ use std::sync::Arc;
 use provost_core::{Command, Fault, GroupDifference, Permission, Programs, Reply, Rights, Target};
 
 use crate::inbox::By;
+use crate::pools::PoolReport;
 
 pub(crate) use guard::Guard;
 pub(crate) use standing::lost;
@@ -141,6 +142,16 @@ pub(crate) fn check_main_log(caller: &Caller) -> Result<(), Denied> {
     caller.need_all(Permission::Logs)
 }
 
+/// Whether the caller may look at listeners and at what waits for them; at which, [`seen_pools`] says.
+pub(crate) fn check_pools(caller: &Caller) -> Result<(), Denied> {
+    caller.need(Permission::Status)
+}
+
+/// Those of the caller's groups. What waits is told nothing of by name, and still is the whole group's.
+pub(crate) fn seen_pools(caller: &Caller, pools: Vec<PoolReport>) -> Vec<PoolReport> {
+    pools.into_iter().filter(|pool| caller.programs.covers_group(&pool.name)).collect()
+}
+
 /// The reply without what this caller may not see. `given` is the name that was asked for.
 pub(crate) fn seen(caller: &Caller, reply: Reply, given: Option<String>) -> Reply {
     let programs = &caller.programs;
@@ -185,6 +196,7 @@ pub(crate) fn seen(caller: &Caller, reply: Reply, given: Option<String>) -> Repl
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pools::tests::pool;
     use provost_core::LogDeed;
     use std::time::Duration;
 
@@ -281,5 +293,20 @@ mod tests {
         };
         let told = seen(&caller(&[], "web"), reply, None);
         assert_eq!(told, Reply::Reread { added: vec!["web".into()], changed: vec![], removed: vec![] });
+    }
+
+    #[test]
+    fn listeners_are_for_those_who_may_see_their_whole_group() {
+        let others: Vec<_> =
+            Permission::ALL.iter().copied().filter(|right| *right != Permission::Status).collect();
+        assert_eq!(check_pools(&caller(&others, "*")), Err(Denied::Missing(Permission::Status)));
+        assert_eq!(check_pools(&caller(&[Permission::Status], "web")), Ok(()));
+        let seen = |programs| {
+            let seen = seen_pools(&caller(&[], programs), vec![pool("web"), pool("db")]);
+            seen.into_iter().map(|pool| pool.name).collect::<Vec<_>>()
+        };
+        assert_eq!(seen("*"), ["web", "db"]);
+        assert_eq!(seen("w*, x:*"), ["web"]);
+        assert_eq!(seen("web:ear"), [""; 0]);
     }
 }

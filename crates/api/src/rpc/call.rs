@@ -12,11 +12,13 @@ use super::arguments::Arguments;
 use super::describe;
 use super::faults::{code_and_text, fault};
 use super::history;
+use super::listeners;
 use super::namespaces::Found;
 use super::updates;
 use super::{Rpc, int, refusal};
 use crate::log_address::Output;
 use crate::logs::{self, Allowance, LogError, no_room};
+use crate::pools::Troubles;
 
 /// The version of the interface, which clients compare (SPEC 6.4).
 const API_VERSION: &str = "3.0";
@@ -139,6 +141,7 @@ impl Rpc<'_> {
     async fn own(&self, method: &str, args: &mut Arguments) -> Result<Value, Fault> {
         match method {
             "provost.getProcessHistory" => self.done(Command::ProcessHistory { name: args.text()? }).await,
+            "provost.getListeners" => self.listeners().await,
             "provost.restartProcess" => self.restart(Target::named(args.text()?), args).await,
             "provost.startProcesses" => self.start(Target::matching(args.names()?), args).await,
             "provost.stopProcesses" => self.stop(Target::matching(args.names()?), args).await,
@@ -165,7 +168,7 @@ impl Rpc<'_> {
     // --- commands ---
 
     pub(super) async fn done(&self, command: Command) -> Result<Value, Fault> {
-        Ok(value(self.ask(command).await?))
+        Ok(value(self.ask(command).await?, || self.session.troubles()))
     }
 
     pub(super) async fn fact(&self, fact: Value) -> Result<Value, Fault> {
@@ -186,6 +189,12 @@ impl Rpc<'_> {
 
     async fn signal(&self, target: Target, args: &mut Arguments) -> Result<Value, Fault> {
         self.done(Command::Signal { target, signal: args.signal()? }).await
+    }
+
+    async fn listeners(&self) -> Result<Value, Fault> {
+        self.alive().await?;
+        let pools = self.session.pools().map_err(refusal)?;
+        Ok(Value::Array(pools.iter().map(listeners::pool).collect()))
     }
 
     async fn upgrade(&self, args: &mut Arguments) -> Result<Value, Fault> {
@@ -346,15 +355,18 @@ fn multicall_entry(call: &Value) -> Result<(String, Vec<Value>), Fault> {
     Ok((method.to_owned(), params))
 }
 
-/// A reply as clients see it.
-fn value(reply: Reply) -> Value {
+/// A reply as clients see it. Where it tells of processes, `troubles` tells what is amiss with listeners among them.
+fn value(reply: Reply, troubles: impl FnOnce() -> Troubles) -> Value {
     let names = |names: Vec<String>| Value::Array(names.into_iter().map(Value::from).collect());
     match reply {
         Reply::Done => true.into(),
         Reply::Statuses(entries) => Value::Array(entries.iter().map(status).collect()),
-        Reply::Info(info) => describe::info(&info),
+        Reply::Info(info) => describe::info(&info, &troubles()),
         Reply::History(told) => history::told(&told),
-        Reply::Infos(infos) => Value::Array(infos.iter().map(describe::info).collect()),
+        Reply::Infos(infos) => {
+            let troubles = troubles();
+            Value::Array(infos.iter().map(|info| describe::info(info, &troubles)).collect())
+        }
         Reply::Upgraded(Upgraded { from, to, keeper }) => Value::members([
             ("from", from.into()),
             ("to", to.into()),
@@ -397,7 +409,7 @@ mod tests {
         let reply = Reply::Reread { added: vec!["a".into()], changed: vec![], removed: vec!["r".into()] };
         let names = |names: &[&str]| Value::Array(names.iter().map(|n| (*n).into()).collect());
         let expected = Value::Array(vec![Value::Array(vec![names(&["a"]), names(&[]), names(&["r"])])]);
-        assert_eq!(value(reply), expected);
+        assert_eq!(value(reply, Troubles::default), expected);
     }
 
     #[test]

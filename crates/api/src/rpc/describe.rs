@@ -9,26 +9,27 @@ use provost_core::{Channel, Configured, LogFile, ProcessInfo, State, Wall};
 use provost_wire::{Members, Value, xmlrpc};
 
 use super::int;
+use crate::pools::Troubles;
 
 /// A rough guess at how many bytes an INFO struct takes.
 const INFO_BYTES: usize = 1280;
 
 /// The INFO struct.
-pub(crate) fn info(p: &ProcessInfo) -> Value {
+pub(crate) fn info(p: &ProcessInfo, troubles: &Troubles) -> Value {
     let mut members = Vec::with_capacity(14);
-    tell(p, &TimeZone::system(), &mut members);
+    tell(p, &TimeZone::system(), troubles, &mut members);
     Value::Struct(members)
 }
 
 /// A response with the INFO structs of many.
-pub(crate) fn infos(all: &[ProcessInfo]) -> Vec<u8> {
+pub(crate) fn infos(all: &[ProcessInfo], troubles: &Troubles) -> Vec<u8> {
     // Looked up once: that takes longer than all the rest of a struct.
     let zone = TimeZone::system();
-    xmlrpc::write_structs(all, INFO_BYTES, |p, to| tell(p, &zone, to))
+    xmlrpc::write_structs(all, INFO_BYTES, |p, to| tell(p, &zone, troubles, to))
 }
 
 /// The members of INFO, in Supervisor's order.
-fn tell(p: &ProcessInfo, zone: &TimeZone, to: &mut dyn Members) {
+fn tell(p: &ProcessInfo, zone: &TimeZone, troubles: &Troubles, to: &mut dyn Members) {
     let (stdout, stderr) = (shown(p.stdout_logfile.as_deref()), shown(p.stderr_logfile.as_deref()));
     to.text("name", &p.name);
     to.text("group", &p.group);
@@ -43,7 +44,7 @@ fn tell(p: &ProcessInfo, zone: &TimeZone, to: &mut dyn Members) {
     to.text("stdout_logfile", &stdout);
     to.text("stderr_logfile", &stderr);
     to.int("pid", p.pid.unwrap_or(0).into());
-    to.text("description", &description(p, zone));
+    to.text("description", &description(p, zone, troubles));
 }
 
 /// The CONFIG struct, members in Supervisor's order.
@@ -100,10 +101,12 @@ fn shown(path: Option<&Path>) -> Cow<'_, str> {
 }
 
 /// The last column of `supervisorctl status`.
-pub(crate) fn description(p: &ProcessInfo, zone: &TimeZone) -> String {
+pub(crate) fn description(p: &ProcessInfo, zone: &TimeZone, troubles: &Troubles) -> String {
     match p.state {
         State::Running => {
-            format!("pid {}, uptime {}", p.pid.unwrap_or(0), uptime(seconds_up(p)))
+            // Behind everything that scripts cut out of it.
+            let trouble = troubles.of(p).unwrap_or_default();
+            format!("pid {}, uptime {}{trouble}", p.pid.unwrap_or(0), uptime(seconds_up(p)))
         }
         State::Fatal | State::Backoff => {
             p.spawnerr.clone().unwrap_or_else(|| format!("unknown error (try \"tail {}\")", p.name))
@@ -143,6 +146,9 @@ fn moment(seconds: i64, zone: &TimeZone) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pools::Pools;
+    use crate::pools::tests::pool;
+    use std::sync::Arc;
 
     fn process(state: State) -> ProcessInfo {
         ProcessInfo {
@@ -163,7 +169,7 @@ mod tests {
 
     #[test]
     fn each_state_is_described_in_supervisors_words() {
-        let describe = |p: &ProcessInfo| description(p, &TimeZone::UTC);
+        let describe = |p: &ProcessInfo| description(p, &TimeZone::UTC, &Troubles::default());
         assert_eq!(describe(&process(State::Running)), "pid 29580, uptime 0:00:11");
         assert_eq!(describe(&process(State::Fatal)), "unknown error (try \"tail cat\")");
         assert_eq!(describe(&process(State::Starting)), "");
@@ -174,6 +180,19 @@ mod tests {
         let failed =
             ProcessInfo { spawnerr: Some("can't find command 'x'".into()), ..process(State::Backoff) };
         assert_eq!(describe(&failed), "can't find command 'x'");
+    }
+
+    #[test]
+    fn what_is_amiss_with_a_listener_stands_behind_its_uptime_in_all_answers() {
+        let mut late = pool("cat");
+        (late.waiting, late.oldest_ms) = (12, Some(60_000));
+        let pools: Pools = Arc::new(move || vec![late.clone()]);
+        let (p, troubles) = (process(State::Running), Troubles::now(&pools));
+        let text = "pid 29580, uptime 0:00:11, 12 events behind";
+        assert_eq!(info(&p, &troubles).get("description"), Some(&text.into()));
+        let several = String::from_utf8(infos(&[p], &troubles)).unwrap();
+        assert!(several.contains(&format!("<string>{text}</string>")), "{several}");
+        assert_eq!(description(&process(State::Starting), &TimeZone::UTC, &troubles), "");
     }
 
     #[test]

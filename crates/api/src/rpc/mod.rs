@@ -2,13 +2,15 @@
 //!
 //! `call.rs` maps each method to a command and its reply to a value, `arguments.rs` reads what clients
 //! send, `namespaces.rs` knows which there are, `twiddler.rs` those of a plug-in, `wait.rs` waits for states, `describe.rs` shows
-//! processes as clients know them, `history.rs` what has happened to them. What a command means is not here.
+//! processes as clients know them, `history.rs` what has happened to them,
+//! `listeners.rs` those among them that hear of events. What a command means is not here.
 
 mod arguments;
 mod call;
 pub(crate) mod describe;
 mod faults;
 mod history;
+mod listeners;
 mod namespaces;
 mod twiddler;
 mod updates;
@@ -53,7 +55,7 @@ impl<'a> Rpc<'a> {
         if let Some(command) = self.listing(&call) {
             // The one large answer that is asked for often: it is written without being a value first.
             if let Reply::Infos(infos) = self.ask(command).await? {
-                return Ok(describe::infos(&infos));
+                return Ok(describe::infos(&infos, &self.session.troubles()));
             }
         }
         Ok(xmlrpc::write_response(&self.call(&call.method, call.params).await?))

@@ -39,7 +39,9 @@ impl Rpc<'_> {
                 return Err(refusal(CoreFault::Failed { detail: detail.to_owned() }.into()));
             }
         };
-        let Value::Struct(mut members) = describe::info(&info) else { return Err(unexpected()) };
+        let Value::Struct(mut members) = describe::info(&info, &self.session.troubles()) else {
+            return Err(unexpected());
+        };
         members.push(("reached".to_owned(), is_reached.into()));
         Ok(Value::Struct(members))
     }

@@ -19,6 +19,7 @@ use super::html::Html;
 use super::status::{self, Filter, May};
 use crate::answer::{Answer, error};
 use crate::gate::Caller;
+use crate::pools::Troubles;
 use crate::session::Session;
 use crate::shared::Shared;
 
@@ -69,21 +70,21 @@ pub(super) fn answer(shared: &Arc<Shared>, caller: Caller, may: May, known: &str
 /// Tells one page, until it is closed or the daemon ends.
 async fn tell(shared: &Arc<Shared>, caller: &Caller, may: May, known: String, page: mpsc::Sender<Bytes>) {
     let mut changes = shared.changes.subscribe();
-    let mut before: Option<Vec<ProcessInfo>> = None;
+    let mut before: Option<Seen> = None;
     let mut seen = *changes.borrow_and_update();
     if page.send(Bytes::from_static(b"retry: 2000\n\n")).await.is_err() {
         return;
     }
     let mut is_behind = known != at_version(seen);
     loop {
-        let Some(infos) = look(shared, caller).await else { return };
+        let Some(now) = look(shared, caller).await else { return };
         let said = match &before {
             None if is_behind => fetch_anew(seen),
             None => String::new(),
-            Some(before) => difference(before, &infos, may, seen),
+            Some(before) => difference(before, &now, may, seen),
         };
         is_behind = false;
-        before = Some(infos);
+        before = Some(now);
         if !said.is_empty() && page.send(said.into()).await.is_err() {
             return;
         }
@@ -108,10 +109,18 @@ async fn tell(shared: &Arc<Shared>, caller: &Caller, may: May, known: String, pa
     }
 }
 
-/// All that the caller may see, without the time, which always changes.
-async fn look(shared: &Arc<Shared>, caller: &Caller) -> Option<Vec<ProcessInfo>> {
-    match (Session { shared, caller }).ask(Command::AllProcessInfo).await {
-        Ok(Reply::Infos(infos)) => Some(infos),
+/// What there is to be seen at one moment.
+#[derive(Default)]
+struct Seen {
+    infos: Vec<ProcessInfo>,
+    troubles: Troubles,
+}
+
+/// All that the caller may see.
+async fn look(shared: &Arc<Shared>, caller: &Caller) -> Option<Seen> {
+    let session = Session { shared, caller };
+    match session.ask(Command::AllProcessInfo).await {
+        Ok(Reply::Infos(infos)) => Some(Seen { infos, troubles: session.troubles() }),
         _ => None,
     }
 }
@@ -121,18 +130,21 @@ fn fetch_anew(change: u64) -> String {
 }
 
 /// Events for what is different now.
-fn difference(before: &[ProcessInfo], now: &[ProcessInfo], may: May, change: u64) -> String {
+fn difference(before: &Seen, now: &Seen, may: May, change: u64) -> String {
     let names = |all: &[ProcessInfo]| -> BTreeSet<_> {
         all.iter().map(|p| (Arc::clone(&p.group), Arc::clone(&p.name))).collect()
     };
-    if before.len() != now.len() || names(before) != names(now) {
+    if before.infos.len() != now.infos.len() || names(&before.infos) != names(&now.infos) {
         return fetch_anew(change);
     }
-    let timeless = |p: &ProcessInfo| ProcessInfo { now: Wall(0), ..p.clone() };
+    // Without the time, which always changes.
+    let shown =
+        |p: &ProcessInfo, seen: &Seen| (ProcessInfo { now: Wall(0), ..p.clone() }, seen.troubles.of(p));
     let mut said = String::new();
-    for (_, new) in before.iter().zip(now).filter(|(old, new)| timeless(old) != timeless(new)) {
+    let both = before.infos.iter().zip(&now.infos);
+    for (_, new) in both.filter(|(old, new)| shown(old, before) != shown(new, now)) {
         let mut row = Html::default();
-        status::row(&mut row, new, may, &Filter::default());
+        status::row(&mut row, new, may, &Filter::default(), &now.troubles);
         said += &format!("id: {}\nevent: row\n", at_version(change));
         // A line of data each; what is put together again is the same.
         for line in row.into_string().trim_end().split('\n') {
@@ -146,6 +158,8 @@ fn difference(before: &[ProcessInfo], now: &[ProcessInfo], may: May, change: u64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pools::Pools;
+    use crate::pools::tests::{pool, with_listener};
     use provost_core::State;
 
     fn process(name: &str, state: State) -> ProcessInfo {
@@ -165,19 +179,34 @@ mod tests {
         }
     }
 
+    fn seen(infos: &[ProcessInfo]) -> Seen {
+        Seen { infos: infos.to_vec(), ..Seen::default() }
+    }
+
     #[test]
     fn only_what_has_changed_is_told_and_time_is_no_change() {
         let before = [process("a", State::Stopped), process("b", State::Stopped)];
         let later =
             [ProcessInfo { now: Wall(9), ..process("a", State::Stopped) }, process("b", State::Starting)];
-        let said = difference(&before, &later, May::default(), 4);
+        let said = difference(&seen(&before), &seen(&later), May::default(), 4);
         assert_eq!(said.matches("event: row").count(), 1, "{said}");
         assert!(said.contains("data-name=\"g%3Ab\"") && said.contains("starting"), "{said}");
         assert!(
             said.starts_with(&format!("id: {}-4\n", std::process::id())) && said.ends_with("\n\n"),
             "{said}"
         );
-        assert_eq!(difference(&later, &later, May::default(), 5), "");
+        assert_eq!(difference(&seen(&later), &seen(&later), May::default(), 5), "");
+    }
+
+    #[test]
+    fn a_listener_that_hears_no_more_is_a_change() {
+        let p = ProcessInfo { pid: Some(7), ..process("ear", State::Running) };
+        let deaf: Pools = Arc::new(|| vec![with_listener(pool("g"), "UNKNOWN")]);
+        let before = seen(&[p]);
+        let now = Seen { troubles: Troubles::now(&deaf), ..seen(&before.infos) };
+        let said = difference(&before, &now, May::default(), 1);
+        assert!(said.contains("event: row") && said.contains("gets no events"), "{said}");
+        assert_eq!(difference(&now, &now, May::default(), 2), "");
     }
 
     #[test]
@@ -188,7 +217,7 @@ mod tests {
             (vec![a.clone(), b.clone()], vec![b.clone()]),
             (vec![a], vec![b]),
         ] {
-            assert!(difference(&before, &now, May::default(), 1).contains("event: page"));
+            assert!(difference(&seen(&before), &seen(&now), May::default(), 1).contains("event: page"));
         }
     }
 
@@ -197,7 +226,7 @@ mod tests {
         let before = [process("a", State::Stopped)];
         let error = Some("x\n\nevent: page\ndata: y\r\rz".to_owned());
         let now = [ProcessInfo { spawnerr: error, ..process("a", State::Fatal) }];
-        let said = difference(&before, &now, May::default(), 1);
+        let said = difference(&seen(&before), &seen(&now), May::default(), 1);
         let lines: Vec<&str> = said.lines().collect();
         assert!(!said.contains('\r'), "{said:?}");
         assert!(lines.iter().all(|line| !line.starts_with("event: page")), "{said}");

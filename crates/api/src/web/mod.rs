@@ -237,8 +237,9 @@ impl Visit<'_> {
         match self.session.ask(Command::AllProcessInfo).await {
             Ok(Reply::Infos(infos)) => {
                 let (filter, token) = (Filter::of(form), self.token());
-                let view =
-                    status::View { may: self.may(), token: &token, version: &version, filter: &filter };
+                let troubles = self.session.troubles();
+                let (may, token, version) = (self.may(), &*token, &*version);
+                let view = status::View { may, token, version, filter: &filter, troubles: &troubles };
                 page(StatusCode::OK, status::page(self.site(), &infos, view, form.get("message")))
             }
             Ok(other) => self.cannot(&format!("unexpected reply {other:?}")),

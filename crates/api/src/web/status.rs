@@ -10,6 +10,7 @@ use super::form::{Form, encoded};
 use super::html::{Html, html};
 use super::page::{self, Site};
 use super::words::{history, namespec, state_class, state_name};
+use crate::pools::Troubles;
 use crate::rpc::describe::{description, seconds_up};
 
 /// What the caller may do, which decides what is on the page.
@@ -101,11 +102,12 @@ pub(super) struct View<'a> {
     /// Up to where the page knows what happens (`events.rs`).
     pub(super) version: &'a str,
     pub(super) filter: &'a Filter,
+    pub(super) troubles: &'a Troubles,
 }
 
 /// The whole page. `infos` are sorted by group.
 pub(super) fn page(site: Site<'_>, infos: &[ProcessInfo], view: View<'_>, message: Option<&str>) -> String {
-    let View { may, filter, .. } = view;
+    let View { may, filter, troubles, .. } = view;
     page::page(site, "Programs", |out| {
         page::message(out, message);
         heading(out, infos, view);
@@ -121,7 +123,7 @@ pub(super) fn page(site: Site<'_>, infos: &[ProcessInfo], view: View<'_>, messag
              <th scope=\"col\" class=\"name\">Name</th><th scope=\"col\" class=\"action\">Action</th></tr></thead>\n"
         );
         for group in infos.chunk_by(|a, b| a.group == b.group) {
-            body(out, group, may, filter);
+            body(out, group, may, filter, troubles);
         }
         html!(out, "</table>\n");
         let hidden = hidden_if(infos.iter().any(|p| filter.fits(p)));
@@ -130,7 +132,7 @@ pub(super) fn page(site: Site<'_>, infos: &[ProcessInfo], view: View<'_>, messag
 }
 
 /// One group: a line of its own where it is more than its only program.
-fn body(out: &mut Html, group: &[ProcessInfo], may: May, filter: &Filter) {
+fn body(out: &mut Html, group: &[ProcessInfo], may: May, filter: &Filter, troubles: &Troubles) {
     let Some(first) = group.first() else { return };
     html!(out, "<tbody data-group=\"{}\">\n", first.group);
     if group.len() > 1 || first.group != first.name {
@@ -148,13 +150,13 @@ fn body(out: &mut Html, group: &[ProcessInfo], may: May, filter: &Filter) {
         html!(out, "</span></span></th></tr>\n");
     }
     for p in group {
-        row(out, p, may, filter);
+        row(out, p, may, filter, troubles);
     }
     html!(out, "</tbody>\n");
 }
 
 /// One process.
-pub(super) fn row(out: &mut Html, p: &ProcessInfo, may: May, filter: &Filter) {
+pub(super) fn row(out: &mut Html, p: &ProcessInfo, may: May, filter: &Filter, troubles: &Troubles) {
     let name = namespec(&p.group, &p.name);
     html!(
         out,
@@ -167,7 +169,7 @@ pub(super) fn row(out: &mut Html, p: &ProcessInfo, may: May, filter: &Filter) {
         state_class(p.state),
         state_name(p.state)
     );
-    let described = description(p, &TimeZone::system());
+    let described = description(p, &TimeZone::system(), troubles);
     if p.state == State::Running {
         html!(out, "<span class=\"up\" data-seconds=\"{}\">{}</span>", seconds_up(p), described);
     } else {

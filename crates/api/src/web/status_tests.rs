@@ -25,7 +25,8 @@ fn process(group: &str, name: &str, state: State) -> ProcessInfo {
 fn page_of(infos: &[ProcessInfo], may: May, query: &str) -> String {
     let site = Site { identifier: "supervisor", version: "1", user: None };
     let filter = Filter::of(&Form::new(query, b""));
-    page(site, infos, View { may, token: "T0", version: "1-1", filter: &filter }, None)
+    let troubles = Troubles::default();
+    page(site, infos, View { may, token: "T0", version: "1-1", filter: &filter, troubles: &troubles }, None)
 }
 
 /// The words on the buttons and links of the row that is about a program.

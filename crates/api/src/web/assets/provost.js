@@ -104,7 +104,7 @@
       for (const up of every(".up")) {
         if (!since.has(up)) since.set(up, Date.now() - 1000 * Number(up.dataset.seconds));
         const seconds = Math.max(0, Math.floor((Date.now() - since.get(up)) / 1000));
-        const text = up.textContent.replace(/uptime .*$/, `uptime ${length(seconds)}`);
+        const text = up.textContent.replace(/uptime (\d+ days?, )?[\d:]+/, `uptime ${length(seconds)}`);
         if (text !== up.textContent) up.textContent = text;
       }
     }

@@ -98,6 +98,8 @@ const LINES: &[&str] = &[
     "health nosuch",
     "wait web RUNNING",
     "wait nosuch RUNNING --timeout 1",
+    "listeners",
+    "listeners web",
     "why",
     "why web",
     "why nosuch missing",

@@ -24,6 +24,7 @@ mod namespec;
 mod options;
 mod output;
 mod password;
+mod pools;
 mod progress;
 mod report;
 mod results;

@@ -26,7 +26,8 @@ pub(super) const VERB: Verb = Verb {
     )
     .about(
         "What is FATAL, BACKOFF or UNKNOWN is not well, nor what has EXITED with a status that it should not have. \
-         What is STARTING is on its way. What is STOPPED or STOPPING is well, unless it is named.",
+         What is STARTING is on its way. What is STOPPED or STOPPING is well, unless it is named. \
+         An event listener that is RUNNING is well, too, whether it hears anything or not: that, listeners tells.",
     ),
     run,
 };

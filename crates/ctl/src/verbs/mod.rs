@@ -11,6 +11,7 @@ mod fg;
 mod hash_password;
 mod health;
 mod help;
+mod listeners;
 mod logs;
 mod maintail;
 mod many;
@@ -56,6 +57,7 @@ const VERBS: &[Verb] = &[
     fg::VERB,
     hash_password::VERB,
     health::VERB,
+    listeners::VERB,
     maintail::VERB,
     many::MRESTART,
     many::MSTART,

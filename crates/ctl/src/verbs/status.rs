@@ -25,7 +25,8 @@ pub(super) const VERB: Verb = Verb {
     .flags(&[FAILED, EXIT_ZERO])
     .about(
         "A line has the name, the state (STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL or UNKNOWN) and what \
-         there is to say of it. The exit status is 3 if one is STOPPED, EXITED, FATAL or UNKNOWN.",
+         there is to say of it. Behind the uptime of an event listener it stands if it gets no events since it broke the protocol, or how many \
+         events its pool is behind, if one waits for more than five seconds. The exit status is 3 if one is STOPPED, EXITED, FATAL or UNKNOWN.",
     ),
     run,
 };

@@ -8,8 +8,9 @@ use super::Verb;
 use crate::call::CallError;
 use crate::manual::{Page, Takes};
 use crate::namespec;
+use crate::pools::{self, Pool};
 use crate::session::{Session, exit};
-use crate::why::{Account, Log};
+use crate::why::{Account, Hearing, Log};
 use crate::words::Words;
 use crate::{state, targets};
 
@@ -25,7 +26,7 @@ pub(super) const VERB: Verb = Verb {
     )
     .about(
         "Told are the state and since when, who started and stopped it, the last ends with signal, core dump, want of memory or the stage of a \
-         failed start, the last lines of its log for those who may read it, and what to try. Supervisor's own daemon knows less of it.",
+         failed start, the last lines of its log for those who may read it, how an event listener that is RUNNING hears, and what to try. Supervisor's own daemon knows less of it.",
     ),
     run,
 };
@@ -41,7 +42,7 @@ fn run(session: &mut Session<'_>, words: &Words) -> Result<(), CallError> {
         return Ok(());
     }
     let given = words.names();
-    let mut asker = Asker { has_history: true };
+    let mut asker = Asker { has_history: true, pools: None };
     if given.is_empty() || given.contains(&"all") {
         return of_all(session, &mut asker);
     }
@@ -117,13 +118,34 @@ fn of_all(session: &mut Session<'_>, asker: &mut Asker) -> Result<(), CallError>
 /// Asks the daemon, and learns what it cannot answer.
 struct Asker {
     has_history: bool,
+    /// Asked for once, when the first process is told of that may be a listener.
+    pools: Option<Vec<Pool>>,
 }
 
 impl Asker {
     fn account(&mut self, session: &mut Session<'_>, name: &str, lines: usize) -> Result<Account, CallError> {
         let mut account = self.without_log(session, name)?;
         account.log = log(session, &account, name, lines)?;
+        account.hearing = self.hearing(session, &account)?;
         Ok(account)
+    }
+
+    fn hearing(
+        &mut self,
+        session: &mut Session<'_>,
+        account: &Account,
+    ) -> Result<Option<Hearing>, CallError> {
+        if !account.may_hear() {
+            return Ok(None);
+        }
+        let pools = match self.pools.take() {
+            Some(pools) => pools,
+            None => pools::pools(session)?.unwrap_or_default(),
+        };
+        let parts = namespec::split(&account.name);
+        let hearing = parts.process.and_then(|process| Hearing::of(&pools, parts.group, process));
+        self.pools = Some(pools);
+        Ok(hearing)
     }
 
     fn without_log(&mut self, session: &mut Session<'_>, name: &str) -> Result<Account, CallError> {
@@ -186,6 +208,7 @@ fn last_lines(text: &str, most: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use crate::fake::{Script, process, refused};
+    use crate::pools::tests::{self as pools, late, listener};
     use provost_wire::{FaultCode::*, Value};
 
     fn wish(user: &str) -> Value {
@@ -239,7 +262,8 @@ mod tests {
     /// What is said of the web, times left out.
     fn said(state: i32, statename: &str, members: Vec<(&str, Value)>) -> String {
         let told = history(state, statename, members);
-        let ran = Script::default().up().answers("provost.getProcessHistory", told).run("why web").exits(0);
+        let up = Script::default().up().answers("provost.getProcessHistory", told);
+        let ran = up.answers("provost.getListeners", Value::Array(vec![])).run("why web").exits(0);
         let ran = ran.asked("provost.getProcessHistory", &["web".into()]);
         let mut text = ran.output().to_owned();
         while let Some(at) = text.find("19") {
@@ -396,6 +420,68 @@ mod tests {
         );
     }
 
+    /// What is said of a listener called web, of a pool in which nothing or much waits.
+    fn heard(state: &str, event: &str, pool: impl Fn(Value) -> Value) -> String {
+        let pools = pool(pools::pool("web", vec![listener("web", state, event)]));
+        let told = history(20, "RUNNING", vec![("pid", 42.into())]);
+        Script::default()
+            .up()
+            .answers("provost.getProcessHistory", told)
+            .answers("provost.getListeners", vec![pools].into())
+            .run("why web")
+            .exits(0)
+            .output()
+            .to_owned()
+    }
+
+    #[test]
+    fn a_listener_that_hears_nothing_says_why() {
+        let deaf = heard("UNKNOWN", "", |pool| late(pool, "3", "61000"));
+        has(
+            &deaf,
+            &[
+                "pid 42, but it gets no events since it broke the listener protocol\n",
+                "  as a listener it is UNKNOWN for 12 s; it was told 9 events, 3 wait, the oldest for 1 min\n",
+                "has to go to stderr",
+                "supervisorctl restart web; with listener_recover=true",
+            ],
+        );
+        let stuck = heard("BUSY", "4711", |pool| late(pool, "1", "200"));
+        has(
+            &stuck,
+            &[
+                "BUSY for 12 s with event 4711; it was told 9 events, one waits, for 0.200 s\n",
+                "not answered event 4711",
+                "is stuck: supervisorctl restart web",
+            ],
+        );
+        has(&heard("ACKNOWLEDGED", "", |pool| pool), &["not said READY since"]);
+        let behind = heard("READY", "", |pool| late(pool, "9", "5001"));
+        has(&behind, &["faster than it takes them"]);
+        let well = heard("READY", "", |pool| pool);
+        has(&well, &["pid 42\n", "  as a listener it is READY for 12 s; it was told 9 events, none waits\n"]);
+        assert!(!well.contains("try:"), "{well}");
+    }
+
+    #[test]
+    fn listeners_are_asked_about_once_and_told_of_in_a_document() {
+        let pools = pools::pool("web", vec![listener("web", "BUSY", "4711")]);
+        let ran = Script::default()
+            .up()
+            .answers("provost.getProcessHistory", history(20, "RUNNING", vec![]))
+            .answers("provost.getProcessHistory", history(20, "RUNNING", vec![("name", "b".into())]))
+            .answers("provost.getListeners", vec![pools].into())
+            .run("why --json web web:b")
+            .exits(0);
+        let document: serde_json::Value = serde_json::from_str(ran.output()).unwrap();
+        let listener = &document["results"][0]["listener"];
+        assert_eq!(
+            (&listener["event"], &listener["pool"]["delivered"]),
+            (&4711.into(), &5_000_000_000_u64.into())
+        );
+        assert_eq!(document["results"][1]["listener"], serde_json::Value::Null);
+    }
+
     #[test]
     fn without_names_what_runs_is_passed_over_and_short_stories_come_first() {
         let three = vec![
@@ -426,6 +512,7 @@ mod tests {
             .up()
             .answers("supervisor.getAllProcessInfo", two().into())
             .answers("provost.getProcessHistory", history(20, "RUNNING", vec![]))
+            .faults("provost.getListeners", UnknownMethod, None)
             .run("why g:*")
             .asked("provost.getProcessHistory", &["g:a".into()])
             .exits(0);
@@ -433,6 +520,7 @@ mod tests {
             .up()
             .answers("supervisor.getAllProcessInfo", two().into())
             .answers("provost.getProcessHistory", history(20, "RUNNING", vec![]))
+            .faults("provost.getListeners", UnknownMethod, None)
             .run("why g:a*")
             .asked("provost.getProcessHistory", &["g:a".into()])
             .exits(0);

@@ -1,10 +1,14 @@
 //! What has happened to a process, as the verb `why` tells it.
 //!
 //! In: `provost.getProcessHistory` of our daemon, or what any other says of a process, and the end of its log. Out: an
-//! [`Account`]; `telling.rs` puts it into lines, `remedies.rs` knows what to try. Calls are made by the verb.
+//! [`Account`]; `telling.rs` puts it into lines, `remedies.rs` knows what to try, `hearing.rs` both of event listeners. Calls are made by the verb.
 
+mod hearing;
 mod remedies;
 mod telling;
+
+pub(crate) use hearing::Hearing;
+pub(crate) use telling::lifetime;
 
 use provost_wire::Value;
 use serde_json::{Value as Json, json};
@@ -38,6 +42,8 @@ pub(crate) struct Account {
     /// Only ours says more than how it is now.
     told: Option<Told>,
     pub(crate) log: Option<Log>,
+    /// Of an event listener that runs.
+    pub(crate) hearing: Option<Hearing>,
     /// All of it, for the document.
     value: Value,
 }
@@ -186,8 +192,14 @@ impl Account {
             stderr_logfile: words(&value, "stderr_logfile"),
             told,
             log: None,
+            hearing: None,
             value,
         })
+    }
+
+    /// Whether the daemon may know more of it than its history.
+    pub(crate) fn may_hear(&self) -> bool {
+        self.told.is_some() && self.state == state::RUNNING
     }
 
     /// Whether what it writes to stderr lies in its other log.
@@ -208,6 +220,7 @@ impl Account {
             Json::Null,
             |log| json!({"stream": log.stream, "file": log.file, "lines": log.lines, "refusal": log.refusal}),
         );
+        object["listener"] = self.hearing.as_ref().map_or(Json::Null, Hearing::object);
         object["try"] = json!(self.remedies());
         if let Some(members) = object.as_object_mut() {
             members.remove("statename");

@@ -87,6 +87,7 @@ impl Account {
     pub(super) fn remedies(&self) -> Vec<String> {
         let mut all = Vec::new();
         if self.state == state::RUNNING {
+            self.hearing.iter().for_each(|hearing| hearing.remedies(&self.name, &mut all));
             self.of_configuration(&mut all);
             return all;
         }

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Account, By, End, Life, Told, Wish};
+use super::{Account, By, End, Hearing, Life, Told, Wish};
 use crate::state;
 use crate::terminal::plain;
 
@@ -21,6 +21,9 @@ pub(super) fn lines(account: &Account) -> Vec<String> {
     }
     if let Some(told) = &account.told {
         tell_counts(account, told, &mut add);
+    }
+    if let Some(hearing) = &account.hearing {
+        add(hearing.line());
     }
     if !account.lives.is_empty() {
         add(if account.told.is_some() { "last ends, newest first:" } else { "last end:" }.to_owned());
@@ -86,7 +89,10 @@ impl Account {
     fn reason(&self) -> String {
         let last = self.lives.first();
         match self.state {
-            state::RUNNING | state::STARTING => format!("pid {}", self.pid),
+            state::RUNNING | state::STARTING => {
+                let trouble = self.hearing.as_ref().map_or("", Hearing::trouble);
+                format!("pid {}{trouble}", self.pid)
+            }
             state::STOPPING | state::STOPPED => match (&self.stopper, last) {
                 (Some(wish), _) => format!("stopped by {}", who(wish)),
                 (None, None) if self.told.as_ref().is_some_and(|told| !told.autostart) => {
@@ -252,7 +258,8 @@ fn span(seconds: i64) -> String {
     }
 }
 
-fn lifetime(milliseconds: i64) -> String {
+/// How long something lasted, or has lasted.
+pub(crate) fn lifetime(milliseconds: i64) -> String {
     match milliseconds {
         // Another daemon knows whole seconds only.
         0..10_000 if milliseconds % 1000 > 0 => {

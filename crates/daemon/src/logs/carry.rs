@@ -4,8 +4,8 @@
 //! - Into another pipe (`/dev/stdout` of a container) by splice(2) alone: the kernel moves bytes from the one to the other, and
 //!   at every moment they are in one of the two. Exactly once.
 //! - To a terminal or a device by way of the journal, which cannot see what is there already: at least once.
-//! - By hand, read and write, where the bytes are not to arrive as they are, or there is no journal: what had been read when
-//!   the brain was killed is lost.
+//! - By hand where the bytes are not to arrive as they are: fetched through the journal, and treated again by the next brain if this one
+//!   is killed before everybody has them. At least once. Without a journal what had been read is lost.
 //!
 //! Here is what these ways have in common: the means. Which one a chunk takes is chosen in `outlet.rs`.
 
@@ -18,7 +18,7 @@ use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, ioctl_fionread, read};
 use rustix::pipe::{SpliceFlags, splice};
 
-use super::journal::{Flow, Journal};
+use super::journal::{Flow, Journal, Voice};
 use super::treatment::Bench;
 use crate::clock;
 
@@ -57,6 +57,11 @@ impl Carrier {
         self.journal.as_mut()
     }
 
+    /// The journal, and where a piece is treated.
+    pub(super) fn parts(&mut self) -> Option<(&mut Journal, &mut Bench)> {
+        Some((self.journal.as_mut()?, &mut self.bench))
+    }
+
     /// Where a piece is treated.
     pub(super) fn bench(&mut self) -> &mut Bench {
         &mut self.bench
@@ -79,7 +84,32 @@ impl Carrier {
         if is_short { LITTLE } else { BUFFER }
     }
 
-    /// Reads a chunk by hand, for whoever is to treat it.
+    /// Fetches a chunk of this voice for whoever is to treat it. Until it [is heard](Carrier::is_heard) the next brain would
+    /// bring it again.
+    pub(super) fn fetch(&mut self, pipe: &OwnedFd, voice: Option<Voice>) -> (Flow, &[u8], &mut Bench) {
+        let most = self.most();
+        if let (Some(journal), Some(voice)) = (&mut self.journal, voice) {
+            match journal.take_by_hand(voice, pipe, most) {
+                Ok(Flow::Some(n)) => {
+                    // What has been fetched is in memory.
+                    self.buffer = journal.chunk().unwrap_or_default();
+                    return (Flow::Some(n), &self.buffer, &mut self.bench);
+                }
+                Ok(flow) => return (flow, &[], &mut self.bench),
+                Err(_) => {}
+            }
+        }
+        self.read(pipe)
+    }
+
+    /// Everybody has what was fetched.
+    pub(super) fn is_heard(&mut self) {
+        if let Some(journal) = &mut self.journal {
+            journal.is_heard();
+        }
+    }
+
+    /// Reads a chunk by hand, for whoever drops it.
     pub(super) fn read(&mut self, pipe: &OwnedFd) -> (Flow, &[u8], &mut Bench) {
         let most = self.most();
         if self.buffer.capacity() > most {

@@ -21,6 +21,10 @@
 //! processor's cache. What a file does not take, because its disk is full, say, is *set aside*: it stays where it is and
 //! another slot takes its turn. It is tried again by whoever set it aside, or by the next brain, and the memory goes back.
 //!
+//! *What somebody listens to* passes here, too, though it goes to no file, or goes there changed: it is taken and fetched like any other chunk,
+//! with a note of whose it is, and given up when everybody has it. Of what goes to a file as it is the same note says that listeners
+//! have yet to hear it. What a new brain finds noted it brings once more ([`Leftover`]): at least once.
+//!
 //! One brain at a time uses the journal: the keeper starts none before it has reaped the last, and one that makes room for
 //! another ends its pump before. The name is written when nothing is on its way, and means nothing then.
 //!
@@ -38,15 +42,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use provost_config::LogLevel;
+use provost_core::ChildId;
 use provost_keeper::Shared;
 use rustix::fs::fstat;
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
+use super::Output;
 use super::open::Open;
 use super::recovery::{self, Found};
 use super::slot::{self, MOST, Mark, Slot};
 use crate::death;
+use crate::twice::Twice;
 
 /// How many chunks can wait, one that is on its way included.
 const SLOTS: usize = 64;
@@ -55,10 +62,15 @@ const SLOTS_AT: usize = 4096;
 const BYTES: usize = SLOTS_AT + SLOTS * slot::LENGTH;
 const FORMAT: u64 = u64::from_le_bytes(*b"journal\x02");
 
-/// The words: what this is, which slot is in use, and a bit for each other one that has been.
+/// The words: what this is, which slot is in use, a bit for each other one that has been, and whose chunk is on its way.
 const IS: usize = 0;
 const ACTIVE: usize = 1;
 const ASIDE: usize = 2;
+const VOICE: Twice = Twice::new(3, 1);
+/// In the word of a voice: it is there, it is standard error, it goes by hand; the child lies above.
+const IS_THERE: u64 = 1;
+const IS_STDERR: u64 = 2;
+const IS_BY_HAND: u64 = 4;
 
 /// How large our pipe is to be: room for a chunk in which each page holds but a short line.
 const PIPE: usize = 1 << 20;
@@ -88,6 +100,22 @@ pub(crate) struct Journal {
     fetched: usize,
     /// What the noted path is, if we wrote it.
     path: Option<Arc<Path>>,
+    has_voice: bool,
+}
+
+/// Whose words are on their way to somebody who listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Voice {
+    pub(crate) child: ChildId,
+    pub(crate) output: Output,
+}
+
+/// What a dead brain had taken out of a pipe, and had yet to pass on.
+#[derive(Debug)]
+pub(crate) struct Leftover {
+    pub(super) bytes: Vec<u8>,
+    /// The first of its sinks gets it in another way.
+    pub(super) is_in_log: bool,
 }
 
 /// A chunk that its file did not take. It is in the journal until it is put or discarded, brain or no brain.
@@ -134,7 +162,7 @@ impl Journal {
         let active = words[ACTIVE].load(Ordering::Acquire) as usize % SLOTS;
         let slot = slot_at(&memory, active);
         let fetched = slot.mark().taken;
-        Ok(Journal { memory, out, into, slot, fetched, path: None })
+        Ok(Journal { memory, out, into, slot, fetched, path: None, has_voice: false })
     }
 
     /// Descriptors of it for the keeper.
@@ -165,6 +193,45 @@ impl Journal {
             Err(Errno::AGAIN | Errno::INTR) => Ok(Flow::Dry),
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// The same of what goes to no file from here: what was taken is to be fetched as [`Journal::chunk`], and then [`Journal::is_heard`].
+    pub(super) fn take_by_hand(&mut self, voice: Voice, pipe: &OwnedFd, most: usize) -> io::Result<Flow> {
+        debug_assert!(self.slot.mark().left() == 0, "what was taken is still here");
+        self.note_voice(Some(voice), IS_BY_HAND);
+        self.slot.set(&self.memory, Mark { file: None, before: 0, taken: 0, done: 0 });
+        match splice(pipe, None, &self.into, None, most.min(MOST), SpliceFlags::NONBLOCK) {
+            Ok(0) => Ok(Flow::Ended),
+            Ok(n) => {
+                death::may_come();
+                self.has_taken(n);
+                Ok(Flow::Some(n))
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(Flow::Dry),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Somebody is to hear what is taken next, or nobody.
+    pub(super) fn listens(&mut self, voice: Option<Voice>) {
+        if voice.is_some() || self.has_voice {
+            self.note_voice(voice, 0);
+        }
+    }
+
+    /// Everybody has what was taken by hand.
+    pub(super) fn is_heard(&mut self) {
+        self.give_up();
+        self.note_voice(None, 0);
+    }
+
+    fn note_voice(&mut self, voice: Option<Voice>, how: u64) {
+        let word = voice.map_or(0, |Voice { child, output }| {
+            let output = if output == Output::Stderr { IS_STDERR } else { 0 };
+            u64::from(child.0) << 8 | IS_THERE | output | how
+        });
+        self.has_voice = voice.is_some();
+        VOICE.set(self.memory.words(), [word]);
     }
 
     fn has_taken(&mut self, bytes: usize) {
@@ -286,6 +353,20 @@ impl Journal {
     }
 
     // --- after a death ---
+
+    /// What a dead brain had yet to pass on to somebody who listens; asked for before anything else.
+    pub(super) fn take_leftover(&mut self) -> Option<(Voice, Leftover)> {
+        let word = VOICE.get(self.memory.words()).next().filter(|word| word & IS_THERE != 0)?;
+        let output = if word & IS_STDERR == 0 { Output::Stdout } else { Output::Stderr };
+        let voice = Voice { child: ChildId((word >> 8) as u32), output };
+        let bytes = self.regain().and_then(|()| self.slot.bytes(&self.memory)).unwrap_or_default();
+        let is_in_log = word & IS_BY_HAND == 0;
+        if !is_in_log {
+            self.give_up();
+        }
+        self.note_voice(None, 0);
+        (!bytes.is_empty()).then_some((voice, Leftover { bytes, is_in_log }))
+    }
 
     /// The files that a dead brain has left something for.
     pub(super) fn unfinished(&self) -> Vec<PathBuf> {

@@ -598,3 +598,77 @@ fn what_is_no_journal_is_refused() {
     let ([memory, out, _], [_, _, into]) = (parts(BYTES, FORMAT), parts(BYTES, FORMAT));
     assert!(Journal::resume([memory, out, into]).is_err());
 }
+
+// --- what somebody listens to ---
+
+const VOICE_OF: Voice = Voice { child: ChildId(77), output: Output::Stderr };
+
+/// Passes on what an earlier brain had yet to, then what is in the pipe, by hand.
+fn listen_by_hand(world: &World, heard: &mut Vec<u8>) {
+    let mut journal = world.brain();
+    if let Some((voice, leftover)) = journal.take_leftover() {
+        assert_eq!((voice, leftover.is_in_log), (VOICE_OF, false));
+        heard.extend(leftover.bytes);
+    }
+    assert_eq!(recover(&mut journal), None);
+    while world.has_output() {
+        if let Flow::Some(_) = journal.take_by_hand(VOICE_OF, &world.pipe, 4).unwrap() {
+            heard.extend(journal.chunk().unwrap());
+            death::may_come();
+            journal.is_heard();
+        }
+    }
+}
+
+/// The same of what is on its way to a file as it is, and listened to.
+fn listen_by_the_way(world: &World, heard: &mut Vec<u8>) {
+    let mut journal = world.brain();
+    if let Some((voice, leftover)) = journal.take_leftover() {
+        assert_eq!((voice, leftover.is_in_log), (VOICE_OF, true));
+        heard.extend(leftover.bytes);
+    }
+    assert_eq!(recover(&mut journal), None);
+    let mut sink = world.sink("log", 0);
+    while world.has_output() {
+        journal.listens(Some(VOICE_OF));
+        if let Flow::Some(_) = journal.take(&world.pipe, sink.path(), sink.file(), 4).unwrap() {
+            heard.extend(journal.chunk().unwrap());
+            death::may_come();
+            journal.listens(None);
+            let size = journal.put(sink.file()).unwrap();
+            sink.grown(size).unwrap();
+        }
+    }
+}
+
+/// Of pieces of four bytes one may be there twice.
+#[track_caller]
+fn is_heard(heard: &[u8], text: &str, steps: u32) -> bool {
+    let mut pieces: Vec<&[u8]> = heard.chunks(4).collect();
+    let all = pieces.len();
+    pieces.dedup();
+    assert_eq!(String::from_utf8_lossy(&pieces.concat()), text, "killed after {steps} steps");
+    all > pieces.len()
+}
+
+#[test]
+fn whoever_listens_hears_all_of_it_whichever_step_is_the_last() {
+    let text = "one and two 3or4";
+    type Life = fn(&World, &mut Vec<u8>);
+    for (life, is_in_log) in [(listen_by_hand as Life, false), (listen_by_the_way, true)] {
+        let (mut steps, mut died, mut twice) = (0, true, 0);
+        while died {
+            steps += 1;
+            let world = World::new();
+            (&world.program).write_all(text.as_bytes()).unwrap();
+            let mut heard = Vec::new();
+            died = death::after(steps, || life(&world, &mut heard));
+            life(&world, &mut heard);
+            twice += u32::from(is_heard(&heard, text, steps));
+            if is_in_log {
+                assert_eq!(world.content(), text, "killed after {steps} steps");
+            }
+        }
+        assert!(steps > 30 && twice > 0, "{twice} of {steps} steps repeat a piece");
+    }
+}

@@ -18,7 +18,7 @@ use provost_core::{LogDeed, Mono};
 use rustix::io::Errno;
 
 use super::carry::{Carrier, pass_on};
-use super::journal::{Flow, Stalled};
+use super::journal::{Flow, Leftover, Stalled};
 use super::line::line;
 use super::reports::Reports;
 use super::sink::{self, Sink, Target, Trouble};
@@ -169,6 +169,7 @@ impl Outlet {
             return None;
         }
         let most = carrier.most();
+        carrier.journal()?.listens(treatment.as_ref().and_then(|treatment| treatment.voice()));
         let flow = match carrier.journal()?.take(pipe, path, file, most) {
             Ok(flow) => flow,
             Err(e) => {
@@ -179,21 +180,24 @@ impl Outlet {
             }
         };
         let Flow::Some(_) = flow else { return Some(flow) };
-        let journal = carrier.journal()?;
+        let (journal, bench) = carrier.parts()?;
         let is_seen = treatment.is_some() || !others.is_empty();
         let chunk = if is_seen { journal.chunk().unwrap_or_default() } else { Vec::new() };
-        match journal.put(file) {
+        // Whoever listens hears it before it is in the log: what is not there the next brain sees.
+        let treated = treat(treatment, &chunk, bench, reports);
+        journal.listens(None);
+        let put = journal.put(file);
+        if is_seen {
+            for slot in others {
+                slot.give(slot.share(treated), how, reports);
+            }
+        }
+        match put {
             Ok(size) => {
                 let result = sink.grown(size);
                 first.settle(&[], result, how, reports);
             }
             Err(e) => first.keep(e, how, carrier, reports),
-        }
-        if is_seen {
-            let treated = treat(treatment, &chunk, carrier.bench(), reports);
-            for slot in others {
-                slot.give(slot.share(treated), how, reports);
-            }
         }
         Some(flow)
     }
@@ -205,12 +209,29 @@ impl Outlet {
         carrier: &mut Carrier,
         reports: &Reports,
     ) -> Flow {
-        let (flow, chunk, bench) = carrier.read(pipe);
+        let voice = treatment.as_ref().map(|treatment| treatment.whose());
+        let (flow, chunk, bench) = carrier.fetch(pipe, voice);
         if let Flow::Some(_) = flow {
             let treated = treat(treatment, chunk, bench, reports);
             self.give(treated, reports);
+            carrier.is_heard();
         }
         flow
+    }
+
+    /// What an earlier brain had taken out of the pipe, and had yet to pass on.
+    pub(super) fn take_up(
+        &mut self,
+        leftover: &Leftover,
+        treatment: &mut Treatment,
+        carrier: &mut Carrier,
+        reports: &Reports,
+    ) {
+        let treated = treat(Some(treatment), &leftover.bytes, carrier.bench(), reports);
+        let how = self.how();
+        for slot in self.slots.iter_mut().skip(usize::from(leftover.is_in_log)) {
+            slot.give(slot.share(treated), how, reports);
+        }
     }
 
     /// Nothing more comes out of the pipe: what a treatment has held back comes now.

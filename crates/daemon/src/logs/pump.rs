@@ -21,7 +21,7 @@ use rustix::io::Errno;
 
 use super::Output;
 use super::compress::Compressor;
-use super::journal::{self, Journal};
+use super::journal::{self, Journal, Leftover, Voice};
 use super::lane::{Lane, MainSource, Parts};
 use super::main_log::MainLog;
 use super::mounts::{MountId, Mounts};
@@ -54,8 +54,8 @@ pub(crate) enum Order {
     /// Make ready for a child: open its files. Answered by `Notice::Opened`. Of one that `runs` already a file that cannot be
     /// opened is tried again.
     Open { child: ChildId, process: ProcessId, outlets: Vec<(Output, OutletPlan)>, runs: bool },
-    /// The child runs; without an outlet its output is read and dropped.
-    Watch { child: ChildId, pid: i32, pipes: Pipes },
+    /// The child runs; without an outlet its output is read and dropped. What an earlier brain had taken of that comes first.
+    Watch { child: ChildId, pid: i32, pipes: Pipes, leftovers: Leftovers },
     /// The child never came to be.
     Cancel { child: ChildId },
     /// The child has ended: drain its pipes, add these words to its standard error, and open the files of the one
@@ -63,7 +63,7 @@ pub(crate) enum Order {
     Finish { child: ChildId, last_words: Option<String>, heir: Option<Heir> },
     /// The output of a child that ended under an earlier brain, and that somebody else still holds open. Answered by
     /// `Notice::Dry` at its end.
-    Linger { heir: Heir, pid: i32, pipes: Pipes },
+    Linger { heir: Heir, pid: i32, pipes: Pipes, leftovers: Leftovers },
     /// Do this to the log files of a process, open or not. Answered by `Notice::LogsDone`.
     Logs { process: ProcessId, deed: LogDeed, outlets: Vec<(Output, OutletPlan)> },
     /// The outputs of a process go to the same places with other customs.
@@ -141,6 +141,9 @@ pub(crate) enum Notice {
     },
 }
 
+/// What an earlier brain had taken of a child's output, and had yet to pass on. The pump knows it.
+pub(crate) type Leftovers = Vec<(Output, Leftover)>;
+
 /// What an earlier brain has left, or one that is new.
 #[derive(Debug, Default)]
 pub(crate) struct Journals {
@@ -159,6 +162,8 @@ pub(crate) struct Pump {
     processes: BTreeMap<ProcessId, (LaneKey, usize)>,
     /// Where a dead brain has left something to write, and the lane that has it: whoever writes there has to come behind that.
     left: BTreeMap<PathBuf, LaneKey>,
+    /// And what it had taken of a child's output, and had yet to pass on.
+    leftovers: BTreeMap<Voice, Leftover>,
     reports: Reports,
     compressor: Arc<Compressor>,
     /// Where the main log is written, and everything else that is the daemon's own.
@@ -232,7 +237,9 @@ impl Pump {
         let home = path.map_or(LaneKey::Quick, &mut lane_of);
         let mut of_lane: BTreeMap<LaneKey, Vec<Journal>> = BTreeMap::from([(home, Vec::new())]);
         let (mut spare, mut left) = (Vec::new(), BTreeMap::new());
-        for journal in found {
+        let mut leftovers = BTreeMap::new();
+        for mut journal in found {
+            leftovers.extend(journal.take_leftover());
             let unfinished = journal.unfinished();
             // Files in one journal are on one mount, that of its lane; streams may have been carried there as well.
             let Some(lane) = unfinished.iter().map(|path| lane_of(path)).max() else {
@@ -253,6 +260,7 @@ impl Pump {
             children: BTreeMap::new(),
             processes: BTreeMap::new(),
             left,
+            leftovers,
             reports,
             home,
             answers: VecDeque::new(),
@@ -277,7 +285,8 @@ impl Pump {
     }
 
     /// Has it done by the lane that it is for.
-    pub(crate) fn order(&mut self, order: Order, hold: Hold<'_>) -> Result<(), LinkError> {
+    pub(crate) fn order(&mut self, mut order: Order, hold: Hold<'_>) -> Result<(), LinkError> {
+        self.add_leftovers(&mut order);
         let lane = match &order {
             Order::Open { child, process, outlets, .. } => {
                 let lane = self.lane_for(*process, outlets, hold)?;
@@ -329,6 +338,18 @@ impl Pump {
         }
         self.answer_for_hanging(lane);
         Ok(())
+    }
+
+    fn add_leftovers(&mut self, order: &mut Order) {
+        let (child, leftovers) = match order {
+            Order::Watch { child, leftovers, .. } => (*child, leftovers),
+            Order::Linger { heir, leftovers, .. } => (heir.child, leftovers),
+            _ => return,
+        };
+        for output in [Output::Stdout, Output::Stderr] {
+            let leftover = self.leftovers.remove(&Voice { child, output });
+            leftovers.extend(leftover.map(|leftover| (output, leftover)));
+        }
     }
 
     /// What is to be made of a notice; nothing where it has been answered before.

@@ -12,6 +12,7 @@ use provost_wire::events::Said;
 
 use super::Output;
 use super::filter::{Filter, FilterSettings, Format, Line, Lines, Origin, Stamps, Told};
+use super::journal::Voice;
 use super::reports::{Reports, Word};
 use super::sink::Speaker;
 use crate::clock;
@@ -113,10 +114,23 @@ impl Treatment {
         self.filter.is_some() || self.format.is_some()
     }
 
+    /// Whose words they are.
+    pub(super) fn whose(&self) -> Voice {
+        Voice { child: self.child, output: self.output }
+    }
+
+    /// The same where somebody listens.
+    pub(super) fn voice(&self) -> Option<Voice> {
+        self.is_heard().then(|| self.whose())
+    }
+
+    fn is_heard(&self) -> bool {
+        self.course.publishes || self.course.capture > 0
+    }
+
     /// Whether somebody is to be told of this output, and is behind.
     pub(super) fn has_to_wait(&self, reports: &Reports) -> bool {
-        let is_heard = self.course.publishes || self.course.capture > 0;
-        (self.course.tells && reports.are_too_many()) || (is_heard && reports.audience().is_behind())
+        (self.course.tells && reports.are_too_many()) || (self.is_heard() && reports.audience().is_behind())
     }
 
     /// Does all there is to do with a piece.

@@ -172,7 +172,7 @@ impl Hands {
         if let Some(entry) = self.children.get_mut(&child) {
             entry.pid = pid;
         }
-        self.order(Order::Watch { child, pid, pipes })
+        self.order(Order::Watch { child, pid, pipes, leftovers: Vec::new() })
     }
 
     /// What an event listener says is heard elsewhere, and from there it comes to its log.
@@ -317,7 +317,8 @@ impl Hands {
             // Nobody's any more: read, so that nobody waits, and dropped.
             None => (ProcessId(u32::MAX), Vec::new()),
         };
-        self.order(Order::Linger { heir: logs::Heir { child, process, outlets }, pid: 0, pipes })
+        let heir = logs::Heir { child, process, outlets };
+        self.order(Order::Linger { heir, pid: 0, pipes, leftovers: Vec::new() })
     }
 
     /// The keeper's word that a child runs. That of one which has taken another's place waits until the core knows of it.

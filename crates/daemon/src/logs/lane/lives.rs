@@ -1,5 +1,6 @@
 //! A child's life in a lane: its outlets are opened, its pipes watched, its last words written down before its end is told.
 
+use super::super::journal::Leftover;
 use super::*;
 
 impl Lane {
@@ -54,14 +55,28 @@ impl Lane {
         let _ = self.open(child, process, outlets, OnRefusal::TryAgain);
     }
 
-    pub(super) fn watch_both(&mut self, child: ChildId, pid: i32, Pipes { stdout, stderr }: Pipes) {
-        self.watch(child, pid, Output::Stdout, stdout);
-        if let Some(stderr) = stderr {
-            self.watch(child, pid, Output::Stderr, stderr);
+    pub(super) fn watch_both(
+        &mut self,
+        child: ChildId,
+        pid: i32,
+        Pipes { stdout, stderr }: Pipes,
+        leftovers: Leftovers,
+    ) {
+        for (output, pipe) in [(Output::Stdout, Some(stdout)), (Output::Stderr, stderr)] {
+            if let Some(pipe) = pipe {
+                self.watch(child, pid, output, pipe, &leftovers);
+            }
         }
     }
 
-    pub(super) fn watch(&mut self, child: ChildId, pid: i32, output: Output, pipe: OwnedFd) {
+    fn watch(
+        &mut self,
+        child: ChildId,
+        pid: i32,
+        output: Output,
+        pipe: OwnedFd,
+        leftovers: &[(Output, Leftover)],
+    ) {
         let entry = self.children.entry(child).or_default();
         let of_this = |(key, _): &&(Key, Option<Arc<Course>>)| matches!(key, Key::Of(_, o) if *o == output);
         let outlet = entry.outlets.iter().find(of_this).cloned();
@@ -72,11 +87,17 @@ impl Lane {
             return self.reports().say(LogLevel::Critical, text);
         }
         entry.sources.push(token);
-        let treatment = outlet
+        let mut treatment = outlet
             .as_ref()
             .and_then(|(_, course)| course.as_ref())
             .map(|course| Treatment::new(child, output, pid, course));
         let key = outlet.map(|(key, _)| key);
+        let leftover = leftovers.iter().find(|(of, _)| *of == output).map(|(_, leftover)| leftover);
+        if let (Some(leftover), Some(treatment)) = (leftover, &mut treatment)
+            && let Some(shared) = key.and_then(|key| self.outlets.get_mut(&key))
+        {
+            shared.outlet.take_up(leftover, treatment, &mut self.carrier, &self.parts.reports);
+        }
         self.sources.insert(token, Source { pid, ..Source::new(pipe, Some(child), key, treatment) });
         if let Some(key) = key {
             self.using(key);

@@ -43,7 +43,7 @@ use super::carry::Carrier;
 use super::heat::{GROWN, GROWN_AT_MOST, Heat, Next};
 use super::journal::{Flow, Journal, Recovered, Stalled};
 use super::outlet::{self, LOOK_AGAIN, OnRefusal, Outlet, OutletPlan, TRY_AGAIN};
-use super::pump::{Heir, Notice, Order};
+use super::pump::{Heir, Leftovers, Notice, Order};
 use super::reports::Reports;
 use super::treatment::{Course, Parting, Treatment};
 use super::{open, recovery};
@@ -355,7 +355,7 @@ impl Lane {
                 let result = self.open(child, process, outlets, on_refusal);
                 self.notify(Notice::Opened { child, result });
             }
-            Order::Watch { child, pid, pipes } => self.watch_both(child, pid, pipes),
+            Order::Watch { child, pid, pipes, leftovers } => self.watch_both(child, pid, pipes, leftovers),
             Order::Cancel { child } => {
                 if let Some(child) = self.children.remove(&child) {
                     self.release_all(&child);
@@ -367,10 +367,10 @@ impl Lane {
                     self.inherit(heir);
                 }
             }
-            Order::Linger { heir, pid, pipes } => {
+            Order::Linger { heir, pid, pipes, leftovers } => {
                 let child = heir.child;
                 self.inherit(heir);
-                self.watch_both(child, pid, pipes);
+                self.watch_both(child, pid, pipes, leftovers);
                 self.finish(child, None, Answer::Dry);
             }
             Order::Logs { process, deed, outlets } => {

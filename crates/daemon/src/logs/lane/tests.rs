@@ -58,7 +58,12 @@ fn who_waits_for_listeners_only_goes_on_when_they_have_caught_up() {
     let (stdout, mut program) = pipe().unwrap();
     ioctl_fionbio(&stdout, true).unwrap();
     let same = stdout.try_clone().unwrap();
-    orders.send(Order::Watch { child, pid: 1, pipes: Pipes { stdout: stdout.into(), stderr: None } });
+    orders.send(Order::Watch {
+        child,
+        pid: 1,
+        pipes: Pipes { stdout: stdout.into(), stderr: None },
+        leftovers: Vec::new(),
+    });
     let (done, is_done) = channel();
     std::thread::spawn(move || {
         program.write_all(&vec![b'x'; MUCH]).unwrap();

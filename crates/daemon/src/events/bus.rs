@@ -321,6 +321,7 @@ impl Bus {
     pub(super) fn out_with(&self, pool: &str, child: ChildId) -> Option<Turn> {
         let (record, name) = self.with(pool, |pool, _| {
             let record = pool.queue.out_with(child).ok().flatten()?;
+            pool.holds(child, record.serial);
             Some((record, Arc::clone(&pool.name)))
         })??;
         let message = self.message(&name, &record)?;

@@ -173,6 +173,13 @@ impl Pool {
         }
     }
 
+    /// The member has been told this by an earlier brain, and has not answered.
+    pub(super) fn holds(&mut self, child: ChildId, serial: u64) {
+        if let Some(member) = self.member(child) {
+            member.event = Some(serial);
+        }
+    }
+
     /// The member has done with what it was told.
     pub(super) fn accepted(&mut self, child: ChildId) -> bool {
         (self.refusals, self.pause) = (0, None);

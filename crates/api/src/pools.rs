@@ -98,7 +98,8 @@ impl Troubles {
 }
 
 fn trouble(pool: PoolReport) -> Option<(String, Trouble)> {
-    let behind = pool.oldest_ms.filter(|age| *age > LATE).map(|_| pool.waiting);
+    let is_late = pool.oldest_ms.is_some_and(|age| age > LATE);
+    let behind = Some(pool.waiting).filter(|waiting| is_late && *waiting > 0);
     let is_deaf = |listener: &ListenerReport| listener.state == "UNKNOWN";
     let deaf: Vec<_> =
         pool.listeners.into_iter().filter(is_deaf).map(|deaf| (deaf.process, deaf.pid)).collect();
@@ -198,6 +199,8 @@ pub(crate) mod tests {
         assert_eq!(said(vec![late()], &process("other", "ear")), "");
         let one = PoolReport { waiting: 1, ..late() };
         assert_eq!(said(vec![one], &process("mail", "ear")), ", 1 event behind");
+        let caught_up = PoolReport { waiting: 0, ..late() };
+        assert_eq!(said(vec![caught_up], &process("mail", "ear")), "");
         let both = with_listener(late(), "UNKNOWN");
         assert_eq!(said(vec![both], &process("mail", "ear")), format!("{DEAF}, 3 events behind"));
     }

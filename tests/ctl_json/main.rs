@@ -202,6 +202,26 @@ fn an_answer_that_changes_the_daemon_is_as_written_down() {
 }
 
 #[test]
+fn what_there_is_to_say_of_listeners_is_as_written_down() {
+    let ears = "[eventlistener:deaf]\ncommand={child} say:what? hello forever\nevents=TICK\nstartsecs=0\n\
+                [eventlistener:none]\ncommand={child} forever\nevents=TICK_60,PROCESS_STATE\nautostart=false\n";
+    let mut daemon = Daemon::start(&Implementation::ours(), &format!("{HEAD}{ears}{PROGRAMS}"));
+    daemon.wait_for_log_line("deaf: has entered the UNKNOWN state");
+    daemon.wait_for_hello("web");
+    let listed = holds(&schema(), &daemon, "listeners");
+    let (deaf, none) = (&listed["results"][0], &listed["results"][1]);
+    assert_eq!(deaf["listeners"][0]["state"], "UNKNOWN", "{listed:#}");
+    assert_eq!((&deaf["events"][0], &deaf["oldest_ms"]), (&"TICK".into(), &Value::Null), "{listed:#}");
+    assert_eq!(none["listeners"].as_array().map(Vec::len), Some(0), "{listed:#}");
+    // Its pool has heard of those that have started.
+    assert!(none["waiting"].as_u64() > Some(0) && none["oldest_ms"].is_u64(), "{listed:#}");
+    let why = holds(&schema(), &daemon, "why deaf web");
+    let told = |at: usize| &why["results"][at]["listener"];
+    assert_eq!((&told(0)["name"], &told(0)["pool"]["name"]), (&"deaf".into(), &"deaf".into()), "{why:#}");
+    assert_eq!(told(1), &Value::Null, "{why:#}");
+}
+
+#[test]
 fn a_log_that_is_followed_comes_in_lines_ahead_of_the_document() {
     let (schema, daemon) = (schema(), started(&Implementation::ours()));
     let mut ctl = Command::new(env!("CARGO_BIN_EXE_supervisorctl"))

@@ -50,7 +50,7 @@ pub struct ListenerReport {
     pub state: &'static str,
     /// For how long it has been in that state.
     pub state_ms: u64,
-    /// How many events it was told, in this life.
+    /// How many events it was told, in this life and by this brain.
     pub told: u64,
     /// The serial of the event that it was told and has not answered.
     pub event: Option<u64>,

@@ -441,7 +441,7 @@ mod tests {
             &deaf,
             &[
                 "pid 42, but it gets no events since it broke the listener protocol\n",
-                "  as a listener it is UNKNOWN for 12 s; it was told 9 events, 3 wait, the oldest for 1 min\n",
+                "  as a listener it has been UNKNOWN for 12 s; it was told 9 events, 3 wait, the oldest for 1 min\n",
                 "has to go to stderr",
                 "supervisorctl restart web; with listener_recover=true",
             ],
@@ -459,7 +459,10 @@ mod tests {
         let behind = heard("READY", "", |pool| late(pool, "9", "5001"));
         has(&behind, &["faster than it takes them"]);
         let well = heard("READY", "", |pool| pool);
-        has(&well, &["pid 42\n", "  as a listener it is READY for 12 s; it was told 9 events, none waits\n"]);
+        has(
+            &well,
+            &["pid 42\n", "  as a listener it has been READY for 12 s; it was told 9 events, none waits\n"],
+        );
         assert!(!well.contains("try:"), "{well}");
     }
 

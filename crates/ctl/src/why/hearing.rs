@@ -45,7 +45,10 @@ impl Hearing {
             }
         };
         let told = if *told == 1 { "one event".to_owned() } else { format!("{told} events") };
-        format!("as a listener it is {state} for {}{with}; it was told {told}, {waits}", span(*state_ms))
+        format!(
+            "as a listener it has been {state} for {}{with}; it was told {told}, {waits}",
+            span(*state_ms)
+        )
     }
 
     pub(super) fn remedies(&self, name: &str, all: &mut Vec<String>) {

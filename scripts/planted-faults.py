@@ -44,6 +44,8 @@ COMMANDS = "core/src/supervisor/commands.rs"
 LISTED = "core/src/supervisor/listed.rs"
 ENDING = "core/src/supervisor/ending.rs"
 UPDATE = "core/src/supervisor/update.rs"
+POOLS = "core/src/supervisor/pools.rs"
+TWIDDLE = "core/src/supervisor/twiddle.rs"
 ASK = "core/src/ask/mod.rs"
 ORDER = "core/src/order.rs"
 TIMERS = "core/src/timers.rs"
@@ -78,6 +80,61 @@ FAULTS = [
     Fault("second update turns the group first", UPDATE,
           "if earlier.iter().any(|earlier| earlier.is_of(group)) {", "if false && earlier.iter().any(|earlier| earlier.is_of(group)) {",
           "of two updates one takes away what the other counts on"),
+
+    # --- listeners ---
+    Fault("listener hears before it runs", MACHINE,
+          "self.config.kind == ProcessKind::EventListener && self.state == State::Running;",
+          "self.config.kind == ProcessKind::EventListener;",
+          "an event is told to a listener that has not come up, and is lost if it does not"),
+    Fault("programs hear", MACHINE,
+          "self.config.kind == ProcessKind::EventListener && self.state == State::Running;",
+          "self.state == State::Running;",
+          "events are written to the standard input of every program"),
+    Fault("listener hears on while it stops", MACHINE,
+          "        if let Some(child) = self.hearer.take() {\n            out.push(Action::MayHear { child, may: false });\n        }\n", "",
+          "events are told to a listener that has been asked to end"),
+    Fault("silence told once more", MACHINE,
+          "        if let Some(child) = self.hearer.take() {\n            out.push(",
+          "        if let Some(child) = self.hearer {\n            out.push(",
+          "a listener that has run twice is told of its silence twice"),
+    Fault("adopted listeners are deaf", SUPERVISOR,
+          "            process.may_hear(out);\n", "            if before.state != State::Running {\n                process.may_hear(out);\n            }\n",
+          "after a brain's death no listener is told of anything until it is restarted"),
+    Fault("adopted listeners hear before their past is known", SUPERVISOR,
+          "        if self.begun {\n            process.may_hear(out);", "        process.may_hear(out);\n        if self.begun {",
+          "after a brain's death events are told to a listener that is being stopped"),
+    Fault("pool never opened", SUPERVISOR,
+          "        self.open_pool(&group, None, out);\n", "",
+          "no event is kept for any listener"),
+    Fault("pool opened behind its announcement", SUPERVISOR,
+          "        self.activate(active, out);\n        Self::announce_group(&active.config.name, out);",
+          "        Self::announce_group(&active.config.name, out);\n        self.activate(active, out);",
+          "a pool does not hear that it was added"),
+    Fault("pool outlives its group", COMMANDS,
+          "        Self::close_pool(group, out);\n", "",
+          "events pile up for listeners that are gone"),
+    Fault("pool hears of its own end", COMMANDS,
+          "        Self::close_pool(group, out);\n        out.push(Action::Publish(Event::GroupRemoved { group: Arc::clone(&group.name) }));",
+          "        out.push(Action::Publish(Event::GroupRemoved { group: Arc::clone(&group.name) }));\n        Self::close_pool(group, out);",
+          "a queue is filled and thrown away in the same moment"),
+    Fault("pool does not change with an update", UPDATE,
+          "        self.open_pool(&renewed, pool, out);\n", "",
+          "new listeners and new subscriptions come into force with the next brain"),
+    Fault("pool opened again for nothing", POOLS,
+          ".filter(|pool| was.is_none_or(|was| was != *pool))", ".filter(|_| was.is_none_or(|_| true))",
+          "every update makes every queue anew"),
+    Fault("pool keeps who was taken out of it", TWIDDLE,
+          "        self.open_pool(&group, was, out);\n", "        drop(was);\n",
+          "a pool counts on a listener that is no more"),
+    Fault("groups announced by every brain", SUPERVISOR,
+          "                if !announced {", "                if !announced || first_child.0 > 1 {",
+          "after a brain's death every listener hears that all groups were added"),
+    Fault("running announced by every brain", SUPERVISOR,
+          "            if !self.announced {", "            if true {",
+          "listeners believe in a restart that never was"),
+    Fault("exchanged group not announced", UPDATE,
+          "        self.add(&Active::from(wanted.clone()), out);", "        self.activate(&Active::from(wanted.clone()), out);",
+          "listeners believe that a group is gone that was replaced"),
 
     # --- starting, failing, giving up ---
     Fault("one retry too few", POLICY,

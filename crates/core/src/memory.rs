@@ -24,12 +24,14 @@
 //! | whose turn it is to stop, or to start by itself | derived from priorities and states: who has never been met has not had its start |
 //! | groups, their order, what may be added | the shell's: the configuration in force |
 //! | where processes log | derived; the names of automatic files are kept by the shell |
+//! | which pools of listeners there are, and whose child may hear | derived, and said again; what waits for them is the shell's knowledge |
+//! | that groups have come, and that it runs, was told | the shell's: a brain that has begun has told it |
 //! | numbers of processes and children | new ones, above those that the keeper knows |
 //! | who waits for which answer, and "waiting for x to stop" | lost: the connection is, and whoever asks again gets an answer |
 //! | when "waiting for x to die" was last said | lost: it is said once more |
 //! | what chance is made of | lost: the next draw is another |
 //!
-//! Nothing waits for another program yet (`order.rs`), and events bear no numbers: neither can be lost.
+//! Nothing waits for another program yet (`order.rs`), and events get their numbers from the shell: neither can be lost here.
 
 use std::sync::Arc;
 

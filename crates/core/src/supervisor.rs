@@ -2,7 +2,8 @@
 //!
 //! This file is the table of contents of behaviour: what each input means. What a single process does is in
 //! `process/machine.rs`, how commands are accepted in `supervisor/commands.rs`, how everything ends in
-//! `supervisor/ending.rs`, in which order things start and stop in `order.rs`, who gets which answer in `ask/`.
+//! `supervisor/ending.rs`, in which order things start and stop in `order.rs`, which pools of
+//! listeners there are in `supervisor/pools.rs`, who gets which answer in `ask/`.
 
 mod commands;
 mod ending;

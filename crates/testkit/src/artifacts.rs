@@ -1,6 +1,6 @@
 //! Where cargo puts the programs that tests start, and how they get there.
 //!
-//! In: the path of the running test executable. Out: paths of `provost-child`
+//! In: the path of the running test executable. Out: paths of `provost-child`, `provost-listener`
 //! and of our own binaries. `cargo test` builds the binaries of the package
 //! under test only, so the child of this crate is built here when a test of
 //! another package is the first to need it or its source is newer.
@@ -32,13 +32,25 @@ pub(crate) fn directory() -> PathBuf {
 #[must_use]
 pub fn provost_child() -> &'static Path {
     static CHILD: OnceLock<PathBuf> = OnceLock::new();
-    CHILD.get_or_init(|| {
-        let child = directory().join("provost-child");
-        if modified(&child) < newest(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
-            build_programs("provost-testkit", &["provost-child"]);
-        }
-        child
-    })
+    CHILD.get_or_init(|| of_this_crate("provost-child"))
+}
+
+/// The scriptable event listener, built if need be.
+///
+/// # Panics
+/// When it cannot be built.
+#[must_use]
+pub fn provost_listener() -> &'static Path {
+    static LISTENER: OnceLock<PathBuf> = OnceLock::new();
+    LISTENER.get_or_init(|| of_this_crate("provost-listener"))
+}
+
+fn of_this_crate(name: &str) -> PathBuf {
+    let program = directory().join(name);
+    if modified(&program) < newest(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        build_programs("provost-testkit", &[name]);
+    }
+    program
 }
 
 /// A differently built supervisord: what an upgrade may find on disk.

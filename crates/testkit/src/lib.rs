@@ -30,8 +30,11 @@ mod terminal;
 mod torrent;
 mod unix_http;
 mod verify;
+mod words;
 
-pub use artifacts::{build_programs, make_foreign, provost_child, replace_program, supervisord_next};
+pub use artifacts::{
+    build_programs, make_foreign, provost_child, provost_listener, replace_program, supervisord_next,
+};
 pub use author::{Assignment, Author};
 pub use busy_socket::BusySocket;
 pub use daemon::{CtlOutput, Daemon, HEAD};
@@ -52,3 +55,4 @@ pub use terminal::Terminal;
 pub use torrent::{Matter, Pour, Torrent};
 pub use unix_http::{Response, post};
 pub use verify::{Chapter, Fault, Verdict, verify};
+pub use words::{unescaped, until_taken, write_at_once};

@@ -25,9 +25,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
-use provost_testkit::{Assignment, Author, End, Pour, StuckDisk};
+use provost_testkit::{Assignment, Author, End, Pour, StuckDisk, unescaped, until_taken, write_at_once};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::ioctl_fionread;
 
 const USAGE: &str = "\
 words, done in order:
@@ -115,8 +114,8 @@ impl Script {
             "eprint" => numbered(&mut std::io::stderr().lock(), rest)?,
             "say" => println!("{rest}"),
             "esay" => eprintln!("{rest}"),
-            "write" => write(std::io::stdout(), &unescaped(rest)?)?,
-            "ewrite" => write(std::io::stderr(), &unescaped(rest)?)?,
+            "write" => write_at_once(std::io::stdout(), &unescaped(rest)?)?,
+            "ewrite" => write_at_once(std::io::stderr(), &unescaped(rest)?)?,
             "taken" => until_taken(std::io::stdout())?,
             "etaken" => until_taken(std::io::stderr())?,
             "await" => return self.go_on(),
@@ -291,41 +290,6 @@ fn numbered(to: &mut dyn Write, count: &str) -> Result<(), Box<dyn Error>> {
     let lines: String = (1..=count.parse::<u64>()?).map(|n| format!("line {n}\n")).collect();
     to.write_all(lines.as_bytes())?;
     Ok(to.flush()?)
-}
-
-/// The bytes that a text stands for.
-fn unescaped(text: &str) -> Result<Vec<u8>, Box<dyn Error>> {
-    let mut parts = text.split('\\');
-    let mut bytes: Vec<u8> = parts.next().unwrap_or_default().into();
-    for part in parts {
-        let (byte, used) = match part.as_bytes().first() {
-            Some(b'n') => (b'\n', 1),
-            Some(b'r') => (b'\r', 1),
-            Some(b'e') => (0x1b, 1),
-            Some(b's') => (b' ', 1),
-            Some(b'x') => (u8::from_str_radix(part.get(1..3).unwrap_or_default(), 16)?, 3),
-            _ => return Err(format!("no such escape: \\{part}").into()),
-        };
-        bytes.push(byte);
-        bytes.extend_from_slice(&part.as_bytes()[used..]);
-    }
-    Ok(bytes)
-}
-
-/// Past the language's buffer, which would cut it at lines.
-fn write(to: impl AsFd, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
-    match rustix::io::write(to, bytes)? {
-        n if n == bytes.len() => Ok(()),
-        n => Err(format!("only {n} bytes were written at once").into()),
-    }
-}
-
-/// The kernel has no event for a pipe that was read empty, so this asks again and again.
-fn until_taken(to: impl AsFd) -> Result<(), Box<dyn Error>> {
-    while ioctl_fionread(&to)? > 0 {
-        std::thread::yield_now();
-    }
-    Ok(())
 }
 
 /// It inherits our output, but not what we block: the standard library gives a

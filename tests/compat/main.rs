@@ -6,7 +6,7 @@
 //! main log, with pids, times and paths made equal), compared line by line. What
 //! may differ stands in one table with reasons, `differences.rs`. The scenarios of
 //! `lifecycle` are rows of tables and compare every event besides: its name, its
-//! payload, its place and its time. `syslog.rs` compares what a syslogd receives.
+//! payload, its place and its time; those of `events` compare what listeners are told, to the byte. `syslog.rs` compares what a syslogd receives.
 //!
 //! `PROVOST_COMPAT_ONLY` replaces our side, to look at one half at a time:
 //! `ctl` is our supervisorctl on 4.3.0's daemon, `daemon` is our daemon under
@@ -18,6 +18,7 @@
 mod calls;
 mod ctl;
 mod differences;
+mod events;
 mod lifecycle;
 mod normalise;
 mod scenarios;

@@ -138,6 +138,19 @@ impl Stage {
         self.transcript.extend(String::from_utf8_lossy(&answer.body).lines().map(str::to_owned));
     }
 
+    /// Calls a method whose answer is no news, as long as it is no fault.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, method: &str, values: &[&str]) {
+        let body = crate::calls::request(method, values);
+        let answer = post(&self.daemon().socket(), "/RPC2", body.as_bytes());
+        let answer = answer.unwrap_or_else(|e| panic!("cannot call {method}: {e}"));
+        let text = String::from_utf8_lossy(&answer.body);
+        assert!(
+            answer.status == 200 && !text.contains("<fault>"),
+            "{method}{values:?} is answered by {text}"
+        );
+    }
+
     /// Puts a file into the sandbox that can be executed.
     #[track_caller]
     pub(crate) fn write_program(&mut self, name: &str, text: &str) {
@@ -198,6 +211,18 @@ impl Stage {
     #[track_caller]
     pub(crate) fn lines_of(&mut self, file: &str) -> Vec<String> {
         self.output(file).all().to_vec()
+    }
+
+    /// A reader of such a file that begins at its beginning and moves nobody else's place in it.
+    #[track_caller]
+    pub(crate) fn follow(&mut self, file: &str) -> Lines {
+        Lines::follow(&self.daemon().sandbox().file(file))
+    }
+
+    /// Whether the daemon has ended.
+    #[track_caller]
+    pub(crate) fn is_gone(&mut self) -> bool {
+        self.daemon().process().is_gone()
     }
 
     /// Sends a signal to a program.
@@ -308,6 +333,19 @@ impl Stage {
         self.ended = true;
     }
 
+    /// Ends the daemon without waiting for the next tick of 4.3.0's, in which it would look at its signals.
+    #[track_caller]
+    pub(crate) fn end_at_once(&mut self) {
+        self.signal_daemon(Signal::TERM);
+        // Whoever is dead, or has ended by now, need not be woken.
+        let _ = post(
+            &self.daemon().socket(),
+            "/RPC2",
+            crate::calls::request("supervisor.getState", &[]).as_bytes(),
+        );
+        self.wait_for_end();
+    }
+
     /// Ends the daemon, unless the scenario has done so.
     #[track_caller]
     pub(crate) fn end(&mut self) {
@@ -328,7 +366,7 @@ impl Stage {
         self.daemon.as_mut().expect("a scenario starts its daemon first")
     }
 
-    fn directory(&mut self) -> String {
+    pub(crate) fn directory(&mut self) -> String {
         self.daemon().sandbox().path().to_string_lossy().into_owned()
     }
 }

@@ -30,6 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
+pub(crate) use play::python;
 use play::{Recorded, compare};
 use scenario::{Place, Scenario};
 pub(crate) use told::Told;
@@ -174,13 +175,13 @@ fn owner_of_this_process() -> u32 {
 
 /// One of [`AT_ONCE`] places to play at, free again when it is dropped.
 #[derive(Debug)]
-struct Turn;
+pub(crate) struct Turn;
 
 static TAKEN: Mutex<usize> = Mutex::new(0);
 static FREED: Condvar = Condvar::new();
 
 impl Turn {
-    fn take() -> Turn {
+    pub(crate) fn take() -> Turn {
         let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken =
             FREED.wait_while(taken, |taken| *taken == AT_ONCE).unwrap_or_else(PoisonError::into_inner);

@@ -157,7 +157,7 @@ startsecs=0
         name: "a result of no length, and silence",
         config: "
 [eventlistener:ear]
-command={listener} hello ready hears 'says:RESULT 0\\n' await ready good
+command={listener} hello ready hears 'says:RESULT 0\\n' taken note:said await ready good
 events=REMOTE_COMMUNICATION
 startsecs=0
 priority=1
@@ -171,7 +171,7 @@ priority=2
         steps: &[
             Hello("ear"),
             Send("one", ""),
-            Told("ear", "type:one"),
+            Told("ear", "noted said"),
             Send("two", ""),
             Last("other", "type:two"),
         ],

@@ -28,7 +28,7 @@ pub(super) fn shown(log: &[String], listeners: &[String], side: Side) -> Vec<Str
     let others = comparable(side, others.map(|line| format!("TIME {line}")).collect());
     for (title, lines) in [
         ("main log of pools:", of_pools.into_iter().map(str::to_owned).collect()),
-        ("warnings:", others.iter().map(|line| line["TIME ".len()..].to_owned()).collect::<Vec<_>>()),
+        ("warnings:", others.iter().map(|line| without_places(&line["TIME ".len()..])).collect::<Vec<_>>()),
     ] {
         if !lines.is_empty() {
             shown.push(title.to_owned());
@@ -36,6 +36,14 @@ pub(super) fn shown(log: &[String], listeners: &[String], side: Side) -> Vec<Str
         }
     }
     shown
+}
+
+/// Where in its memory and its sources Python was is nobody's affair.
+fn without_places(line: &str) -> String {
+    match line.split_once("uncaptured python exception, closing channel ") {
+        Some(_) => "CRIT uncaptured python exception, closing channel".to_owned(),
+        None => line.to_owned(),
+    }
 }
 
 const POOL: &str = " event buffer overflowed, ";

@@ -169,6 +169,23 @@ priority=5
         ],
     },
     Scenario {
+        name: "less than nothing",
+        config: "
+[eventlistener:ear]
+command={listener} ready hears 'says:RESULT -1\\nOK' taken note:said forever
+events=REMOTE_COMMUNICATION
+startsecs=0
+priority=1
+
+[eventlistener:other]
+command={listener} good
+events=REMOTE_COMMUNICATION
+startsecs=0
+priority=2
+",
+        steps: &[Send("one", ""), Told("ear", "noted said"), Send("end", ""), Last("other", "type:end")],
+    },
+    Scenario {
         name: "a line that is no text",
         config: "
 [eventlistener:ear]

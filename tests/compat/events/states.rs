@@ -185,6 +185,26 @@ startsecs=0
         ],
     },
     Scenario {
+        name: "a name that is not ASCII",
+        config: "
+[eventlistener:ear]
+command={listener} good
+events=PROCESS_STATE_STARTING,REMOTE_COMMUNICATION
+startsecs=0
+
+[program:w\u{e9}b]
+command={child} forever
+autostart=false
+startsecs=0
+",
+        steps: &[
+            Start("w\u{e9}b"),
+            Told("ear", "STATE_STARTING…processname:w\u{e9}b"),
+            Send("end", ""),
+            Last("ear", "type:end"),
+        ],
+    },
+    Scenario {
         name: "two types of a family, and nothing else is counted",
         config: "
 [eventlistener:ear]

@@ -226,7 +226,16 @@ impl Ear {
 
 /// As Python reads a number, and one that can be a length.
 fn length(text: &[u8]) -> Option<usize> {
-    let number: usize = std::str::from_utf8(text).ok()?.trim().parse().ok()?;
+    let text = std::str::from_utf8(text).ok()?.trim();
+    // `1_000` is a number, as long as the line is between digits.
+    let between_digits = |at: usize| {
+        let bytes = text.as_bytes();
+        at > 0 && bytes[at - 1].is_ascii_digit() && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)
+    };
+    if text.match_indices('_').any(|(at, _)| !between_digits(at)) {
+        return None;
+    }
+    let number: usize = text.replace('_', "").parse().ok()?;
     (number <= LONGEST_RESULT).then_some(number)
 }
 
@@ -284,6 +293,7 @@ mod tests {
         says(&["REA", "DY", "\n", "!", "RES", "ULT 2", "\nO", "K"], "ready, result OK", Acknowledged);
         says(&["READY\n", "!", "RESULT 0\n"], "ready, result ", Acknowledged);
         says(&["READY\n", "!", "RESULT  2 \nOK"], "ready, result OK", Acknowledged);
+        says(&["READY\n", "!", "RESULT +0_2\nOK"], "ready, result OK", Acknowledged);
         says(&["READY\n", "!", "anything2\nOK"], "ready, bad anything2", Unknown);
         says(&["READY\n", "!", "nothing2\nOK"], "ready, result OK", Acknowledged);
         says(&["READY\n", "!", "RESULT 2\n"], "ready", Busy);
@@ -294,7 +304,17 @@ mod tests {
     fn nonsense_is_the_end_with_supervisor() {
         says(&["hello!"], "nonsense", Unknown);
         says(&["READY\n", "x"], "ready, nonsense", Unknown);
-        for line in ["RESULT x", "RESULT ", "short", "RESULT -1", "RESULT 99999999999", ""] {
+        for line in [
+            "RESULT x",
+            "RESULT ",
+            "short",
+            "RESULT -1",
+            "RESULT _2",
+            "RESULT 2_",
+            "RESULT 0__2",
+            "RESULT 99999999999",
+            "",
+        ] {
             says(&["READY\n", "!", &format!("{line}\nOK")], &format!("ready, bad {line}"), Unknown);
         }
         let (all, state) = heard(false, &["READY\nREADY\n", "READY\n"]);

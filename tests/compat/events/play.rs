@@ -114,6 +114,9 @@ fn perform(stage: &mut Stage, step: &Step, met: &mut Met) {
         Step::Daemon(signal) => stage.signal_daemon(signal),
         Step::ToldOrDead(listener, text) => {
             let told = is_told_before_it_dies(stage, listener, text);
+            if told {
+                last(stage, listener, text);
+            }
             stage.note(&format!("{listener} is told of {text}: {told}"));
         }
     }

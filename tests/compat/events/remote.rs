@@ -113,18 +113,4 @@ startsecs=0
             Last("ear", "type:end"),
         ],
     },
-    Scenario {
-        name: "childutils hear letters that are not ASCII",
-        config: "
-[eventlistener:ear]
-command={childutils} 0
-events=REMOTE_COMMUNICATION
-startsecs=0
-",
-        steps: &[
-            Send("gr\u{fc}\u{df}e", "h\u{e9}llo w\u{f6}rld \u{1f600}\n"),
-            Send("end", ""),
-            Last("ear", "type:end"),
-        ],
-    },
 ];

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the tests need beside the Rust toolchain, and nothing twice:
 #   .test-env/supervisor   a virtualenv with Supervisor 4.3.0, which we are compared with, and superlance, which asks both
+#                          (and the packages of tests/listeners/requirements.txt, which listen to both)
 #   mariadb-server         the distribution's package, for the founding story (tests/mariadb.rs)
 #   .test-env/npm          an XML-RPC client for Node (tests/clients), by npm and its lock file
 #   .test-env/rsyslog      the distribution's package, unpacked and not installed, to send lines to
@@ -67,6 +68,19 @@ setup_superlance() {
     quietly "$venv/bin/pip" install --disable-pip-version-check 'superlance==2.0.0' ||
         fail "pip could not install superlance 2.0.0"
     say "superlance 2.0.0 installed in .test-env/supervisor"
+}
+
+setup_listeners() {
+    pinned=tests/listeners/requirements.txt
+    if cmp -s "$pinned" "$venv/listeners.txt" && [ -x "$venv/bin/superhooks" ]; then
+        say "the event listeners are in .test-env/supervisor"
+        return
+    fi
+    # Without what they ask for: all of it is in the list, in versions that do not move.
+    quietly "$venv/bin/pip" install --disable-pip-version-check --no-deps -r "$pinned" ||
+        fail "pip could not install the event listeners of $pinned"
+    cp "$pinned" "$venv/listeners.txt"
+    say "the event listeners of $pinned installed in .test-env/supervisor"
 }
 
 setup_supervisor() {
@@ -179,6 +193,7 @@ setup_cargo_deny() {
 
 setup_supervisor
 setup_superlance
+setup_listeners
 setup_npm
 setup_mariadb
 setup_rsyslog

@@ -1,0 +1,72 @@
+//! supervisor-stdout: what programs say comes out of supervisord's own standard output, as many containers want it.
+//!
+//! In: `result_handler=supervisor_stdout:event_handler` as its README has it, on 4.3.0 with a module that does what the package does
+//! (`plugin/`), on ours with nothing but the listener. Out: the same bytes. Each piece is written when the one before has been read, so it
+//! is known what one event holds.
+
+use std::fs;
+
+use provost_testkit::{Daemon, Implementation, Signal};
+
+use super::{configuration, here};
+
+const RELAY: &str = "silent=true
+
+[program:web]
+command={child} {words} hello forever
+stdout_events_enabled=true
+stderr_events_enabled=true
+startsecs=0
+
+[eventlistener:stdout]
+command={bin}/python {here}/plugin/supervisor_stdout.py
+buffer_size=100
+events=PROCESS_LOG
+result_handler=supervisor_stdout:event_handler
+";
+
+/// What is written at once, to stdout or to stderr.
+const PIECES: &[(&str, &str)] = &[
+    ("write", "one\\n"),
+    ("write", "two\\nthree\\n"),
+    ("ewrite", "of another kind\\n"),
+    ("write", "no\\send"),
+    ("write", ",\\sbut\\snow\\n"),
+    ("write", "\\n"),
+    ("write", "\\n\\nbehind\\snothing\\n"),
+    ("write", "h\u{e9}llo\\sw\u{f6}rld\\s\u{20ac}\u{1f600}\\n"),
+    ("write", "a\\rb\\r\\nc\\x0bd\\x0ce\\x1cf\\x1dg\\x1eh\\x1fi\u{85}j\u{2028}k\u{2029}l\\n"),
+    ("write", "\\r\\n"),
+    ("ewrite", "bad\\s\\xff\\n"),
+    ("write", "last\\n"),
+];
+
+#[test]
+fn what_programs_say_comes_out_of_supervisords_stdout() {
+    let mut theirs = Implementation::supervisor_4_3();
+    let plugin = format!("PYTHONPATH={}", here("plugin").display());
+    theirs.supervisord.splice(0..0, ["env".into(), plugin.into()]);
+    let theirs = relayed(&theirs);
+    assert!(
+        theirs.starts_with("web stdout | one\nweb stdout | two\nweb stdout | three\nweb stderr | "),
+        "{theirs}"
+    );
+    assert!(theirs.contains("web stdout | h\u{e9}llo w\u{f6}rld \u{20ac}\u{1f600}\n"), "{theirs}");
+    assert_eq!(relayed(&Implementation::ours()), theirs);
+}
+
+fn relayed(implementation: &Implementation) -> String {
+    let words = PIECES.iter().map(|(word, text)| {
+        let taken = if *word == "write" { "taken" } else { "etaken" };
+        format!("'{word}:{text}' {taken} ")
+    });
+    let config = configuration(&RELAY.replace("{words}", &words.collect::<String>()));
+    let mut daemon = Daemon::start(implementation, &config);
+    daemon.wait_for_hello("web");
+    for _ in PIECES {
+        daemon.wait_for_log_line("stdout: BUSY -> ACKNOWLEDGED");
+    }
+    daemon.process().signal(Signal::TERM);
+    daemon.wait_for_end();
+    fs::read_to_string(daemon.sandbox().file("daemon.out")).unwrap()
+}

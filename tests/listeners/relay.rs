@@ -48,7 +48,7 @@ fn what_programs_say_comes_out_of_supervisords_stdout() {
     theirs.supervisord.splice(0..0, ["env".into(), plugin.into()]);
     let theirs = relayed(&theirs);
     assert!(
-        theirs.starts_with("web stdout | one\nweb stdout | two\nweb stdout | three\nweb stderr | "),
+        theirs.starts_with("web stdout | one\nweb stdout | \nweb stdout | two\nweb stdout | three\n"),
         "{theirs}"
     );
     assert!(theirs.contains("web stdout | h\u{e9}llo w\u{f6}rld \u{20ac}\u{1f600}\n"), "{theirs}");

@@ -1,6 +1,6 @@
 """Stands for the package supervisor-stdout, whose only release on PyPI is for Python 2 and loads with no Python that there is.
 
-What its author's later version does, which people install from its repository: the listener hands every payload back as its result, and
+What its author has in the repository since, where people install it from: the listener hands every payload back as its result, and
 the function that supervisord calls with that prints each line of it behind the names of the process and of the channel.
 """
 
@@ -21,7 +21,7 @@ def event_handler(event, response):
     names, _, data = response.decode().partition("\n")
     names = dict(word.split(":") for word in names.split())
     before = "{processname} {channel} | ".format_map(names)
-    print("\n".join(before + line for line in data.splitlines()))
+    print("\n".join(before + line for line in data.split("\n")))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ TEST_THREADS ?= 4
 TEST_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_ORACLE_PYTHON=$(ORACLE)/python PROVOST_RSYSLOG=$(CURDIR)/.test-env/rsyslog/usr \
     PROVOST_NPM=$(CURDIR)/.test-env/npm/node_modules \
     RUST_TEST_THREADS=$(TEST_THREADS)
-BENCHES ?= respawn boot shutdown memory idle spawn takeover logs doors ctl parse
+BENCHES ?= respawn boot shutdown memory idle spawn takeover logs doors events ctl parse
 BENCH_ENV := PROVOST_ORACLE=$(ORACLE) PROVOST_RUNIT=$(CURDIR)/.test-env/runit/usr/bin
 
 .PHONY: all run test setup lint fmt check-deps unit bench simulate faults clean

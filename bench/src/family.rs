@@ -54,14 +54,20 @@ pub(crate) fn cpu_seconds() -> f64 {
     of(UsageWho::RUSAGE_SELF) + of(UsageWho::RUSAGE_CHILDREN)
 }
 
+/// For tests that have children: whoever sweeps, sweeps away all that the process has.
+#[cfg(test)]
+pub(crate) static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
+    use std::sync::PoisonError;
 
     use super::*;
 
     #[test]
     fn an_orphan_is_swept_away_with_its_parent() {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         adopt_orphans();
         // The shell prints the pid of a child in a session of its own and ends; the child is ours then.
         let mut shell = Command::new("sh");

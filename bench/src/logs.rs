@@ -6,7 +6,7 @@
 //! byte by byte. Last, ten thousand programs that hardly say anything.
 
 mod carriers;
-mod talkers;
+pub(crate) mod talkers;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -73,7 +73,7 @@ fn waits(answers: &Samples) -> Vec<String> {
 
 /// What is said, for so many bytes in all.
 fn talks(bytes: usize) -> [(&'static str, Talk); 4] {
-    let one = Talk { programs: 1, bytes, line: 100, write: 100, maxbytes: 0, backups: 0 };
+    let one = Talk { programs: 1, bytes, line: 100, write: 100, every: 0, maxbytes: 0, backups: 0 };
     let many = Talk { programs: 100, bytes: bytes / 100, write: 4096, ..one };
     let rotated = Talk { bytes: bytes / 2, write: 65536, maxbytes: 50 * MIB, backups: 10, ..one };
     [
@@ -175,7 +175,15 @@ fn end(carrying: Carrying, carrier: &Carrier) {
 fn quiet(programs: &Programs) -> String {
     let carrier = Carrier::Supervisord(Implementation::ours());
     let count = QUIET.min(carriers::make_room_for(QUIET));
-    let talk = Talk { programs: count, bytes: 300, line: 100, write: 100, maxbytes: 50 * MIB, backups: 10 };
+    let talk = Talk {
+        programs: count,
+        bytes: 300,
+        line: 100,
+        write: 100,
+        every: 0,
+        maxbytes: 50 * MIB,
+        backups: 10,
+    };
     let carrying = Carrying::start(programs, &talk, &carrier);
     let (_, supervising) = carrying.pids();
     let before = proc::threads(&supervising);

@@ -10,6 +10,7 @@ mod boot;
 mod contender;
 mod ctl;
 mod doors;
+mod events;
 mod family;
 mod guard;
 mod idle;
@@ -47,6 +48,9 @@ cargo run --release -p provost-bench -- BENCH
                 programs, N kills each (default 50)
   logs [N]      N MiB from programs into files (default 1024), and 10,000 quiet programs
   doors [N]     questions about N programs (default 1000), with 1 and with 16 clients
+  events [N]    events through a listener that acknowledges at once: from programs that talk,
+                from a burst of calls, from programs that end, and N that have waited
+                (default 100,000), beside the bare round trip over two pipes
   ctl [N]       supervisorctl: status of 1 and 1000 programs, stop and restart of 100, N
                 times each (default 11)
   parse [N]     reading a configuration of 10,000 programs, N times a block (default 5)
@@ -72,6 +76,7 @@ fn bench(name: &str) -> Option<Bench> {
         "takeover" => Some(|number| takeover::run(&Programs::compile(), number)),
         "logs" => Some(|number| logs::run(&Programs::compile(), number)),
         "doors" => Some(|number| doors::run(&Programs::compile(), number)),
+        "events" => Some(|number| compare(events::run, number)),
         "ctl" => Some(|number| ctl::run(&Programs::compile(), number)),
         "parse" => Some(parse::run),
         _ => None,

@@ -26,6 +26,12 @@ pub(crate) struct Programs {
     pub(crate) asker: PathBuf,
     /// A server that has one reply.
     pub(crate) canned: PathBuf,
+    /// An event listener that acknowledges at once.
+    pub(crate) listener: PathBuf,
+    /// Round trips over two pipes.
+    pub(crate) trips: PathBuf,
+    /// What keeps processors awake.
+    pub(crate) warm: PathBuf,
     _directory: Sandbox,
 }
 
@@ -35,10 +41,22 @@ impl Programs {
     pub(crate) fn compile() -> Self {
         let directory = Sandbox::new();
         let program = compiled("program", &directory, &[BARE, STATIC, DYNAMIC]);
-        let [limit, spawn, talker, carry, asker, canned] =
-            ["limit", "spawn", "talker", "carry", "asker", "canned"]
+        let [limit, spawn, talker, carry, asker, canned, listener, trips, warm] =
+            ["limit", "spawn", "talker", "carry", "asker", "canned", "listener", "trips", "warm"]
                 .map(|name| compiled(name, &directory, &[STATIC, DYNAMIC]));
-        Self { program, limit, spawn, talker, carry, asker, canned, _directory: directory }
+        Self {
+            program,
+            limit,
+            spawn,
+            talker,
+            carry,
+            asker,
+            canned,
+            listener,
+            trips,
+            warm,
+            _directory: directory,
+        }
     }
 }
 

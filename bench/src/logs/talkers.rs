@@ -19,15 +19,17 @@ const DIGITS: usize = 16;
 
 /// Who says what, and how it is to be kept.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Talk {
-    pub(super) programs: usize,
+pub(crate) struct Talk {
+    pub(crate) programs: usize,
     /// Of each.
-    pub(super) bytes: usize,
-    pub(super) line: usize,
-    pub(super) write: usize,
+    pub(crate) bytes: usize,
+    pub(crate) line: usize,
+    pub(crate) write: usize,
+    /// Microseconds from one write to the next; 0 for no pause.
+    pub(crate) every: usize,
     /// 0 for no rotation. Otherwise there are backups for all that is said.
-    pub(super) maxbytes: usize,
-    pub(super) backups: usize,
+    pub(crate) maxbytes: usize,
+    pub(crate) backups: usize,
 }
 
 impl Talk {
@@ -36,21 +38,21 @@ impl Talk {
         self.all() as f64 / (1u64 << 30) as f64
     }
 
-    fn all(&self) -> usize {
+    pub(crate) fn all(&self) -> usize {
         self.programs * self.bytes
     }
 }
 
 /// A directory with a gate in it, and a place for the logs.
 #[derive(Debug)]
-pub(super) struct Talkers {
+pub(crate) struct Talkers {
     talk: Talk,
     gate: File,
     sandbox: Sandbox,
 }
 
 impl Talkers {
-    pub(super) fn prepare(talk: Talk) -> Talkers {
+    pub(crate) fn prepare(talk: Talk) -> Talkers {
         let sandbox = Sandbox::new();
         for name in ["ready", "done"] {
             File::create(sandbox.file(name)).expect("the sandbox can be written");
@@ -62,13 +64,13 @@ impl Talkers {
     }
 
     /// Arguments of the program.
-    pub(super) fn arguments(&self) -> [String; 4] {
-        let Talk { bytes, line, write, .. } = self.talk;
+    pub(crate) fn arguments(&self) -> [String; 5] {
+        let Talk { bytes, line, write, every, .. } = self.talk;
         let directory = self.directory().to_str().expect("a sandbox has a plain name").to_owned();
-        [directory, bytes.to_string(), line.to_string(), write.to_string()]
+        [directory, bytes.to_string(), line.to_string(), write.to_string(), every.to_string()]
     }
 
-    pub(super) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.sandbox.path()
     }
 
@@ -77,17 +79,22 @@ impl Talkers {
         self.sandbox.file("logs").join("log")
     }
 
-    pub(super) fn wait_until_ready(&self, deadline: Deadline) {
+    pub(crate) fn wait_until_ready(&self, deadline: Deadline) {
         wait(deadline, "not all programs have started", || self.have("ready"));
     }
 
-    pub(super) fn open_the_gate(&self) {
+    pub(crate) fn open_the_gate(&self) {
         flock(&self.gate, FlockOperation::Unlock).expect("it is locked");
+    }
+
+    /// Until all is said.
+    pub(crate) fn wait_until_said(&self, deadline: Deadline) {
+        wait(deadline, "not everything was said", || self.have("done"));
     }
 
     /// Until all is said, and as much is in the files.
     pub(super) fn wait_until_written(&self, deadline: Deadline) {
-        wait(deadline, "not everything was said", || self.have("done"));
+        self.wait_until_said(deadline);
         wait(deadline, "not everything was written", || self.written() >= self.talk.all());
     }
 
@@ -165,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_was_said_is_told_from_anything_else() {
-        let talk = Talk { programs: 1, bytes: 50, line: 20, write: 7, maxbytes: 0, backups: 0 };
+        let talk = Talk { programs: 1, bytes: 50, line: 20, write: 7, every: 0, maxbytes: 0, backups: 0 };
         let said = "0000000000000001...\n0000000000000002...\n0000000000";
         let judge = |text: &str| is_what_was_said(text.as_bytes(), &talk);
         assert_eq!(judge(said), Ok(()));

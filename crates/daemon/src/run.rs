@@ -267,6 +267,10 @@ impl Loop {
                     self.hands.link.send(ToKeeper::Hold { name, fd })?;
                     None
                 }
+                Notice::ListenerChanged => {
+                    self.hands.tell_of_change();
+                    None
+                }
                 Notice::ListenerGone { child } => {
                     self.hands.listener_gone(child)?;
                     None

@@ -128,12 +128,15 @@ impl Bus {
     /// Keeps an event for each pool that hears it.
     pub(crate) fn publish(&self, event: &Event<'_>) {
         let kind = event.event_type();
+        if self.wants(kind) {
+            self.keep(event, kind);
+        }
         if kind == EventType::SupervisorRunning {
             self.state().numbers.words()[ANNOUNCED].store(1, Ordering::Release);
         }
-        if !self.wants(kind) {
-            return;
-        }
+    }
+
+    fn keep(&self, event: &Event<'_>, kind: EventType) {
         let payload = event.payload();
         let (now, mut lines, mut is_waited_for) = (clock::now().mono, Lines::new(), false);
         let mut state = self.state();
@@ -293,8 +296,13 @@ impl Bus {
     }
 
     /// Something has changed about a member.
-    pub(super) fn note(&self, pool: &str, child: ChildId, change: impl FnOnce(&mut Member)) {
-        self.with(pool, |pool, _| pool.member(child).map(change));
+    pub(super) fn note<T>(
+        &self,
+        pool: &str,
+        child: ChildId,
+        change: impl FnOnce(&mut Member) -> T,
+    ) -> Option<T> {
+        self.with(pool, |pool, _| pool.member(child).map(change))?
     }
 
     pub(super) fn accepted(&self, pool: &str, child: ChildId) -> bool {

@@ -115,6 +115,8 @@ struct Telephone {
     notices: Post<Notice>,
     listeners: BTreeMap<ChildId, Listener>,
     ticks: Ticks,
+    /// Every pool of an earlier brain is open that is to be: a tick before that would be one that some do not hear.
+    all_are_there: bool,
     judge: Judge,
     /// Those whose answers wait until standard output takes more.
     waits_for_stdout: Vec<ChildId>,
@@ -141,6 +143,7 @@ impl Teller {
             notices,
             listeners: BTreeMap::new(),
             ticks,
+            all_are_there: false,
             judge: Judge::default(),
             waits_for_stdout: Vec::new(),
             spill: spill::Spill::new(directory),
@@ -181,7 +184,9 @@ impl Telephone {
                         if !self.obey_all() {
                             return;
                         }
-                        self.ticks.look_again(&self.bus);
+                        if self.all_are_there {
+                            self.ticks.look_again(&self.bus);
+                        }
                         self.tell_all();
                     }
                     TIMER => {
@@ -192,8 +197,7 @@ impl Telephone {
                     token => self.of_listener(ChildId((token / EACH) as u32), token % EACH),
                 }
             }
-            if events.is_empty() {
-                // A pause is over.
+            if self.bus.pause().is_some_and(|until| until <= clock::now().mono) {
                 self.tell_all();
             }
             self.spill.go_on(&self.bus, &self.notices);
@@ -246,7 +250,10 @@ impl Telephone {
                     listener.handler = handler.clone();
                 }
             }
-            Word::AllAreThere => self.bus.settle(|child| self.listeners.contains_key(&child)),
+            Word::AllAreThere => {
+                self.bus.settle(|child| self.listeners.contains_key(&child));
+                self.all_are_there = true;
+            }
             Word::Held { pool, file } => spill::is_held(&self.bus, &pool, file),
             // Seen to above.
             Word::Quit => {}
@@ -323,12 +330,17 @@ impl Telephone {
     fn note_state(&self, child: ChildId) {
         let Some(Listener { conversation, pool, .. }) = self.listeners.get(&child) else { return };
         let (state, is_ready) = (conversation.state(), conversation.is_ready());
-        self.bus.note(pool, child, |member| {
-            if member.state != state {
+        let before = self.bus.note(pool, child, |member| {
+            let before = member.state;
+            if before != state {
                 (member.state, member.since) = (state, clock::now().mono);
             }
             member.is_ready = is_ready;
+            before
         });
+        if before.is_some_and(|before| before != state && [before, state].contains(&Listening::Unknown)) {
+            self.notices.send(Notice::ListenerChanged);
+        }
     }
 
     /// False if its log has no room, and nothing more is heard until then.

@@ -121,6 +121,8 @@ pub(crate) enum Notice {
         name: String,
         fd: OwnedFd,
     },
+    /// A listener has broken the protocol, or has come back.
+    ListenerChanged,
     /// What a listener said last has been heard.
     ListenerGone {
         child: ChildId,
@@ -383,6 +385,7 @@ impl Pump {
             Notice::Say { .. }
             | Notice::Said { .. }
             | Notice::Keep { .. }
+            | Notice::ListenerChanged
             | Notice::ListenerGone { .. }
             | Notice::KeepEvents { .. } => Some(notice),
         }

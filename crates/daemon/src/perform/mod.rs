@@ -154,7 +154,7 @@ impl Hands {
     }
 
     /// Whoever watches at the doors looks again.
-    fn tell_of_change(&self) {
+    pub(crate) fn tell_of_change(&self) {
         if let Some(herald) = &self.herald {
             herald.changed();
         }

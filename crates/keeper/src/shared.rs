@@ -77,6 +77,31 @@ impl Shared {
         usize::try_from(read).map_err(|_| io::Error::last_os_error())
     }
 
+    /// One splice(2), which does not wait, of at most so many bytes of `file` into the pipe `to`, from the position that this word holds.
+    /// The kernel moves the word on by what it has moved, in the same call: nobody can be killed between the two.
+    pub fn splice_from(
+        &self,
+        word: usize,
+        file: impl AsFd,
+        to: impl AsFd,
+        bytes: usize,
+    ) -> io::Result<usize> {
+        let at = self.words.get(word).ok_or(io::ErrorKind::InvalidInput)?.as_ptr();
+        // SAFETY: the word lies within the mapping, which was mapped for writing and is never unmapped; it is as long and as aligned as an
+        // offset, and anybody may change it at any time, as another process may.
+        let moved = unsafe {
+            libc::splice(
+                file.as_fd().as_raw_fd(),
+                at.cast::<libc::loff_t>(),
+                to.as_fd().as_raw_fd(),
+                std::ptr::null_mut(),
+                bytes,
+                libc::SPLICE_F_NONBLOCK,
+            )
+        };
+        usize::try_from(moved).map_err(|_| io::Error::last_os_error())
+    }
+
     fn has(&self, from: usize, bytes: usize) -> io::Result<()> {
         match from.checked_add(bytes) {
             Some(end) if end <= size_of_val(self.words) => Ok(()),
@@ -147,6 +172,30 @@ mod tests {
             assert_eq!(shared.read_from(&zero, from, bytes).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         }
         assert!(ftruncate(&shared, 0).is_err() && ftruncate(&shared, 8192).is_err());
+    }
+
+    #[test]
+    fn a_word_says_how_far_a_file_has_gone_into_a_pipe() {
+        let shared = Shared::create("test", 4096).unwrap();
+        let file = std::fs::File::from(memfd_create("test", MemfdFlags::CLOEXEC).unwrap());
+        (&file).write_all(b"what was said").unwrap();
+        shared.words()[3].store(5, Ordering::Release);
+        let (mut out, into) = std::io::pipe().unwrap();
+        assert_eq!(shared.splice_from(3, &file, &into, 3).unwrap(), 3);
+        assert_eq!(shared.words()[3].load(Ordering::Acquire), 8);
+        assert_eq!(shared.splice_from(3, &file, &into, 100).unwrap(), 5);
+        assert_eq!(shared.splice_from(3, &file, &into, 100).unwrap(), 0, "it has ended");
+        drop(into);
+        let mut text = String::new();
+        out.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "was said");
+        let (out, into) = std::io::pipe().unwrap();
+        drop(out);
+        shared.words()[3].store(0, Ordering::Release);
+        // Rust's programs ignore SIGPIPE.
+        assert_eq!(shared.splice_from(3, &file, &into, 4).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(shared.words()[3].load(Ordering::Acquire), 0);
+        assert_eq!(shared.splice_from(512, &file, &into, 4).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! [`Heard`] means. Nothing of what it says can make us keep more than [`LONGEST_LINE`] and [`LONGEST_RESULT`] bytes. Not here: which
 //! listener is told what, what becomes of an event that it has rejected, and what a result says.
 
+use std::io::Write as _;
+
 use crate::events::EventType;
 
 /// Bytes of the line before a result. Supervisor waits for the end of it for ever.
@@ -27,16 +29,18 @@ pub struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// The whole message. Its length is told in bytes, as the manual has it: Supervisor tells characters, and whoever
-    /// reads bytes loses step at the first letter that is not ASCII.
-    pub fn message(&self, payload: &str) -> Vec<u8> {
+    /// Appends the whole message to `out`. Its length is told in bytes, as the manual has it: Supervisor tells characters, and
+    /// whoever reads bytes loses step at the first letter that is not ASCII.
+    pub fn write(&self, payload: &str, out: &mut Vec<u8>) {
         let Header { server, serial, pool, pool_serial, event } = self;
         let (name, length) = (event.name(), payload.len());
-        format!(
+        writeln!(
+            out,
             "ver:3.0 server:{server} serial:{serial} pool:{pool} poolserial:{pool_serial} eventname:{name} \
-             len:{length}\n{payload}"
+             len:{length}"
         )
-        .into_bytes()
+        .expect("a Vec takes whatever is written to it");
+        out.extend_from_slice(payload.as_bytes());
     }
 }
 
@@ -281,7 +285,9 @@ mod tests {
             pool_serial: 10,
             event: EventType::RemoteCommunication,
         };
-        let message = String::from_utf8(header.message("type:a\nh\u{e9}llo")).unwrap();
+        let mut message = Vec::new();
+        header.write("type:a\nh\u{e9}llo", &mut message);
+        let message = String::from_utf8(message).unwrap();
         let wanted = "ver:3.0 server:supervisor serial:21 pool:p poolserial:10 eventname:REMOTE_COMMUNICATION len:13\n";
         assert_eq!(message, format!("{wanted}type:a\nh\u{e9}llo"));
     }

@@ -15,10 +15,10 @@ use provost_config::{LogLevel, PoolConfig, ResultHandler};
 use provost_core::{ChildId, Mono};
 use provost_keeper::{LASTING, Link, LinkError, Shared, ToKeeper};
 use provost_wire::events::{Event, EventType, Said, Slice};
-use provost_wire::listener::{Header, Listening};
+use provost_wire::listener::Listening;
 
-use super::pool::{Lines, Member, Pool, bit};
-use super::queue::{self, Batch, Queue, following};
+use super::pool::{Contents, Lines, Member, Pool, bit};
+use super::queue::{self, Batch, Letter, Queue, following};
 use crate::clock;
 use crate::kept;
 use crate::logs::{Audience, Notice, Word};
@@ -58,14 +58,6 @@ struct State {
     pools: Vec<Pool>,
     /// Queues of an earlier brain whose pools have not opened yet.
     found: BTreeMap<String, Queue>,
-}
-
-/// What there is to tell whom.
-#[derive(Debug)]
-pub(super) struct Turn {
-    pub(super) child: ChildId,
-    pub(super) serial: u64,
-    pub(super) message: Vec<u8>,
 }
 
 impl Bus {
@@ -138,12 +130,13 @@ impl Bus {
 
     fn keep(&self, event: &Event<'_>, kind: EventType) {
         let payload = event.payload();
+        let letter = Contents { server: &self.0.identifier, event: kind, payload: &payload };
         let (now, mut lines, mut is_waited_for) = (clock::now().mono, Lines::new(), false);
         let mut state = self.state();
         let State { numbers, pools, .. } = &mut *state;
         let serial = numbers.words()[NEXT].load(Ordering::Acquire);
         for pool in pools.iter_mut().filter(|pool| pool.wanted & bit(kind) != 0) {
-            pool.put(serial, now, kind, &payload, &mut lines);
+            pool.put(serial, now, letter, &mut lines);
             is_waited_for |= std::mem::take(&mut pool.is_hungry) || pool.wants_file(now);
         }
         numbers.words()[NEXT].store(following(serial), Ordering::Release);
@@ -254,7 +247,7 @@ impl Bus {
     /// What somebody may want to know of the pools.
     pub(crate) fn reports(&self) -> Vec<PoolReport> {
         let now = clock::now().mono;
-        self.state().pools.iter().map(|pool| report(pool, now)).collect()
+        self.state().pools.iter_mut().map(|pool| report(pool, now)).collect()
     }
 
     // --- for the thread that tells ---
@@ -315,32 +308,14 @@ impl Bus {
     }
 
     /// Whom to tell what.
-    pub(super) fn next(&self, pool: &str) -> Option<Turn> {
+    pub(super) fn next(&self, pool: &str) -> Option<(ChildId, Letter)> {
         let now = clock::now().mono;
-        let (child, record, name) = self.with(pool, |pool, lines| {
-            let (child, record) = pool.next(now, lines)?;
-            Some((child, record, Arc::clone(&pool.name)))
-        })??;
-        let message = self.message(&name, &record)?;
-        Some(Turn { child, serial: record.serial, message })
+        self.with(pool, |pool, lines| pool.next(now, lines))?
     }
 
-    /// What is out with a child, as it is told.
-    pub(super) fn out_with(&self, pool: &str, child: ChildId) -> Option<Turn> {
-        let (record, name) = self.with(pool, |pool, _| {
-            let record = pool.queue.out_with(child).ok().flatten()?;
-            pool.holds(child, record.serial);
-            Some((record, Arc::clone(&pool.name)))
-        })??;
-        let message = self.message(&name, &record)?;
-        Some(Turn { child, serial: record.serial, message })
-    }
-
-    fn message(&self, pool: &str, record: &super::record::Record) -> Option<Vec<u8>> {
-        let super::record::Record { serial, pool_serial, kind, payload, .. } = record;
-        let (server, event) = (&*self.0.identifier, (*kind)?);
-        let header = Header { server, serial: *serial, pool, pool_serial: *pool_serial, event };
-        Some(header.message(payload))
+    /// What is out with a child.
+    pub(super) fn out_with(&self, pool: &str, child: ChildId) -> Option<Letter> {
+        self.with(pool, |pool, _| pool.queue.out_with(child).ok().flatten())?
     }
 
     fn with<T>(&self, pool: &str, act: impl FnOnce(&mut Pool, &mut Lines) -> T) -> Option<T> {
@@ -383,9 +358,9 @@ impl Bus {
     }
 
     /// A copy of what is to go to the file of this pool.
-    pub(super) fn batch(&self, pool: &str, bytes: usize) -> Option<(Batch, OwnedFd)> {
+    pub(super) fn batch(&self, pool: &str, bytes: usize) -> Option<(Batch, Arc<OwnedFd>)> {
         self.with(pool, |pool, _| {
-            let file = pool.queue.file().ok().flatten()?;
+            let file = pool.queue.file()?;
             let batch = pool.queue.oldest_near(bytes).ok()?;
             (!batch.is_empty()).then_some((batch, file))
         })?
@@ -408,9 +383,9 @@ fn left_over(pool: &Pool) -> Option<(LogLevel, String)> {
     (left > 0).then(|| (LogLevel::Warn, text()))
 }
 
-fn report(pool: &Pool, now: Mono) -> PoolReport {
+fn report(pool: &mut Pool, now: Mono) -> PoolReport {
     let millis = |since: Mono| u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
-    let tally = pool.queue.tally();
+    let (tally, oldest) = (pool.queue.tally(), pool.queue.oldest());
     let listeners = pool.members().iter().map(|member| ListenerReport {
         process: member.process.to_string(),
         pid: member.pid,
@@ -432,7 +407,7 @@ fn report(pool: &Pool, now: Mono) -> PoolReport {
         waiting: pool.queue.waiting(),
         waiting_bytes: pool.queue.near_bytes() + pool.queue.far_bytes(),
         spilled: pool.queue.far_count(),
-        oldest_ms: pool.queue.oldest().map(millis),
+        oldest_ms: oldest.map(millis),
         delivered: tally.delivered,
         rejected: tally.rejected,
         dropped: tally.dropped,

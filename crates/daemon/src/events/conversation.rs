@@ -1,53 +1,49 @@
 //! The conversation with one listener: what it is told goes into its standard input, what it says comes out of its standard output, and a
 //! new brain goes on with it in the middle of a word.
 //!
-//! Two things are known to whoever comes after a brain that died, because the keeper holds them. What the listener said is read straight
-//! into shared memory, and stays there until its consequences are written down. What it is told goes into a pipe of ours, the *annex*, and
-//! is spliced from there into its standard input: the kernel moves it in one piece with the count of it. So what is in the annex is
-//! what the listener has not got, and what was to be put there is written down before. Whichever instruction was the last, nothing is
-//! told twice or in half, and no answer is lost.
+//! Two things are known to whoever comes after a brain that died, because the kernel writes them into memory that the keeper holds. What the
+//! listener said is read straight into that memory, and stays there until its consequences are written down. What it is told is spliced
+//! from its queue into its standard input, and how far that has come is a word of the same memory, which the kernel moves on in the
+//! same call. Whichever instruction was the last, nothing is told twice or in half, and no answer is lost.
 //!
-//! What it says goes on to its log through one more pipe, which a lane of the log pump reads. Nothing here waits: a listener that
-//! does not read, a log that takes nothing, are told of by what a call returns.
+//! What it says goes on to its log through a pipe, which a lane of the log pump reads; many short answers at once, as it waits there well.
+//! Nothing here waits for anybody: a listener that does not read, a log that takes nothing, are told of by what a call returns.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use provost_keeper::Shared;
 use provost_wire::listener::{Ear, Heard, LONGEST_LINE, LONGEST_RESULT, Listening};
 use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, open};
-use rustix::io::{Errno, ioctl_fionread, pread};
-use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
+use rustix::io::pread;
+use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::queue::Letter;
 use crate::death;
 use crate::twice::Twice;
 
 /// One read at most.
 const MOST: usize = 64 * 1024;
-/// What is put into the annex at once; an empty pipe always has room for it.
-const PIECE: usize = 32 * 1024;
+/// So many bytes may wait to be logged while there is something to tell.
+const UNLOGGED: usize = 2048;
 /// Two places for what was said, of which one is in use; each has room for what is not understood yet, and another read.
 const ROOM: usize = 2 * (LONGEST_RESULT + LONGEST_LINE + MOST);
 const HEAD: usize = 4096;
 const BYTES: usize = HEAD + 2 * ROOM;
 const FORMAT: u64 = u64::from_le_bytes(*b"listen\0\x01");
 const IS: usize = 0;
-const STATE: Twice = Twice::new(1, 8);
+/// How far into its queue's file it has been told.
+const TOLD: usize = 1;
+const STATE: Twice = Twice::new(2, 7);
 
 /// What the keeper holds of a conversation.
 #[derive(Debug)]
 pub(super) struct Kept {
     memory: Shared,
-    annex: Annex,
     /// To the log, both ends.
     log: (OwnedFd, OwnedFd),
-}
-
-#[derive(Debug)]
-struct Annex {
-    out: OwnedFd,
-    into: OwnedFd,
 }
 
 /// The conversation.
@@ -64,9 +60,10 @@ pub(super) struct Conversation {
     filled: usize,
     heard: usize,
     logged: usize,
-    /// What it is being told, and how much of that has been put into the annex.
-    message: Vec<u8>,
-    put: usize,
+    log_is_full: bool,
+    /// What it is being told lies here, up to this byte.
+    telling: Option<Arc<OwnedFd>>,
+    to: u64,
 }
 
 /// What came of listening.
@@ -93,21 +90,19 @@ pub(super) enum Telling {
 }
 
 /// The names under which the keeper holds a conversation.
-pub(super) fn held_as(child: u32) -> [String; 4] {
-    ["listener", "listener-out", "listener-in", "listener-log"].map(|part| format!("{part}:{child}"))
+pub(super) fn held_as(child: u32) -> [String; 2] {
+    ["listener", "listener-log"].map(|part| format!("{part}:{child}"))
 }
 
 impl Kept {
     pub(super) fn create() -> io::Result<Kept> {
         let memory = Shared::create("listener", BYTES)?;
         memory.words()[IS].store(FORMAT, Ordering::Release);
-        let pipe = || pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK);
-        let (out, into) = pipe()?;
-        Ok(Kept { memory, annex: Annex { out, into }, log: pipe()? })
+        Ok(Kept { memory, log: pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)? })
     }
 
     /// Those of an earlier brain, in the order of their names.
-    pub(super) fn found([memory, out, into, log]: [OwnedFd; 4]) -> io::Result<Kept> {
+    pub(super) fn found([memory, log]: [OwnedFd; 2]) -> io::Result<Kept> {
         let memory = Shared::found(memory)?;
         if size_of_val(memory.words()) != BYTES || memory.words()[IS].load(Ordering::Acquire) != FORMAT {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a conversation of another kind"));
@@ -115,13 +110,12 @@ impl Kept {
         // Nobody else holds that end, so that the log ends with the conversation.
         let again = format!("/proc/self/fd/{}", log.as_raw_fd());
         let log_into = open(again, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Kept { memory, annex: Annex { out, into }, log: (log, log_into) })
+        Ok(Kept { memory, log: (log, log_into) })
     }
 
     /// Descriptors for the keeper.
-    pub(super) fn share(&self) -> io::Result<[OwnedFd; 4]> {
-        let Annex { out, into } = &self.annex;
-        Ok([self.memory.share()?, out.try_clone()?, into.try_clone()?, self.log.0.try_clone()?])
+    pub(super) fn share(&self) -> io::Result<[OwnedFd; 2]> {
+        Ok([self.memory.share()?, self.log.0.try_clone()?])
     }
 
     /// Where a lane reads what is to go to the log.
@@ -132,11 +126,10 @@ impl Kept {
 
 impl Conversation {
     /// With one that has just begun, or that an earlier brain has talked to: then what it had begun to say is heard again, which the next
-    /// [`Conversation::hear`] does. `message` is what was being told, if anything.
+    /// [`Conversation::hear`] does.
     pub(super) fn resume(kept: Kept, stdout: OwnedFd, is_logged: bool, recovers: bool) -> Conversation {
         let words = STATE.get(kept.memory.words()).collect::<Vec<u64>>();
-        let [state, length, place, filled, heard, logged, put, intent] =
-            std::array::from_fn(|n| words[n] as usize);
+        let [state, length, place, filled, heard, logged, _] = std::array::from_fn(|n| words[n] as usize);
         let ear = Ear::resume(listening(state), length.checked_sub(1), recovers);
         let mut conversation = Conversation {
             ear,
@@ -148,13 +141,10 @@ impl Conversation {
             filled: filled.min(ROOM),
             heard: heard.min(filled),
             logged: logged.min(filled),
-            message: Vec::new(),
-            put,
+            log_is_full: false,
+            telling: None,
+            to: words[6],
         };
-        if intent > put && conversation.kept.annex.holds() > 0 {
-            // It died before it could write down that this had been done.
-            conversation.put = intent;
-        }
         conversation.find_unmarked();
         // It may have died while it cleared up.
         conversation.clear(1 - conversation.place, ROOM);
@@ -189,14 +179,14 @@ impl Conversation {
 
     /// Whether it can be told something now.
     pub(super) fn is_ready(&self) -> bool {
-        self.ear.state() == Listening::Ready && self.stdin.is_some() && self.message.is_empty()
+        self.ear.state() == Listening::Ready && self.stdin.is_some() && self.telling.is_none()
     }
 
     // --- what it says ---
 
     /// Reads once, and tells `tell` what that means; see [`Ear::hear`]. What is read stays until [`Conversation::log_on`] has done its part.
     pub(super) fn listen(&mut self) -> io::Result<Listened> {
-        if self.is_logged && self.logged < self.filled {
+        if self.log_is_full {
             return Ok(Listened::LogIsFull);
         }
         self.make_room();
@@ -225,17 +215,27 @@ impl Conversation {
         let bytes = self.bytes(known, self.filled);
         self.ear.hear(&bytes, tell);
         self.heard = self.filled - self.ear.waiting();
-        self.commit(0);
+        self.commit();
+    }
+
+    /// Whether what it said can go to its log later: it is little, and there is something to tell it first.
+    pub(super) fn may_log_later(&self) -> bool {
+        let is_little = self.filled - self.logged < UNLOGGED && ROOM - self.filled > 2 * MOST;
+        self.is_logged && is_little && self.ear.state() == Listening::Busy
     }
 
     /// Passes on to the log what was read and is not there yet; false if it has no room for all.
     pub(super) fn log_on(&mut self) -> bool {
+        self.log_is_full = false;
         while self.is_logged && self.logged < self.filled {
             let from = HEAD + self.place * ROOM + self.logged;
             match self.kept.memory.write_to(&self.kept.log.1, from, self.filled - self.logged) {
                 Ok(n) => self.logged += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.log_is_full = true;
+                    return false;
+                }
                 // Nobody reads there any more.
                 Err(_) => self.logged = self.filled,
             }
@@ -249,63 +249,57 @@ impl Conversation {
     // --- what it is told ---
 
     /// Begins to tell it this. It must be ready.
-    pub(super) fn tell(&mut self, message: Vec<u8>) -> io::Result<Telling> {
+    pub(super) fn tell(&mut self, letter: Letter) -> io::Result<Telling> {
         self.ear.is_told();
-        (self.message, self.put) = (message, 0);
-        self.put_piece()?;
+        let Letter { file, from, to, .. } = letter;
+        (self.telling, self.to) = (Some(file), to);
+        self.kept.memory.words()[TOLD].store(from, Ordering::Release);
+        death::may_come();
+        self.commit();
         self.go_on_telling()
     }
 
     /// An earlier brain had begun to tell it this.
-    pub(super) fn was_told(&mut self, message: Vec<u8>) -> io::Result<Telling> {
-        self.message = message;
-        self.put = self.put.min(self.message.len());
+    pub(super) fn was_told(&mut self, letter: Letter) -> io::Result<Telling> {
+        self.telling = Some(letter.file);
         self.go_on_telling()
     }
 
     /// Its standard input may have room.
     pub(super) fn go_on_telling(&mut self) -> io::Result<Telling> {
-        let Some(stdin) = &self.stdin else { return Ok(Telling::Waits) };
-        match self.kept.annex.empty_into(stdin)? {
-            Telling::Done if self.put < self.message.len() => {
-                self.put_piece()?;
-                self.go_on_telling()
+        let (Some(stdin), Some(file)) = (&self.stdin, &self.telling) else { return Ok(Telling::Done) };
+        loop {
+            let told = self.kept.memory.words()[TOLD].load(Ordering::Acquire);
+            let left = usize::try_from(self.to.saturating_sub(told)).unwrap_or(usize::MAX);
+            if left == 0 {
+                self.telling = None;
+                return Ok(Telling::Done);
             }
-            Telling::Done => {
-                self.message = Vec::new();
-                Ok(Telling::Done)
+            match self.kept.memory.splice_from(TOLD, file, stdin, left) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => death::may_come(),
+                Err(e) => match e.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock => return Ok(Telling::Waits),
+                    io::ErrorKind::BrokenPipe => return Ok(Telling::Deaf),
+                    _ => return Err(e),
+                },
             }
-            other => Ok(other),
         }
     }
 
     /// It could not be told: as if nobody had tried.
-    pub(super) fn is_not_told(&mut self) -> io::Result<()> {
-        self.kept.annex.clear()?;
-        (self.message, self.put) = (Vec::new(), 0);
+    pub(super) fn is_not_told(&mut self) {
         if self.ear.state() == Listening::Busy {
             self.ear.is_not_told();
         }
-        self.stdin = None;
-        self.commit(0);
-        Ok(())
-    }
-
-    fn put_piece(&mut self) -> io::Result<()> {
-        let end = self.message.len().min(self.put + PIECE);
-        self.commit(end);
-        let piece = &self.message[self.put..end];
-        let written = rustix::io::write(&self.kept.annex.into, piece)?;
-        death::may_come();
-        // It was empty, and takes so much in any case.
-        self.put += written;
-        self.commit(0);
-        Ok(())
+        (self.telling, self.stdin) = (None, None);
+        self.commit();
     }
 
     // --- within ---
 
-    fn commit(&self, intent: usize) {
+    fn commit(&self) {
         let length = self.ear.length().map_or(0, |length| length + 1);
         let state = match self.ear.state() {
             Listening::Acknowledged => 0,
@@ -313,8 +307,8 @@ impl Conversation {
             Listening::Busy => 2,
             Listening::Unknown => 3,
         };
-        let words = [state, length, self.place, self.filled, self.heard, self.logged, self.put, intent];
-        STATE.set(self.kept.memory.words(), words.map(|word| word as u64));
+        let words = [state, length, self.place, self.filled, self.heard, self.logged].map(|word| word as u64);
+        STATE.set(self.kept.memory.words(), words.into_iter().chain([self.to]));
     }
 
     /// The other place is in use from now on, and what was in this one is forgotten.
@@ -322,7 +316,7 @@ impl Conversation {
         let (old, used) = (self.place, self.filled);
         self.place = 1 - old;
         (self.filled, self.heard, self.logged) = (0, 0, 0);
-        self.commit(0);
+        self.commit();
         self.clear(old, used);
     }
 
@@ -336,7 +330,7 @@ impl Conversation {
         store(self.kept.memory.words(), HEAD + new * ROOM, &waiting);
         self.place = new;
         (self.filled, self.heard, self.logged) = (waiting.len(), 0, waiting.len());
-        self.commit(0);
+        self.commit();
         self.clear(old, used);
     }
 
@@ -376,37 +370,6 @@ impl Conversation {
         let words = &self.kept.memory.words()[(at + from) / 8..(at + to).div_ceil(8)];
         let bytes = words.iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes());
         bytes.skip((at + from) % 8).take(to - from).collect()
-    }
-}
-
-impl Annex {
-    fn holds(&self) -> usize {
-        ioctl_fionread(&self.out).map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
-    }
-
-    /// Moves what there is room for.
-    fn empty_into(&self, stdin: &OwnedFd) -> io::Result<Telling> {
-        loop {
-            let left = self.holds();
-            if left == 0 {
-                return Ok(Telling::Done);
-            }
-            match splice(&self.out, None, stdin, None, left, SpliceFlags::NONBLOCK) {
-                Ok(0) | Err(Errno::AGAIN) => return Ok(Telling::Waits),
-                Ok(_) => death::may_come(),
-                Err(Errno::INTR) => {}
-                Err(Errno::PIPE) => return Ok(Telling::Deaf),
-                Err(e) => return Err(e.into()),
-            }
-        }
-    }
-
-    fn clear(&self) -> io::Result<()> {
-        let mut waste = [0; 4096];
-        while self.holds() > 0 {
-            rustix::io::read(&self.out, &mut waste)?;
-        }
-        Ok(())
     }
 }
 

@@ -290,8 +290,8 @@ fn conversations(held: &mut Vec<(String, OwnedFd)>) -> BTreeMap<ChildId, Kept> {
     let number = |name: &str| name.strip_prefix("listener:").and_then(|id| id.parse().ok());
     let children: Vec<u32> = held.iter().filter_map(|(name, _)| number(name)).collect();
     let found = children.into_iter().filter_map(|child| {
-        let [memory, out, into, log] = conversation::held_as(child).map(|name| kept::take(held, &name));
-        Some((ChildId(child), Kept::found([memory?, out?, into?, log?]).ok()?))
+        let [memory, log] = conversation::held_as(child).map(|name| kept::take(held, &name));
+        Some((ChildId(child), Kept::found([memory?, log?]).ok()?))
     });
     found.collect()
 }

@@ -10,10 +10,9 @@ use std::time::Duration;
 use provost_config::{LogLevel, PoolConfig, PoolOverflow};
 use provost_core::{ChildId, Mono};
 use provost_wire::events::EventType;
-use provost_wire::listener::Listening;
+use provost_wire::listener::{Header, Listening};
 
-use super::queue::Queue;
-use super::record::Record;
+use super::queue::{Letter, Queue};
 
 /// Bytes that may wait in memory before the oldest go to a file.
 const NEAR: u64 = 1 << 20;
@@ -47,6 +46,14 @@ pub(super) struct Pool {
     left: Option<(u64, u64)>,
     /// A file has been asked for, or there is none to be had.
     pub(super) file: FileFor,
+}
+
+/// What is told, and by whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Contents<'a> {
+    pub(super) server: &'a str,
+    pub(super) event: EventType,
+    pub(super) payload: &'a str,
 }
 
 /// How it stands with the file for what finds no room in memory.
@@ -115,11 +122,16 @@ impl Pool {
     // --- events ---
 
     /// An event that it hears.
-    pub(super) fn put(&mut self, serial: u64, now: Mono, kind: EventType, payload: &str, lines: &mut Lines) {
+    pub(super) fn put(&mut self, serial: u64, now: Mono, letter: Contents<'_>, lines: &mut Lines) {
         if self.config.overflow == PoolOverflow::Drop {
             self.make_room_for_one(lines);
         }
-        if let Err(e) = self.queue.put(serial, now, kind, payload) {
+        let Contents { server, event, payload } = letter;
+        let pool = &*self.name;
+        let message = |pool_serial, out: &mut Vec<u8>| {
+            Header { server, serial, pool, pool_serial, event }.write(payload, out);
+        };
+        if let Err(e) = self.queue.put(serial, now, message) {
             let text = format!("pool {} cannot keep event {serial}, it is lost: {e}", self.name);
             lines.push((LogLevel::Critical, text));
         }
@@ -146,38 +158,21 @@ impl Pool {
     }
 
     /// Somebody's turn, and what it is told.
-    pub(super) fn next(&mut self, now: Mono, lines: &mut Lines) -> Option<(ChildId, Record)> {
+    pub(super) fn next(&mut self, now: Mono, lines: &mut Lines) -> Option<(ChildId, Letter)> {
         let member = self.members.iter().position(|member| member.may_hear && member.is_ready)?;
         if self.pause.is_some_and(|until| now < until) {
             return None;
         }
         let child = self.members[member].child;
-        loop {
-            let taken = self.queue.take(child);
-            let Some(record) = self.or_give_up(taken, lines).flatten() else {
-                self.is_hungry = true;
-                return None;
-            };
-            if record.kind.is_some() {
-                let member = &mut self.members[member];
-                (member.is_ready, member.event) = (false, Some(record.serial));
-                member.told += 1;
-                return Some((child, record));
-            }
-            let text = format!(
-                "event {} is of a type that this version does not know, it is skipped",
-                record.serial
-            );
-            lines.push((LogLevel::Warn, text));
-            self.queue.accepted(child);
-        }
-    }
-
-    /// The member has been told this by an earlier brain, and has not answered.
-    pub(super) fn holds(&mut self, child: ChildId, serial: u64) {
-        if let Some(member) = self.member(child) {
-            member.event = Some(serial);
-        }
+        let taken = self.queue.take(child);
+        let Some(letter) = self.or_give_up(taken, lines).flatten() else {
+            self.is_hungry = true;
+            return None;
+        };
+        let member = &mut self.members[member];
+        (member.is_ready, member.event) = (false, Some(letter.serial));
+        member.told += 1;
+        Some((child, letter))
     }
 
     /// The member has done with what it was told.

@@ -1,26 +1,26 @@
 //! The events that wait for the listeners of one pool, and those that are out with one: first in, first out, and nothing of it is lost
 //! with a brain.
 //!
-//! Records (`record.rs`) are written one behind the other into memory that the keeper holds, *near*, and read from there. When
+//! Records (`record.rs`) are written one behind the other into memory that the keeper holds, *near*, and told from there. When
 //! too many wait the oldest are moved to a file, *far*, which has no name and is held by the keeper, too; so whatever is far is older than
 //! whatever is near. A *ledger* of a few words says where both are read and written, and which records are out with which
 //! child. It changes all at once (`twice.rs`), after the bytes that it speaks of: a brain that dies before has not taken the event, and
 //! whoever brought it brings it again.
 //!
-//! What was read is given back to the kernel as holes. What an empty queue gets next stands at the beginning again, so that a pool whose
-//! listeners keep up uses a page or two. Not here: how much may wait, and what happens then (`pool.rs`); who may be told.
+//! What was told is given back to the kernel as holes. What an empty queue gets next stands at the beginning again, so that a pool whose
+//! listeners keep up uses a page or two; never in the same page, though, as a listener's pipe may still hold that. Not here: how much may wait, and what happens then (`pool.rs`); who may be told.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use provost_core::{ChildId, Mono};
 use provost_keeper::Shared;
-use provost_wire::events::EventType;
 use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, fallocate, ftruncate, memfd_create, open};
 use rustix::io::{Errno, pread, pwrite};
 
-use super::record::{self, HEAD, Head, Record};
+use super::record::{HEAD, Head};
 use crate::death;
 use crate::twice::Twice;
 
@@ -32,8 +32,8 @@ const IS: usize = 0;
 const LEDGER: Twice = Twice::new(1, FIXED + 2 * MOST_OUT);
 const FIXED: usize = 13;
 const BYTES: usize = 4096;
-/// So much is read at once where it is not known how long a record is.
-const GUESS: usize = 1024;
+/// So much is read at once, to know how long records are.
+const AHEAD: usize = 16 * 1024;
 /// What has been read is given back in pieces of this size.
 const HOLE: u64 = 256 * 1024;
 const PAGE: u64 = 4096;
@@ -42,14 +42,32 @@ const PAGE: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct Queue {
     memory: Shared,
-    near: OwnedFd,
-    far: Option<OwnedFd>,
+    near: Arc<OwnedFd>,
+    far: Option<Arc<OwnedFd>>,
     ledger: Ledger,
     /// Grows whenever something near is taken or dropped: what was copied before is old then.
     turns: u64,
     /// Up to where each side has been given back.
     freed: [u64; 2],
+    record: Vec<u8>,
+    ahead: Ahead,
+}
+
+/// A piece that has been read already.
+#[derive(Debug, Default)]
+struct Ahead {
+    side: Option<Side>,
+    at: u64,
     bytes: Vec<u8>,
+}
+
+/// An event that is out with a child: where its message lies.
+#[derive(Debug, Clone)]
+pub(super) struct Letter {
+    pub(super) serial: u64,
+    pub(super) file: Arc<OwnedFd>,
+    pub(super) from: u64,
+    pub(super) to: u64,
 }
 
 /// What a new brain must know.
@@ -125,7 +143,9 @@ impl Queue {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "events of another kind"));
         }
         let ledger = Ledger::read(&memory);
-        Ok(Queue { memory, near, far, ledger, turns: 0, freed: [0; 2], bytes: Vec::new() })
+        let (record, ahead) = Default::default();
+        let (near, far) = (near.into(), far.map(Arc::new));
+        Ok(Queue { memory, near, far, ledger, turns: 0, freed: [0; 2], record, ahead })
     }
 
     /// Descriptors for the keeper, of ledger and memory.
@@ -143,7 +163,7 @@ impl Queue {
     }
 
     pub(super) fn has_file(&mut self, file: OwnedFd) {
-        self.far.get_or_insert(file);
+        self.far.get_or_insert(file.into());
     }
 
     pub(super) fn is_without_file(&self) -> bool {
@@ -152,47 +172,69 @@ impl Queue {
 
     // --- events come and go ---
 
-    /// Appends an event; it is there when this returns.
-    pub(super) fn put(&mut self, serial: u64, at: Mono, kind: EventType, payload: &str) -> io::Result<()> {
-        self.bytes.clear();
-        record::write(&mut self.bytes, (serial, self.ledger.next_serial, at), kind, payload);
-        write_all(&self.near, &self.bytes, self.ledger.near.end)?;
+    /// Appends an event, of which `message` writes what its listener gets, given its number in this queue; it is there when this returns.
+    pub(super) fn put(
+        &mut self,
+        serial: u64,
+        at: Mono,
+        message: impl FnOnce(u64, &mut Vec<u8>),
+    ) -> io::Result<()> {
+        let pool_serial = self.ledger.next_serial;
+        self.record.clear();
+        self.record.resize(HEAD, 0);
+        message(pool_serial, &mut self.record);
+        let message = self.record.len() - HEAD;
+        Head { serial, pool_serial, at, message }.write(&mut self.record);
+        write_all(&self.near, &self.record, self.ledger.near.end)?;
         death::may_come();
+        self.ahead.append(self.ledger.near.end, &self.record);
         let ledger = &mut self.ledger;
-        ledger.near.end += self.bytes.len() as u64;
+        ledger.near.end += self.record.len() as u64;
         ledger.near.count += 1;
         ledger.next_serial = following(ledger.next_serial);
         ledger.last_serial = serial;
         self.commit();
-        if self.bytes.capacity() > 64 * GUESS {
-            self.bytes = Vec::new();
+        if self.record.capacity() > 4 * AHEAD {
+            self.record = Vec::new();
         }
         Ok(())
     }
 
     /// The oldest event goes out with this child.
-    pub(super) fn take(&mut self, child: ChildId) -> io::Result<Option<Record>> {
-        if let Some(again) = self.ledger.out.iter().rposition(|out| out.child.is_none()) {
-            let mut out = self.ledger.out.remove(again);
-            let record = self.read(out.side, out.at)?.1;
-            out.child = Some(child);
-            self.ledger.out.push(out);
-            self.commit();
-            return Ok(Some(record));
-        }
-        let Some(side) = self.side().filter(|_| self.ledger.out.len() < MOST_OUT) else { return Ok(None) };
-        let at = self.span(side).next;
-        let (length, record) = self.read(side, at)?;
-        self.pass(side, length);
+    pub(super) fn take(&mut self, child: ChildId) -> io::Result<Option<Letter>> {
+        let (side, at, letter) = if let Some(again) = self.again() {
+            let Out { side, at, .. } = self.ledger.out.remove(again);
+            (side, at, self.letter(side, at)?)
+        } else {
+            let Some(side) = self.side().filter(|_| self.ledger.out.len() < MOST_OUT) else {
+                return Ok(None);
+            };
+            let at = self.span(side).next;
+            let letter = self.letter(side, at)?;
+            self.pass(side, letter.to - at);
+            (side, at, letter)
+        };
         self.ledger.out.push(Out { child: Some(child), side, at });
         self.commit();
-        Ok(Some(record))
+        Ok(Some(letter))
     }
 
     /// What is out with this child.
-    pub(super) fn out_with(&mut self, child: ChildId) -> io::Result<Option<Record>> {
-        let found = self.ledger.out.iter().find(|out| out.child == Some(child)).copied();
-        found.map(|out| Ok(self.read(out.side, out.at)?.1)).transpose()
+    pub(super) fn out_with(&mut self, child: ChildId) -> io::Result<Option<Letter>> {
+        let Some(place) = self.place_of(child) else { return Ok(None) };
+        let Out { side, at, .. } = self.ledger.out[place];
+        self.letter(side, at).map(Some)
+    }
+
+    /// The place of the one that waits again and comes first.
+    fn again(&self) -> Option<usize> {
+        self.ledger.out.iter().rposition(|out| out.child.is_none())
+    }
+
+    fn letter(&mut self, side: Side, at: u64) -> io::Result<Letter> {
+        let head = self.head(side, at)?;
+        let (from, to) = (at + HEAD as u64, at + head.length() as u64);
+        Ok(Letter { serial: head.serial, file: Arc::clone(self.fd(side)?), from, to })
     }
 
     /// It has taken what was out with it; false if nothing was.
@@ -225,7 +267,7 @@ impl Queue {
 
     /// Drops the event that would be told next; returns its serial.
     pub(super) fn drop_oldest(&mut self) -> io::Result<Option<u64>> {
-        let serial = if let Some(again) = self.ledger.out.iter().rposition(|out| out.child.is_none()) {
+        let serial = if let Some(again) = self.again() {
             let out = self.ledger.out.remove(again);
             self.head(out.side, out.at)?.serial
         } else {
@@ -246,6 +288,7 @@ impl Queue {
         let Ledger { near, far, out, tally, .. } = &mut self.ledger;
         (*near, *far) = (Span::default(), Span::default());
         self.freed = [0; 2];
+        self.ahead = Ahead::default();
         out.clear();
         tally.dropped += lost;
         self.turns += 1;
@@ -292,8 +335,8 @@ impl Queue {
     }
 
     /// Since when the oldest waits.
-    pub(super) fn oldest(&self) -> Option<Mono> {
-        let again = self.ledger.out.iter().rfind(|out| out.child.is_none()).map(|out| (out.side, out.at));
+    pub(super) fn oldest(&mut self) -> Option<Mono> {
+        let again = self.again().map(|again| (self.ledger.out[again].side, self.ledger.out[again].at));
         let (side, at) = again.or_else(|| self.side().map(|side| (side, self.span(side).next)))?;
         Some(self.head(side, at).ok()?.at)
     }
@@ -301,7 +344,7 @@ impl Queue {
     // --- to the file ---
 
     /// A copy of the oldest records that are near, of about this many bytes.
-    pub(super) fn oldest_near(&self, bytes: usize) -> io::Result<Batch> {
+    pub(super) fn oldest_near(&mut self, bytes: usize) -> io::Result<Batch> {
         let Span { next, end, count } = self.ledger.near;
         let mut copy = vec![0; usize::try_from(end - next).unwrap_or(usize::MAX).min(bytes)];
         read_all(&self.near, &mut copy, next)?;
@@ -322,8 +365,8 @@ impl Queue {
     }
 
     /// Where a batch is to be written; the disk may take its time.
-    pub(super) fn file(&self) -> io::Result<Option<OwnedFd>> {
-        self.far.as_ref().map(OwnedFd::try_clone).transpose()
+    pub(super) fn file(&self) -> Option<Arc<OwnedFd>> {
+        self.far.clone()
     }
 
     /// The batch is in the file; false if it is of no use any more.
@@ -376,39 +419,24 @@ impl Queue {
         self.turns += u64::from(side == Side::Near);
     }
 
-    fn fd(&self, side: Side) -> io::Result<&OwnedFd> {
+    fn fd(&self, side: Side) -> io::Result<&Arc<OwnedFd>> {
         match side {
             Side::Near => Ok(&self.near),
             Side::Far => self.far.as_ref().ok_or_else(|| damaged("a file of events is gone")),
         }
     }
 
-    fn head(&self, side: Side, at: u64) -> io::Result<Head> {
-        let mut bytes = [0; HEAD];
-        read_all(self.fd(side)?, &mut bytes, at)?;
-        let span = self.span(side);
-        let head = Head::of(&bytes).filter(|head| at + head.length() as u64 <= span.end);
-        head.ok_or_else(|| damaged("an event cannot be read"))
-    }
-
-    fn read(&mut self, side: Side, at: u64) -> io::Result<(u64, Record)> {
-        let mut bytes = std::mem::take(&mut self.bytes);
+    fn head(&mut self, side: Side, at: u64) -> io::Result<Head> {
         let end = self.span(side).end;
-        let guess = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(GUESS);
-        bytes.clear();
-        bytes.resize(guess, 0);
-        read_all(self.fd(side)?, &mut bytes, at)?;
-        let head = Head::of(&bytes).filter(|head| at + head.length() as u64 <= end);
-        let length = head.ok_or_else(|| damaged("an event cannot be read"))?.length();
-        if length > guess {
+        if self.ahead.head(side, at).is_none() {
+            let length = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(AHEAD);
+            let mut bytes = std::mem::take(&mut self.ahead.bytes);
             bytes.resize(length, 0);
-            read_all(self.fd(side)?, &mut bytes[guess..], at + guess as u64)?;
+            read_all(self.fd(side)?, &mut bytes, at)?;
+            self.ahead = Ahead { side: Some(side), at, bytes };
         }
-        let record = record::read(&bytes[..length]).ok_or_else(|| damaged("an event cannot be read"));
-        if length <= 64 * GUESS {
-            self.bytes = bytes;
-        }
-        Ok((length as u64, record?))
+        let head = self.ahead.head(side, at).filter(|head| head.length() as u64 <= end.saturating_sub(at));
+        head.ok_or_else(|| damaged("an event cannot be read"))
     }
 
     fn commit(&self) {
@@ -419,14 +447,11 @@ impl Queue {
     fn give_back(&mut self) {
         for side in [Side::Near, Side::Far] {
             let Span { next, end, count } = self.span(side);
-            let out = self.ledger.out.iter().filter(|out| out.side == side).map(|out| out.at).min();
-            if count == 0 && out.is_none() {
+            let is_out = self.ledger.out.iter().any(|out| out.side == side);
+            if count == 0 && !is_out {
                 self.begin_anew(side, end);
-            } else {
-                let free = out.map_or(next, |at| at.min(next));
-                if free >= self.freed[side as usize] + HOLE {
-                    self.punch(side, free);
-                }
+            } else if next >= self.freed[side as usize] + HOLE {
+                self.punch(side, next);
             }
         }
     }
@@ -442,19 +467,35 @@ impl Queue {
         *span = Span::default();
         self.freed[side as usize] = 0;
         self.turns += u64::from(side == Side::Near);
+        self.ahead = Ahead::default();
         self.commit();
-        if end > HOLE || side == Side::Far {
-            // If the kernel will not, it is written over.
-            let _ = self.fd(side).map(|fd| ftruncate(fd, 0));
-        }
+        // If the kernel will not, it is written over.
+        let _ = self.fd(side).map(|fd| ftruncate(fd, 0));
     }
 
+    /// All that lies before `end` and is not out.
     fn punch(&mut self, side: Side, end: u64) {
-        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        let (from, end) = (self.freed[side as usize], end - end % PAGE);
-        // If the kernel will not, it stays until the queue is empty.
-        let _ = self.fd(side).map(|fd| fallocate(fd, hole, from, end - from));
-        self.freed[side as usize] = end;
+        let mut out: Vec<u64> =
+            self.ledger.out.iter().filter(|out| out.side == side).map(|out| out.at).collect();
+        out.sort_unstable();
+        let mut from = self.freed[side as usize];
+        for at in out {
+            self.hole(side, from, at);
+            // What cannot be read is nobody's.
+            from = from.max(at + self.head(side, at).map_or(0, |head| head.length() as u64));
+        }
+        self.hole(side, from, end);
+        self.freed[side as usize] = end - end % PAGE;
+    }
+
+    /// The whole pages between the two.
+    fn hole(&self, side: Side, from: u64, end: u64) {
+        let (from, end) = (from.next_multiple_of(PAGE), end - end % PAGE);
+        if from < end {
+            let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            // If the kernel will not, it stays until the queue is empty.
+            let _ = self.fd(side).map(|fd| fallocate(fd, how, from, end - from));
+        }
     }
 }
 
@@ -470,6 +511,24 @@ impl Batch {
     /// Into the file, which may take its time.
     pub(super) fn write_to(&self, file: &OwnedFd) -> io::Result<()> {
         write_all(file, &self.bytes, self.at)
+    }
+}
+
+impl Ahead {
+    fn head(&self, side: Side, at: u64) -> Option<Head> {
+        let from = at.checked_sub(self.at).filter(|_| self.side == Some(side))?;
+        Head::of(self.bytes.get(usize::try_from(from).ok()?..)?)
+    }
+
+    /// A record has been written there, near.
+    fn append(&mut self, at: u64, record: &[u8]) {
+        if self.side.is_none() {
+            (self.side, self.at) = (Some(Side::Near), at);
+        }
+        let is_behind = self.side == Some(Side::Near) && self.at + self.bytes.len() as u64 == at;
+        if is_behind && self.bytes.len() + record.len() <= AHEAD {
+            self.bytes.extend_from_slice(record);
+        }
     }
 }
 

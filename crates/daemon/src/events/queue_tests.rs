@@ -1,21 +1,32 @@
 use super::*;
 
-const KIND: EventType = EventType::RemoteCommunication;
 const ME: ChildId = ChildId(7);
 const OTHER: ChildId = ChildId(8);
 
 fn put(queue: &mut Queue, serials: std::ops::RangeInclusive<u64>) {
     for serial in serials {
-        queue.put(serial, Mono(serial), KIND, &format!("type:n\n{serial}")).unwrap();
+        queue
+            .put(serial, Mono(serial), |nth, out| out.extend_from_slice(text(serial, nth).as_bytes()))
+            .unwrap();
     }
+}
+
+fn text(serial: u64, nth: u64) -> String {
+    format!("event {serial}, the {nth}th\n")
+}
+
+fn message(letter: &Letter) -> String {
+    let mut bytes = vec![0; usize::try_from(letter.to - letter.from).unwrap()];
+    read_all(&letter.file, &mut bytes, letter.from).unwrap();
+    String::from_utf8(bytes).unwrap()
 }
 
 /// Everything that waits, as one child gets it that accepts each.
 fn all(queue: &mut Queue) -> Vec<u64> {
     let mut serials = Vec::new();
-    while let Some(record) = queue.take(ME).unwrap() {
-        assert_eq!(record.payload, format!("type:n\n{}", record.serial));
-        serials.push(record.serial);
+    while let Some(letter) = queue.take(ME).unwrap() {
+        assert!(message(&letter).starts_with(&format!("event {}, ", letter.serial)));
+        serials.push(letter.serial);
         assert!(queue.accepted(ME));
     }
     serials
@@ -36,7 +47,7 @@ fn with_file() -> Queue {
 
 fn spill(queue: &mut Queue, bytes: usize) -> bool {
     let batch = queue.oldest_near(bytes).unwrap();
-    batch.write_to(&queue.file().unwrap().unwrap()).unwrap();
+    batch.write_to(&queue.file().unwrap()).unwrap();
     queue.is_far(&batch)
 }
 
@@ -44,10 +55,9 @@ fn spill(queue: &mut Queue, bytes: usize) -> bool {
 fn first_in_first_out_with_numbers_of_its_own() {
     let mut queue = Queue::create().unwrap();
     put(&mut queue, 40..=42);
-    let record = queue.take(ME).unwrap().unwrap();
-    assert_eq!((record.serial, record.pool_serial, record.kind), (40, 0, Some(KIND)));
+    assert_eq!(message(&queue.take(ME).unwrap().unwrap()), text(40, 0));
     assert_eq!((queue.waiting(), queue.out_count(), queue.last_serial()), (2, 1, Some(42)));
-    assert_eq!(queue.take(OTHER).unwrap().unwrap().pool_serial, 1);
+    assert_eq!(message(&queue.take(OTHER).unwrap().unwrap()), text(41, 1));
     assert!(queue.accepted(ME) && !queue.accepted(ME));
     assert_eq!(all(&mut queue), [42]);
     assert!(queue.accepted(OTHER));
@@ -58,14 +68,14 @@ fn first_in_first_out_with_numbers_of_its_own() {
 fn what_comes_back_comes_first_and_keeps_its_numbers() {
     let mut queue = Queue::create().unwrap();
     put(&mut queue, 1..=4);
-    let first = queue.take(ME).unwrap().unwrap();
+    let first = message(&queue.take(ME).unwrap().unwrap());
     queue.take(OTHER).unwrap();
     assert!(queue.returned(ME, true) && queue.returned(OTHER, false));
     assert!(!queue.returned(ME, true));
     assert_eq!((queue.waiting(), queue.tally().rejected), (4, 1));
     // The last that came back is the first, as with Supervisor.
     assert_eq!(queue.take(ME).unwrap().unwrap().serial, 2);
-    assert_eq!(queue.take(OTHER).unwrap().unwrap(), first);
+    assert_eq!(message(&queue.take(OTHER).unwrap().unwrap()), first);
     queue.accepted(ME);
     queue.accepted(OTHER);
     assert_eq!(all(&mut queue), [3, 4]);
@@ -75,7 +85,7 @@ fn what_comes_back_comes_first_and_keeps_its_numbers() {
 fn the_oldest_is_dropped_first_wherever_it_is() {
     let mut queue = with_file();
     put(&mut queue, 1..=4);
-    assert!(spill(&mut queue, 100));
+    assert!(spill(&mut queue, 60));
     assert_eq!((queue.far_count(), queue.waiting()), (1, 4));
     queue.take(ME).unwrap();
     queue.returned(ME, true);
@@ -113,11 +123,11 @@ fn a_batch_that_something_was_taken_from_meanwhile_is_of_no_use() {
 fn an_event_may_be_long() {
     let mut queue = with_file();
     let long = "x".repeat(3 << 20);
-    queue.put(1, Mono(1), KIND, &long).unwrap();
+    queue.put(1, Mono(1), |_, out| out.extend_from_slice(long.as_bytes())).unwrap();
     put(&mut queue, 2..=2);
     assert!(spill(&mut queue, 4096));
     assert_eq!(queue.far_count(), 1);
-    assert_eq!(queue.take(ME).unwrap().unwrap().payload, long);
+    assert_eq!(message(&queue.take(ME).unwrap().unwrap()), long);
     queue.accepted(ME);
     assert_eq!(all(&mut queue), [2]);
 }
@@ -141,6 +151,32 @@ fn a_queue_that_is_kept_up_with_takes_no_memory() {
         assert_eq!(all(&mut queue), [serial]);
     }
     assert!(blocks(&queue) * 512 <= 4 * PAGE as i64, "{} blocks", blocks(&queue));
+}
+
+/// Somebody who never answers keeps what it was told, and not what came after that.
+#[test]
+fn what_is_out_keeps_nothing_else_from_being_given_back() {
+    let mut queue = with_file();
+    put(&mut queue, 1..=3);
+    while queue.near_bytes() > 0 {
+        assert!(spill(&mut queue, 4096));
+    }
+    assert_eq!(queue.take(OTHER).unwrap().unwrap().serial, 1);
+    let file = queue.file().unwrap();
+    for serial in 4..=60_000 {
+        put(&mut queue, serial..=serial);
+        if serial.is_multiple_of(1000) {
+            assert!(spill(&mut queue, 1 << 20));
+            while queue.far_count() > 1 {
+                queue.drop_oldest().unwrap();
+            }
+        }
+    }
+    let blocks = rustix::fs::fstat(&file).unwrap().st_blocks * 512;
+    assert!(blocks < 2 * HOLE as i64, "{blocks} bytes");
+    assert_eq!(message(&queue.out_with(OTHER).unwrap().unwrap()), text(1, 0));
+    queue.returned(OTHER, true);
+    assert_eq!(all(&mut queue).first(), Some(&1));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! not read, does not answer, or says what makes no sense is left alone with that: the others go on. Disks are touched
 //! here only, for events that find no room in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,7 +22,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 
-use super::bus::{Bus, Turn, state_name};
+use super::bus::{Bus, state_name};
 use super::conversation::{Conversation, Listened, Telling};
 use super::judge::{Judge, Verdict};
 use super::spill;
@@ -43,6 +43,8 @@ const IS_TOLD: u64 = 2;
 const LOGS: u64 = 3;
 /// Whoever breaks the protocol again and again is not told of more often than that.
 const SELDOM: Duration = Duration::from_secs(1);
+/// How long what a listener says waits for more before it goes to its log, while there is more to tell.
+const LATER: Duration = Duration::from_millis(1);
 /// So many reads of one that has ended; it can have said no more than its pipe holds.
 const LAST_READS: usize = 64;
 
@@ -120,6 +122,9 @@ struct Telephone {
     judge: Judge,
     /// Those whose answers wait until standard output takes more.
     waits_for_stdout: Vec<ChildId>,
+    /// Those whose words are to be logged, and when.
+    unlogged: BTreeSet<ChildId>,
+    log_at: Mono,
     spill: spill::Spill,
 }
 
@@ -146,6 +151,8 @@ impl Teller {
             all_are_there: false,
             judge: Judge::default(),
             waits_for_stdout: Vec::new(),
+            unlogged: BTreeSet::new(),
+            log_at: Mono(0),
             spill: spill::Spill::new(directory),
         };
         let (alive, ended) = channel();
@@ -197,6 +204,9 @@ impl Telephone {
                     token => self.of_listener(ChildId((token / EACH) as u32), token % EACH),
                 }
             }
+            if !self.unlogged.is_empty() && self.log_at <= clock::now().mono {
+                self.log_all();
+            }
             if self.bus.pause().is_some_and(|until| until <= clock::now().mono) {
                 self.tell_all();
             }
@@ -208,7 +218,8 @@ impl Telephone {
         if self.spill.has_work(&self.bus) {
             return Some(clock::timespec(Duration::ZERO));
         }
-        let deadlines = [self.bus.pause(), self.spill.deadline(&self.bus)];
+        let log = (!self.unlogged.is_empty()).then_some(self.log_at);
+        let deadlines = [self.bus.pause(), self.spill.deadline(&self.bus), log];
         // epoll_pwait counts in milliseconds where it has to, and rounds up.
         clock::until(deadlines.into_iter().flatten().min())
     }
@@ -294,7 +305,7 @@ impl Telephone {
         match listener.conversation.listen() {
             Ok(Listened::Some) => {
                 self.understand(child);
-                self.log_on(child);
+                self.log_soon(child);
             }
             Ok(Listened::Nothing) => {}
             Ok(Listened::LogIsFull) => drop(self.log_on(child)),
@@ -343,9 +354,26 @@ impl Telephone {
         }
     }
 
+    /// What was heard goes to the log, at once or with what is heard next.
+    fn log_soon(&mut self, child: ChildId) {
+        let Some(listener) = self.listeners.get(&child) else { return };
+        if !listener.conversation.may_log_later() {
+            self.log_on(child);
+        } else if self.unlogged.insert(child) && self.unlogged.len() == 1 {
+            self.log_at = clock::now().mono + LATER;
+        }
+    }
+
+    fn log_all(&mut self) {
+        for child in std::mem::take(&mut self.unlogged) {
+            self.log_on(child);
+        }
+    }
+
     /// False if its log has no room, and nothing more is heard until then.
     fn log_on(&mut self, child: ChildId) -> bool {
         let Some(listener) = self.listeners.get_mut(&child) else { return false };
+        self.unlogged.remove(&child);
         if listener.conversation.log_on() {
             return true;
         }
@@ -394,11 +422,9 @@ impl Telephone {
         let out = self.bus.out_with(&listener.pool, child);
         let conversation = &mut listener.conversation;
         let telling = match (out, conversation.state()) {
-            (Some(Turn { message, .. }), Listening::Busy) => conversation.was_told(message),
-            (Some(Turn { message, .. }), Listening::Ready) if conversation.is_ready() => {
-                conversation.tell(message)
-            }
-            (_, _) => conversation.was_told(Vec::new()),
+            (Some(letter), Listening::Busy) => conversation.was_told(letter),
+            (Some(letter), Listening::Ready) if conversation.is_ready() => conversation.tell(letter),
+            (_, _) => Ok(Telling::Done),
         };
         self.has_been_told(child, telling);
     }
@@ -417,16 +443,16 @@ impl Telephone {
 
     /// As long as somebody of this pool is ready, and there is something to tell.
     fn tell_pool(&mut self, pool: &str) {
-        while let Some(Turn { child, serial, message }) = self.bus.next(pool) {
+        while let Some((child, letter)) = self.bus.next(pool) {
             let Some(listener) = self.listeners.get_mut(&child) else {
                 self.bus.leave(pool, child);
                 continue;
             };
             if self.bus.says(LogLevel::Debug) {
-                let text = format!("event {serial} sent to listener {}", listener.process);
+                let text = format!("event {} sent to listener {}", letter.serial, listener.process);
                 self.notices.send(Notice::Say { level: LogLevel::Debug, text });
             }
-            let telling = listener.conversation.tell(message);
+            let telling = listener.conversation.tell(letter);
             self.has_been_told(child, telling);
         }
     }
@@ -454,8 +480,7 @@ impl Telephone {
         let Some(listener) = self.listeners.get_mut(&child) else { return };
         let text = format!("{} gets no events until it is started again: {why}", listener.process);
         self.notices.send(Notice::Say { level: LogLevel::Warn, text });
-        // What it is not told is not known to be in its way any more.
-        let _ = listener.conversation.is_not_told();
+        listener.conversation.is_not_told();
         self.bus.returned(&listener.pool, child, false);
         self.note_state(child);
     }

@@ -29,15 +29,25 @@ fn send(daemon: &Daemon, data: &str) {
     assert!(String::from_utf8_lossy(&answer.body).contains("<boolean>1</boolean>"), "{answer:?}");
 }
 
-/// Tells the one example in this language a few things, and waits for each in what it says of them.
-fn hears(implementation: &Implementation, interpreter: &str, language: &str, told: &[&str]) {
+/// The one example in this language.
+fn example(language: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     let [example] = &blocks(language)[..] else { panic!("there is one example in {language}") };
     fs::write(sandbox.file("example"), example).unwrap();
+    sandbox
+}
+
+/// Tells the example a few things, and waits for each in what it says of them.
+fn hears(
+    sandbox: Sandbox,
+    implementation: &Implementation,
+    (interpreter, options): (&str, &str),
+    told: &[&str],
+) {
     let mut heard = Lines::follow(&sandbox.file("heard.log"));
     let section = format!(
         "[eventlistener:example]\ncommand={interpreter} {{dir}}/example\nevents=REMOTE_COMMUNICATION\nbuffer_size=100\n\
-         stderr_logfile={{dir}}/heard.log\n"
+         stderr_logfile={{dir}}/heard.log\n{options}"
     );
     let mut daemon = Daemon::start_in(sandbox, implementation, &format!("{HEAD}{section}"));
     told.iter().for_each(|data| send(&daemon, data));
@@ -52,18 +62,18 @@ fn hears(implementation: &Implementation, interpreter: &str, language: &str, tol
 
 /// Supervisor tells lengths in characters, and so nothing but ASCII to whoever counts bytes.
 fn is_heard_on_both(interpreter: &str, language: &str) {
-    hears(&Implementation::supervisor_4_3(), interpreter, language, &["one", "", "two  blanks", "three"]);
-    hears(
-        &Implementation::ours(),
-        interpreter,
-        language,
-        &["one", "h\u{e9}llo \u{1f600}", "two  blanks", "three"],
-    );
+    let told = ["one", "", "two  blanks", "three"];
+    hears(example(language), &Implementation::supervisor_4_3(), (interpreter, ""), &told);
+    let told = ["one", "h\u{e9}llo \u{1f600}", "two  blanks", "three"];
+    hears(example(language), &Implementation::ours(), (interpreter, ""), &told);
 }
 
 #[test]
 fn the_example_in_python_hears() {
-    is_heard_on_both("python3", "python");
+    let told = ["one", "h\u{e9}llo \u{1f600}", "two  blanks", "three"];
+    for implementation in [Implementation::supervisor_4_3(), Implementation::ours()] {
+        hears(example("python"), &implementation, ("python3", ""), &told);
+    }
 }
 
 #[test]
@@ -75,6 +85,22 @@ fn the_example_in_the_shell_hears() {
 #[test]
 fn the_example_in_node_hears() {
     is_heard_on_both("node", "js");
+}
+
+/// Supervisor's own library reads text, as most listeners in Python do.
+const CHILDUTILS: &str = "import sys\nfrom supervisor import childutils\nwhile True:\n    headers, payload = childutils.listener.wait()\n\
+                          \x20   print(headers['eventname'], repr(payload), file=sys.stderr, flush=True)\n    childutils.listener.ok()\n";
+
+#[test]
+fn who_counts_characters_hears_letters_beyond_ascii() {
+    let theirs = Implementation::supervisor_4_3();
+    let python = Path::new(&theirs.supervisord[0]).with_file_name("python");
+    let told = ["one", "h\u{e9}llo \u{1f600}", "two"];
+    for (implementation, options) in [(&theirs, ""), (&Implementation::ours(), "")] {
+        let sandbox = Sandbox::new();
+        fs::write(sandbox.file("example"), CHILDUTILS).unwrap();
+        hears(sandbox, implementation, (&python.display().to_string(), ""), &told);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::ini::SuspicionKind;
 use crate::options::{DefaultValue, OPTIONS, SectionKind, ValueKind, row, section_kind};
 use crate::reading::Reading;
 use crate::section::Section;
-use crate::{Compress, Overflow, PoolOverflow, SyslogTo, listener};
+use crate::{Compress, Overflow, PayloadLength, PoolOverflow, SyslogTo, listener};
 
 pub(crate) fn advise(reading: &Reading<'_>) {
     unknown_sections_and_keys(reading);
@@ -62,6 +62,10 @@ pub(crate) fn near_value(kind: ValueKind, text: &str) -> Option<String> {
         ValueKind::Leftovers => among(&["start", "refuse", "adopt", "stop"]),
         ValueKind::Overflow => among(&Overflow::ALL.map(Overflow::name)),
         ValueKind::PoolOverflow => among(&PoolOverflow::ALL.map(PoolOverflow::name)),
+        ValueKind::PayloadLength => match lower.as_str() {
+            "chars" => Some("characters".to_owned()),
+            _ => among(&PayloadLength::ALL.map(PayloadLength::name)),
+        },
         ValueKind::LogPrefix => among(&["name", "none"]),
         ValueKind::Compress => match lower.as_str() {
             "gz" => Some("gzip".to_owned()),

@@ -338,15 +338,23 @@ fn of_channel(channel: &Channel) -> [(&'static str, Option<String>); 15] {
 }
 
 /// What an event listener has beside the options of a program, in the order of the reference page.
-fn of_pool(pool: &PoolConfig) -> [(&'static str, String); 6] {
-    let PoolConfig { buffer_size, events, result_handler, overflow, overflow_maxbytes, listener_recover } =
-        pool;
+fn of_pool(pool: &PoolConfig) -> [(&'static str, String); 7] {
+    let PoolConfig {
+        buffer_size,
+        events,
+        result_handler,
+        overflow,
+        overflow_maxbytes,
+        listener_recover,
+        payload_length,
+    } = pool;
     [
         ("events", events.join(",")),
         ("overflow", overflow.name().to_owned()),
         ("buffer_size", buffer_size.to_string()),
         ("overflow_maxbytes", bytes(*overflow_maxbytes)),
         ("listener_recover", listener_recover.to_string()),
+        ("payload_length", payload_length.name().to_owned()),
         ("result_handler", result_handler.name().to_owned()),
     ]
 }
@@ -507,15 +515,20 @@ mod tests {
             ("buffer_size=11", "buffer_size: 10 -> 11"),
             ("overflow_maxbytes=0", "overflow_maxbytes: 256MB -> 0"),
             ("listener_recover=yes", "listener_recover: false -> true"),
+            ("payload_length=characters", "payload_length: auto -> characters"),
             (
                 "result_handler=supervisor_stdout:event_handler",
                 "result_handler: supervisor.dispatchers:default_handler -> supervisor_stdout:event_handler",
             ),
         ] {
             let changes = between(listener, &format!("{listener}{written}\n"));
-            // Who judges may be in the middle of an answer.
+            // Who judges may be in the middle of an answer, and who reads in the middle of a payload.
             let takes = if changes.whole { " !" } else { "" };
-            assert_eq!(changes.whole, written.starts_with("result_handler"), "{written}");
+            assert_eq!(
+                changes.whole,
+                ["result_handler", "payload_length"].iter().any(|key| written.starts_with(key)),
+                "{written}"
+            );
             assert_eq!(told(&changes.changes), [format!("{expected}{takes}")], "{written}");
             let fate = if changes.whole { Fate::Restarted } else { Fate::Untouched };
             assert_eq!(changes.processes[0].fate, fate, "{written}");

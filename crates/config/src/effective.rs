@@ -188,6 +188,7 @@ fn group(group: &GroupConfig) -> Json {
                 ("overflow", pool.overflow.name().into()),
                 ("overflow_maxbytes", pool.overflow_maxbytes.into()),
                 ("listener_recover", pool.listener_recover.into()),
+                ("payload_length", pool.payload_length.name().into()),
             ],
         ),
     };

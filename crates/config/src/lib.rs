@@ -56,7 +56,7 @@ pub use errors::{Advice, Error, Errors};
 pub use files::{Files, MemoryFiles, component_fits, has_wildcard};
 pub use leftovers::Leftovers;
 pub use lenient::Lenient;
-pub use listener::{EVENT_TYPES, PoolOverflow, ResultHandler};
+pub use listener::{EVENT_TYPES, PayloadLength, PoolOverflow, ResultHandler};
 pub use load::load;
 pub use logging::*;
 pub use model::*;

@@ -74,6 +74,31 @@ impl PoolOverflow {
     }
 }
 
+/// What a listener counts when it reads a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PayloadLength {
+    /// Characters for Python programs, bytes for all others.
+    #[default]
+    Auto,
+    /// As in Supervisor's manual.
+    Bytes,
+    /// Supervisor's way.
+    Characters,
+}
+
+impl PayloadLength {
+    pub const ALL: [PayloadLength; 3] =
+        [PayloadLength::Auto, PayloadLength::Bytes, PayloadLength::Characters];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            PayloadLength::Auto => "auto",
+            PayloadLength::Bytes => "bytes",
+            PayloadLength::Characters => "characters",
+        }
+    }
+}
+
 /// Who judges what a listener answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResultHandler {
@@ -144,6 +169,7 @@ pub(crate) fn pool(common: &Common<'_>, section_name: &str) -> Option<GroupConfi
         overflow: section.defaulted("overflow", ValueKind::PoolOverflow, scope, overflow),
         overflow_maxbytes: section.defaulted("overflow_maxbytes", ValueKind::SpillSize, scope, spill_size),
         listener_recover: section.boolean("listener_recover", scope),
+        payload_length: section.defaulted("payload_length", ValueKind::PayloadLength, scope, payload_length),
     };
     advise(&section, &pool, processes.first());
     Some(GroupConfig::new(name.to_owned(), priority, GroupKind::EventListener(pool), processes))
@@ -153,6 +179,12 @@ fn overflow(text: &str) -> Result<PoolOverflow, String> {
     let lower = text.to_lowercase();
     let known = PoolOverflow::ALL.into_iter().find(|choice| choice.name() == lower);
     known.ok_or_else(|| format!("not spill, drop or block: {}", repr(text)))
+}
+
+fn payload_length(text: &str) -> Result<PayloadLength, String> {
+    let lower = text.to_lowercase();
+    let known = PayloadLength::ALL.into_iter().find(|choice| choice.name() == lower);
+    known.ok_or_else(|| format!("not auto, bytes or characters: {}", repr(text)))
 }
 
 /// Elsewhere a negative size means "no limit"; what lies on a disk always has one.

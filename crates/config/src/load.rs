@@ -105,6 +105,7 @@ mod tests {
             ValueKind::ChildLog => "/tmp/other",
             ValueKind::Overflow | ValueKind::PoolOverflow => "drop",
             ValueKind::SpillSize => "7MB",
+            ValueKind::PayloadLength => "characters",
             ValueKind::LogFormat => "json",
             ValueKind::LogPrefix => "name",
             ValueKind::Compress => "zstd",

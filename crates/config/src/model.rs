@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    Account, Backoff, ExitOn, Leftovers, LogExtras, Overflow, PoolOverflow, ProgramType, ResultHandler,
-    Retries, StartLimit,
+    Account, Backoff, ExitOn, Leftovers, LogExtras, Overflow, PayloadLength, PoolOverflow, ProgramType,
+    ResultHandler, Retries, StartLimit,
 };
 
 /// A whole configuration: what `supervisord -c FILE` would run.
@@ -245,6 +245,7 @@ pub struct PoolConfig {
     pub overflow_maxbytes: u64,
     /// A listener that broke the protocol is heard again when it says READY.
     pub listener_recover: bool,
+    pub payload_length: PayloadLength,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

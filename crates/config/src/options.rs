@@ -64,6 +64,8 @@ pub enum ValueKind {
     PoolOverflow,
     /// Bytes on a disk: none, or enough to be worth a file.
     SpillSize,
+    /// `auto`, `bytes` or `characters`.
+    PayloadLength,
     /// `text`, `json` or a pattern.
     LogFormat,
     LogPrefix,
@@ -404,6 +406,8 @@ pub static OPTIONS: &[OptionRow] = &[
         "How much of what waits for the pool may lie on disk, in childlogdir; beyond that the oldest events are discarded. 0 puts nothing on disk, and up to 16 megabytes wait in memory."),
     option("listener_recover", LISTENERS, V::Boolean, Text("false"), Live,
         "Let a listener that has broken the protocol come back: its next READY on a line of its own makes it one that hears events again."),
+    option("payload_length", LISTENERS, V::PayloadLength, Text("auto"), Update,
+        "What the len before a payload counts: bytes, as Supervisor's manual has it, or characters, as Supervisor does, for listeners that read text, as those in Python with childutils do. auto is characters for a listener that is a Python program, and bytes for any other."),
     option("result_handler", LISTENERS, V::PythonObject, Text("supervisor.dispatchers:default_handler"), Update,
         "Who judges a listener's answer: Supervisor's own handler, or supervisor_stdout:event_handler, which writes the output that an answer holds to supervisord's standard output. Any other is a warning, and Supervisor's own judges."),
 

@@ -225,6 +225,7 @@ fn kind_words(kind: ValueKind) -> (&'static str, &'static str) {
              `@udp:loghost:514`, and `journald`.",
         ),
         ValueKind::PoolOverflow => ("events' overflow", "`spill`, `drop` or `block`, in any case."),
+        ValueKind::PayloadLength => ("unit", "`auto`, `bytes` or `characters`, in any case."),
         ValueKind::SpillSize => ("size on disk", "a size of at least `1MB`, or `0`."),
         ValueKind::Overflow => ("overflow", "`block` or `drop`, in any case."),
         ValueKind::LogFormat => (

@@ -29,11 +29,15 @@ pub struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// Appends the whole message to `out`. Its length is told in bytes, as the manual has it: Supervisor tells characters, and
-    /// whoever reads bytes loses step at the first letter that is not ASCII.
-    pub fn write(&self, payload: &str, out: &mut Vec<u8>) {
+    /// Appends the whole message to `out`. Supervisor tells the length in characters, and whoever reads bytes, as the manual has it, loses
+    /// step at the first letter that is not ASCII; told in bytes, whoever reads characters waits for more, for ever.
+    pub fn write(&self, payload: &str, unit: Unit, out: &mut Vec<u8>) {
         let Header { server, serial, pool, pool_serial, event } = self;
-        let (name, length) = (event.name(), payload.len());
+        let name = event.name();
+        let length = match unit {
+            Unit::Bytes => payload.len(),
+            Unit::Characters => payload.chars().count(),
+        };
         writeln!(
             out,
             "ver:3.0 server:{server} serial:{serial} pool:{pool} poolserial:{pool_serial} eventname:{name} \
@@ -42,6 +46,13 @@ impl Header<'_> {
         .expect("a Vec takes whatever is written to it");
         out.extend_from_slice(payload.as_bytes());
     }
+}
+
+/// What the length of a payload counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    Bytes,
+    Characters,
 }
 
 /// Where the conversation is.
@@ -277,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_has_its_tokens_in_order_and_the_length_in_bytes() {
+    fn a_header_has_its_tokens_in_order_and_the_length_in_the_unit_that_is_asked_for() {
         let header = Header {
             server: "supervisor",
             serial: 21,
@@ -285,11 +296,14 @@ mod tests {
             pool_serial: 10,
             event: EventType::RemoteCommunication,
         };
-        let mut message = Vec::new();
-        header.write("type:a\nh\u{e9}llo", &mut message);
-        let message = String::from_utf8(message).unwrap();
-        let wanted = "ver:3.0 server:supervisor serial:21 pool:p poolserial:10 eventname:REMOTE_COMMUNICATION len:13\n";
-        assert_eq!(message, format!("{wanted}type:a\nh\u{e9}llo"));
+        let wanted =
+            "ver:3.0 server:supervisor serial:21 pool:p poolserial:10 eventname:REMOTE_COMMUNICATION len:";
+        for (unit, length) in [(Unit::Bytes, 13), (Unit::Characters, 12)] {
+            let mut message = Vec::new();
+            header.write("type:a\nh\u{e9}llo", unit, &mut message);
+            let message = String::from_utf8(message).unwrap();
+            assert_eq!(message, format!("{wanted}{length}\ntype:a\nh\u{e9}llo"));
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::time::Duration;
 use provost_config::{
     Address, AutoRestart, Backoff, Channel, CliOverrides, Config, CtlConfig, Curve, Errors, ExitOn, Files,
     GroupConfig, GroupKind, Leftovers, Lenient, LogExtras, LogFile, LogLevel, MainLog, MemoryFiles, Overflow,
-    PoolConfig, PoolOverflow, ProcessConfig, ProcessKind, ProgramType, Server, SyslogTo, User, load,
-    load_ctl,
+    PayloadLength, PoolConfig, PoolOverflow, ProcessConfig, ProcessKind, ProgramType, Server, SyslogTo, User,
+    load, load_ctl,
 };
 
 pub(crate) fn cases_dir() -> PathBuf {
@@ -301,6 +301,9 @@ impl Dump {
         }
         if pool.listener_recover {
             self.line(1, "listener_recover", "yes");
+        }
+        if pool.payload_length != PayloadLength::Auto {
+            self.line(1, "payload_length", pool.payload_length.name());
         }
     }
 

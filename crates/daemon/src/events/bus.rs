@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use provost_api::{ListenerReport, PoolReport};
-use provost_config::{LogLevel, PoolConfig, ResultHandler};
+use provost_config::{LogLevel, PayloadLength, PoolConfig, ResultHandler};
 use provost_core::{ChildId, Mono};
 use provost_keeper::{LASTING, Link, LinkError, Shared, ToKeeper};
 use provost_wire::events::{Event, EventType, Said, Slice};
@@ -283,9 +283,11 @@ impl Bus {
         }
     }
 
-    /// How its pool wants a listener to be judged, and whether one may come back that broke the protocol.
-    pub(super) fn customs(&self, pool: &str) -> Option<(ResultHandler, bool)> {
-        self.with(pool, |pool, _| (pool.config.result_handler.clone(), pool.config.listener_recover))
+    /// How its pool wants a listener to be judged, whether one may come back that broke the protocol, and what it counts.
+    pub(super) fn customs(&self, pool: &str) -> Option<(ResultHandler, bool, PayloadLength)> {
+        self.with(pool, |Pool { config, .. }, _| {
+            (config.result_handler.clone(), config.listener_recover, config.payload_length)
+        })
     }
 
     /// Something has changed about a member.
@@ -315,7 +317,10 @@ impl Bus {
 
     /// What is out with a child.
     pub(super) fn out_with(&self, pool: &str, child: ChildId) -> Option<Letter> {
-        self.with(pool, |pool, _| pool.queue.out_with(child).ok().flatten())?
+        self.with(pool, |pool, _| {
+            let unit = pool.member(child)?.unit;
+            pool.queue.out_with(child, unit).ok().flatten()
+        })?
     }
 
     fn with<T>(&self, pool: &str, act: impl FnOnce(&mut Pool, &mut Lines) -> T) -> Option<T> {

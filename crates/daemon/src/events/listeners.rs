@@ -11,15 +11,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_config::{LogLevel, PoolConfig};
+use provost_config::{LogLevel, PayloadLength, PoolConfig, ResultHandler};
 use provost_core::{ChildId, Mono};
 use provost_keeper::{Lent, Link, LinkError, Pipes, ToKeeper};
-use provost_wire::listener::Listening;
+use provost_wire::listener::{Listening, Unit};
 
 use super::bus::Bus;
 use super::conversation::{self, Conversation, Kept};
 use super::pool::Member;
 use super::thread::{Listener, Teller, Watch, Word};
+use super::unit;
 use crate::clock;
 use crate::kept;
 use crate::logs::{Heir, MainLog, Notice, Patience};
@@ -136,8 +137,9 @@ impl Listeners {
                 return Ok(stdout);
             }
         };
-        let (handler, recovers) =
-            self.bus.customs(pool).unwrap_or((provost_config::ResultHandler::Default, false));
+        let customs = self.bus.customs(pool);
+        let (handler, recovers, counts) =
+            customs.unwrap_or((ResultHandler::Default, false, PayloadLength::Auto));
         let conversation = Conversation::resume(kept, stdout, is_logged, recovers);
         let process: Arc<str> = process.into();
         self.bus.join(
@@ -147,6 +149,7 @@ impl Listeners {
                 process: Arc::clone(&process),
                 pid,
                 may_hear: false,
+                unit: unit::fixed(counts).unwrap_or(Unit::Bytes),
                 is_ready: false,
                 state: Listening::Acknowledged,
                 since: clock::now().mono,
@@ -155,8 +158,10 @@ impl Listeners {
             },
         );
         let (watch, is_ending, told_of) = (Watch::default(), false, None);
+        let guess = unit::fixed(counts).is_none().then_some(pid);
         let pool = Arc::clone(pool);
-        let listener = Listener { child, pool, process, conversation, handler, watch, is_ending, told_of };
+        let listener =
+            Listener { child, pool, process, conversation, handler, watch, is_ending, told_of, guess };
         self.teller.say(Word::Begin(Box::new(listener)));
         self.alive.insert(child);
         self.asked.insert(child);

@@ -2,7 +2,7 @@
 //!
 //! `bus.rs` is where they are published and kept, pool by pool (`pool.rs`, `queue.rs`, `record.rs`). `thread.rs` tells them, by one
 //! conversation for each listener (`conversation.rs`), judges the answers (`judge.rs`), moves what finds no room in memory to a file
-//! (`spill.rs`), and knows the time (`ticks.rs`). `listeners.rs` is what the main loop sees of all that. `words.rs` puts what the core
+//! (`spill.rs`), and knows the time (`ticks.rs`) and what listeners count (`unit.rs`). `listeners.rs` is what the main loop sees of all that. `words.rs` puts what the core
 //! tells into the words of Supervisor's listeners.
 
 mod bus;
@@ -15,6 +15,7 @@ mod record;
 mod spill;
 mod thread;
 mod ticks;
+mod unit;
 mod words;
 
 pub(crate) use bus::Bus;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use provost_config::{LogLevel, PoolConfig, PoolOverflow};
 use provost_core::{ChildId, Mono};
 use provost_wire::events::EventType;
-use provost_wire::listener::{Header, Listening};
+use provost_wire::listener::{Header, Listening, Unit};
 
 use super::queue::{Letter, Queue};
 
@@ -76,6 +76,8 @@ pub(super) struct Member {
     pub(super) pid: i32,
     /// Its process is RUNNING.
     pub(super) may_hear: bool,
+    /// What it counts when it reads a payload.
+    pub(super) unit: Unit,
     /// It can be told something now.
     pub(super) is_ready: bool,
     pub(super) state: Listening,
@@ -129,7 +131,11 @@ impl Pool {
         let Contents { server, event, payload } = letter;
         let pool = &*self.name;
         let message = |pool_serial, out: &mut Vec<u8>| {
-            Header { server, serial, pool, pool_serial, event }.write(payload, out);
+            let (header, before) = (Header { server, serial, pool, pool_serial, event }, out.len());
+            header.write(payload, Unit::Bytes, out);
+            let first = out.len() - before;
+            // Whichever of its members is to be told it may count the one or the other.
+            (!payload.is_ascii()).then(|| header.write(payload, Unit::Characters, out)).map(|()| first)
         };
         if let Err(e) = self.queue.put(serial, now, message) {
             let text = format!("pool {} cannot keep event {serial}, it is lost: {e}", self.name);
@@ -164,7 +170,7 @@ impl Pool {
             return None;
         }
         let child = self.members[member].child;
-        let taken = self.queue.take(child);
+        let taken = self.queue.take(child, self.members[member].unit);
         let Some(letter) = self.or_give_up(taken, lines).flatten() else {
             self.is_hungry = true;
             return None;

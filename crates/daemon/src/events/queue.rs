@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use provost_core::{ChildId, Mono};
 use provost_keeper::Shared;
+use provost_wire::listener::Unit;
 use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, fallocate, ftruncate, memfd_create, open};
 use rustix::io::{Errno, pread, pwrite};
 
@@ -172,19 +173,21 @@ impl Queue {
 
     // --- events come and go ---
 
-    /// Appends an event, of which `message` writes what its listener gets, given its number in this queue; it is there when this returns.
+    /// Appends an event, of which `message` writes what its listener gets, given its number in this queue, and returns how long the first of two
+    /// forms is, if there are two; it is there when this returns.
     pub(super) fn put(
         &mut self,
         serial: u64,
         at: Mono,
-        message: impl FnOnce(u64, &mut Vec<u8>),
+        message: impl FnOnce(u64, &mut Vec<u8>) -> Option<usize>,
     ) -> io::Result<()> {
         let pool_serial = self.ledger.next_serial;
         self.record.clear();
         self.record.resize(HEAD, 0);
-        message(pool_serial, &mut self.record);
-        let message = self.record.len() - HEAD;
-        Head { serial, pool_serial, at, message }.write(&mut self.record);
+        let first = message(pool_serial, &mut self.record);
+        let length = self.record.len() - HEAD;
+        let message = first.unwrap_or(length);
+        Head { serial, pool_serial, at, message, other: length - message }.write(&mut self.record);
         write_all(&self.near, &self.record, self.ledger.near.end)?;
         death::may_come();
         self.ahead.append(self.ledger.near.end, &self.record);
@@ -200,18 +203,19 @@ impl Queue {
         Ok(())
     }
 
-    /// The oldest event goes out with this child.
-    pub(super) fn take(&mut self, child: ChildId) -> io::Result<Option<Letter>> {
+    /// The oldest event goes out with this child, which counts so.
+    pub(super) fn take(&mut self, child: ChildId, unit: Unit) -> io::Result<Option<Letter>> {
         let (side, at, letter) = if let Some(again) = self.again() {
             let Out { side, at, .. } = self.ledger.out.remove(again);
-            (side, at, self.letter(side, at)?)
+            (side, at, self.letter(side, at, unit)?)
         } else {
             let Some(side) = self.side().filter(|_| self.ledger.out.len() < MOST_OUT) else {
                 return Ok(None);
             };
             let at = self.span(side).next;
-            let letter = self.letter(side, at)?;
-            self.pass(side, letter.to - at);
+            let letter = self.letter(side, at, unit)?;
+            let length = self.head(side, at)?.length() as u64;
+            self.pass(side, length);
             (side, at, letter)
         };
         self.ledger.out.push(Out { child: Some(child), side, at });
@@ -220,10 +224,10 @@ impl Queue {
     }
 
     /// What is out with this child.
-    pub(super) fn out_with(&mut self, child: ChildId) -> io::Result<Option<Letter>> {
+    pub(super) fn out_with(&mut self, child: ChildId, unit: Unit) -> io::Result<Option<Letter>> {
         let Some(place) = self.place_of(child) else { return Ok(None) };
         let Out { side, at, .. } = self.ledger.out[place];
-        self.letter(side, at).map(Some)
+        self.letter(side, at, unit).map(Some)
     }
 
     /// The place of the one that waits again and comes first.
@@ -231,9 +235,10 @@ impl Queue {
         self.ledger.out.iter().rposition(|out| out.child.is_none())
     }
 
-    fn letter(&mut self, side: Side, at: u64) -> io::Result<Letter> {
+    fn letter(&mut self, side: Side, at: u64, unit: Unit) -> io::Result<Letter> {
         let head = self.head(side, at)?;
-        let (from, to) = (at + HEAD as u64, at + head.length() as u64);
+        let place = head.place(unit);
+        let (from, to) = (at + place.start, at + place.end);
         Ok(Letter { serial: head.serial, file: Arc::clone(self.fd(side)?), from, to })
     }
 

@@ -6,7 +6,10 @@ const OTHER: ChildId = ChildId(8);
 fn put(queue: &mut Queue, serials: std::ops::RangeInclusive<u64>) {
     for serial in serials {
         queue
-            .put(serial, Mono(serial), |nth, out| out.extend_from_slice(text(serial, nth).as_bytes()))
+            .put(serial, Mono(serial), |nth, out| {
+                out.extend_from_slice(text(serial, nth).as_bytes());
+                None
+            })
             .unwrap();
     }
 }
@@ -24,7 +27,7 @@ fn message(letter: &Letter) -> String {
 /// Everything that waits, as one child gets it that accepts each.
 fn all(queue: &mut Queue) -> Vec<u64> {
     let mut serials = Vec::new();
-    while let Some(letter) = queue.take(ME).unwrap() {
+    while let Some(letter) = queue.take(ME, Unit::Bytes).unwrap() {
         assert!(message(&letter).starts_with(&format!("event {}, ", letter.serial)));
         serials.push(letter.serial);
         assert!(queue.accepted(ME));
@@ -55,9 +58,9 @@ fn spill(queue: &mut Queue, bytes: usize) -> bool {
 fn first_in_first_out_with_numbers_of_its_own() {
     let mut queue = Queue::create().unwrap();
     put(&mut queue, 40..=42);
-    assert_eq!(message(&queue.take(ME).unwrap().unwrap()), text(40, 0));
+    assert_eq!(message(&queue.take(ME, Unit::Bytes).unwrap().unwrap()), text(40, 0));
     assert_eq!((queue.waiting(), queue.out_count(), queue.last_serial()), (2, 1, Some(42)));
-    assert_eq!(message(&queue.take(OTHER).unwrap().unwrap()), text(41, 1));
+    assert_eq!(message(&queue.take(OTHER, Unit::Bytes).unwrap().unwrap()), text(41, 1));
     assert!(queue.accepted(ME) && !queue.accepted(ME));
     assert_eq!(all(&mut queue), [42]);
     assert!(queue.accepted(OTHER));
@@ -68,14 +71,14 @@ fn first_in_first_out_with_numbers_of_its_own() {
 fn what_comes_back_comes_first_and_keeps_its_numbers() {
     let mut queue = Queue::create().unwrap();
     put(&mut queue, 1..=4);
-    let first = message(&queue.take(ME).unwrap().unwrap());
-    queue.take(OTHER).unwrap();
+    let first = message(&queue.take(ME, Unit::Bytes).unwrap().unwrap());
+    queue.take(OTHER, Unit::Bytes).unwrap();
     assert!(queue.returned(ME, true) && queue.returned(OTHER, false));
     assert!(!queue.returned(ME, true));
     assert_eq!((queue.waiting(), queue.tally().rejected), (4, 1));
     // The last that came back is the first, as with Supervisor.
-    assert_eq!(queue.take(ME).unwrap().unwrap().serial, 2);
-    assert_eq!(message(&queue.take(OTHER).unwrap().unwrap()), first);
+    assert_eq!(queue.take(ME, Unit::Bytes).unwrap().unwrap().serial, 2);
+    assert_eq!(message(&queue.take(OTHER, Unit::Bytes).unwrap().unwrap()), first);
     queue.accepted(ME);
     queue.accepted(OTHER);
     assert_eq!(all(&mut queue), [3, 4]);
@@ -87,7 +90,7 @@ fn the_oldest_is_dropped_first_wherever_it_is() {
     put(&mut queue, 1..=4);
     assert!(spill(&mut queue, 60));
     assert_eq!((queue.far_count(), queue.waiting()), (1, 4));
-    queue.take(ME).unwrap();
+    queue.take(ME, Unit::Bytes).unwrap();
     queue.returned(ME, true);
     let dropped: Vec<u64> = std::iter::from_fn(|| queue.drop_oldest().unwrap()).collect();
     assert_eq!(dropped, [1, 2, 3, 4]);
@@ -120,14 +123,37 @@ fn a_batch_that_something_was_taken_from_meanwhile_is_of_no_use() {
 }
 
 #[test]
+fn who_counts_characters_gets_the_other_form() {
+    let mut queue = Queue::create().unwrap();
+    let both = |_, out: &mut Vec<u8>| {
+        out.extend_from_slice(b"bytescharacters");
+        Some(5)
+    };
+    queue.put(1, Mono(1), both).unwrap();
+    put(&mut queue, 2..=2);
+    queue.put(3, Mono(3), both).unwrap();
+    assert_eq!(message(&queue.take(ME, Unit::Characters).unwrap().unwrap()), "characters");
+    assert_eq!(message(&queue.out_with(ME, Unit::Bytes).unwrap().unwrap()), "bytes");
+    queue.accepted(ME);
+    assert_eq!(message(&queue.take(ME, Unit::Characters).unwrap().unwrap()), text(2, 1));
+    queue.accepted(ME);
+    assert_eq!(message(&queue.take(OTHER, Unit::Bytes).unwrap().unwrap()), "bytes");
+}
+
+#[test]
 fn an_event_may_be_long() {
     let mut queue = with_file();
     let long = "x".repeat(3 << 20);
-    queue.put(1, Mono(1), |_, out| out.extend_from_slice(long.as_bytes())).unwrap();
+    queue
+        .put(1, Mono(1), |_, out| {
+            out.extend_from_slice(long.as_bytes());
+            None
+        })
+        .unwrap();
     put(&mut queue, 2..=2);
     assert!(spill(&mut queue, 4096));
     assert_eq!(queue.far_count(), 1);
-    assert_eq!(message(&queue.take(ME).unwrap().unwrap()), long);
+    assert_eq!(message(&queue.take(ME, Unit::Bytes).unwrap().unwrap()), long);
     queue.accepted(ME);
     assert_eq!(all(&mut queue), [2]);
 }
@@ -140,7 +166,7 @@ fn a_queue_that_is_kept_up_with_takes_no_memory() {
         // There is always one more than is read.
         put(&mut queue, serial..=serial);
         if serial > 1 {
-            queue.take(ME).unwrap();
+            queue.take(ME, Unit::Bytes).unwrap();
             queue.accepted(ME);
         }
     }
@@ -161,7 +187,7 @@ fn what_is_out_keeps_nothing_else_from_being_given_back() {
     while queue.near_bytes() > 0 {
         assert!(spill(&mut queue, 4096));
     }
-    assert_eq!(queue.take(OTHER).unwrap().unwrap().serial, 1);
+    assert_eq!(queue.take(OTHER, Unit::Bytes).unwrap().unwrap().serial, 1);
     let file = queue.file().unwrap();
     for serial in 4..=60_000 {
         put(&mut queue, serial..=serial);
@@ -174,7 +200,7 @@ fn what_is_out_keeps_nothing_else_from_being_given_back() {
     }
     let blocks = rustix::fs::fstat(&file).unwrap().st_blocks * 512;
     assert!(blocks < 2 * HOLE as i64, "{blocks} bytes");
-    assert_eq!(message(&queue.out_with(OTHER).unwrap().unwrap()), text(1, 0));
+    assert_eq!(message(&queue.out_with(OTHER, Unit::Bytes).unwrap().unwrap()), text(1, 0));
     queue.returned(OTHER, true);
     assert_eq!(all(&mut queue).first(), Some(&1));
 }
@@ -183,17 +209,17 @@ fn what_is_out_keeps_nothing_else_from_being_given_back() {
 fn what_is_out_with_somebody_who_is_no_more_waits_again() {
     let mut queue = Queue::create().unwrap();
     put(&mut queue, 1..=3);
-    queue.take(ME).unwrap();
-    queue.take(OTHER).unwrap();
+    queue.take(ME, Unit::Bytes).unwrap();
+    queue.take(OTHER, Unit::Bytes).unwrap();
     let mut next = next_brain(&queue);
     next.only_with(|child| child == OTHER);
-    assert_eq!(next.out_with(OTHER).unwrap().unwrap().serial, 2);
+    assert_eq!(next.out_with(OTHER, Unit::Bytes).unwrap().unwrap().serial, 2);
     assert_eq!(all(&mut next), [1, 3]);
 }
 
 /// One life of a brain: it brings the events that its predecessors have not, and passes on what waits; `heard` is the listener.
 fn live(queue: &mut Queue, brought: &mut u64, heard: &mut Vec<u64>) {
-    if let Some(record) = queue.out_with(ME).unwrap() {
+    if let Some(record) = queue.out_with(ME, Unit::Bytes).unwrap() {
         heard.push(record.serial);
         queue.accepted(ME);
     }
@@ -204,7 +230,7 @@ fn live(queue: &mut Queue, brought: &mut u64, heard: &mut Vec<u64>) {
             spill(queue, 150);
         }
         if brought.is_multiple_of(2)
-            && let Some(record) = queue.take(ME).unwrap()
+            && let Some(record) = queue.take(ME, Unit::Bytes).unwrap()
         {
             if record.serial == 3 && heard.last() != Some(&3) {
                 heard.push(3);
@@ -215,7 +241,7 @@ fn live(queue: &mut Queue, brought: &mut u64, heard: &mut Vec<u64>) {
             }
         }
     }
-    while let Some(record) = queue.take(ME).unwrap() {
+    while let Some(record) = queue.take(ME, Unit::Bytes).unwrap() {
         heard.push(record.serial);
         queue.accepted(ME);
     }

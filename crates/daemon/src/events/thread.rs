@@ -27,6 +27,7 @@ use super::conversation::{Conversation, Listened, Telling};
 use super::judge::{Judge, Verdict};
 use super::spill;
 use super::ticks::Ticks;
+use super::unit;
 use crate::clock;
 use crate::logs::Notice;
 use crate::thread;
@@ -91,6 +92,8 @@ pub(super) struct Listener {
     pub(super) is_ending: bool,
     /// When it was last told of that it breaks the protocol.
     pub(super) told_of: Option<Mono>,
+    /// By this pid it is found out what it counts, when it is ready for the first time: then it is the program that it is to be.
+    pub(super) guess: Option<i32>,
 }
 
 /// What epoll looks after for a listener.
@@ -338,15 +341,17 @@ impl Telephone {
         self.tell(child);
     }
 
-    fn note_state(&self, child: ChildId) {
-        let Some(Listener { conversation, pool, .. }) = self.listeners.get(&child) else { return };
+    fn note_state(&mut self, child: ChildId) {
+        let Some(Listener { conversation, pool, guess, .. }) = self.listeners.get_mut(&child) else { return };
         let (state, is_ready) = (conversation.state(), conversation.is_ready());
+        let unit = if state == Listening::Acknowledged { None } else { guess.take().map(unit::of) };
         let before = self.bus.note(pool, child, |member| {
             let before = member.state;
             if before != state {
                 (member.state, member.since) = (state, clock::now().mono);
             }
             member.is_ready = is_ready;
+            member.unit = unit.unwrap_or(member.unit);
             before
         });
         if before.is_some_and(|before| before != state && [before, state].contains(&Listening::Unknown)) {

@@ -49,6 +49,7 @@ pub(super) fn play(scenario: &Scenario, on: &Player) -> Vec<String> {
     let told: Vec<(String, String)> = files
         .into_iter()
         .filter_map(|(name, text)| Some((name.strip_suffix(".told")?.to_owned(), text)))
+        .filter(|(listener, _)| !is_aside(scenario, listener))
         .collect();
     let mut all = seen.transcript;
     for (listener, text) in &told {
@@ -61,6 +62,10 @@ pub(super) fn play(scenario: &Scenario, on: &Player) -> Vec<String> {
     all.extend(log::shown(&log, &listeners, on.side));
     all.retain(|line| !line.is_empty());
     all
+}
+
+fn is_aside(scenario: &Scenario, listener: &str) -> bool {
+    scenario.steps.iter().any(|step| matches!(step, Step::Aside(aside) if *aside == listener))
 }
 
 fn with_places(config: &str) -> String {
@@ -102,6 +107,7 @@ fn perform(stage: &mut Stage, step: &Step, met: &mut Met) {
         Step::Last(listener, text) => last(stage, listener, text),
         Step::Ready(listener) => said(stage, &format!(" {listener}: ACKNOWLEDGED -> READY")),
         Step::Unknown(listener) => said(stage, &format!(" {listener}: has entered the UNKNOWN state ")),
+        Step::Aside(_) => {}
         Step::Go(listener) => stage.signal(&met.hellos[listener], Signal::USR1),
         Step::Hello(name) => {
             met.hellos.insert(name, stage.wait_for_hello(name));

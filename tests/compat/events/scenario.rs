@@ -38,6 +38,8 @@ pub(super) enum Step {
     Ready(&'static str),
     /// It has talked nonsense.
     Unknown(&'static str),
+    /// What it was told is not compared, as chance decides what comes first; what was waited for has come.
+    Aside(&'static str),
     /// The listener may go on.
     Go(&'static str),
     /// A child or listener says hello.

@@ -5,7 +5,7 @@
 use provost_testkit::Signal;
 
 use super::scenario::Scenario;
-use super::scenario::Step::{Daemon, Hello, Last, Log, Send, Told};
+use super::scenario::Step::{Aside, Daemon, Hello, Last, Log, Send, Told};
 
 pub(super) const ROWS: &[Scenario] = &[
     Scenario {
@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Scenario] = &[
         config: "
 [eventlistener:ear]
 command={listener} good
-events=EVENT
+events=PROCESS_STATE,PROCESS_LOG,PROCESS_COMMUNICATION,REMOTE_COMMUNICATION,PROCESS_GROUP,SUPERVISOR_STATE_CHANGE
 startsecs=0
 buffer_size=100
 
@@ -33,6 +33,25 @@ command={child} forever
 autostart=false
 ",
         steps: &[Told("ear", "STATE_RUNNING…processname:ear"), Send("end", ""), Last("ear", "type:end")],
+    },
+    Scenario {
+        name: "whoever wants all hears of the time, too",
+        config: "
+[eventlistener:ear]
+command={listener} good
+events=EVENT
+startsecs=0
+buffer_size=100
+",
+        steps: &[
+            Told("ear", "GROUP_ADDED…groupname:ear"),
+            Told("ear", "STATE_CHANGE_RUNNING"),
+            Told("ear", "STATE_RUNNING…processname:ear"),
+            Send("one", ""),
+            Told("ear", "type:one"),
+            Told("ear", "TICK_5…when:"),
+            Aside("ear"),
+        ],
     },
     Scenario {
         name: "who is started in which order",

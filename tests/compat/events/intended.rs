@@ -251,3 +251,17 @@ pub(super) fn every_row_is_of_one_of(scenarios: &BTreeSet<&str>) {
         assert!(!row.theirs.is_empty() && row.theirs != row.ours, "{} says nothing", row.scenario);
     }
 }
+
+#[test]
+fn a_row_that_is_out_of_date_is_noticed() {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let theirs = "DEBG event 0 sent to listener ear";
+    let recorded = lines(&format!("main log of ear:\n{theirs}\nwarnings:"));
+    let ours = as_intended("a result of no length, and silence", &recorded).expect("the row fits");
+    assert!(ours.contains(&"WARN ear: event was rejected".to_owned()), "{ours:?}");
+    for other in ["main log of ear:".to_owned(), format!("{theirs}\n{theirs}")] {
+        let outcome = as_intended("a result of no length, and silence", &lines(&other));
+        assert!(outcome.is_err(), "{outcome:?}");
+    }
+    assert_eq!(as_intended("a start and a stop", &recorded), Ok(recorded));
+}

@@ -80,6 +80,9 @@ FAULTS = [
     Fault("second update turns the group first", UPDATE,
           "if earlier.iter().any(|earlier| earlier.is_of(group)) {", "if false && earlier.iter().any(|earlier| earlier.is_of(group)) {",
           "of two updates one takes away what the other counts on"),
+    Fault("heir forgotten by the next brain", RESUME,
+          "State::Starting if self.is_replaced() => {", "State::Starting if false && self.is_replaced() => {",
+          "an end that was told is told again, and one that was long enough may count as too quick by now"),
 
     # --- listeners ---
     Fault("listener hears before it runs", MACHINE,

@@ -47,6 +47,8 @@ pub(crate) struct Process {
     /// The run in progress, from the request to spawn until its end is recorded.
     pub(crate) child: Option<ChildId>,
     pub(crate) pid: Option<i32>,
+    /// An earlier brain has dealt with the end of the child, and was about to go on with who took its place.
+    pub(super) is_past: bool,
     /// The child that takes its place when it ends, if it is to be replaced without asking.
     pub(crate) promised: Option<ChildId>,
     /// The child that is told of events.
@@ -107,6 +109,7 @@ impl Process {
             state: State::Stopped,
             child: None,
             pid: None,
+            is_past: false,
             promised: None,
             hearer: None,
             started: None,
@@ -140,7 +143,7 @@ impl Process {
 
     fn begin(&mut self, now: Now, child: ChildId, out: &mut Outbox) {
         self.child = Some(child);
-        self.pid = None;
+        (self.pid, self.is_past) = (None, false);
         self.started = Some(now);
         self.spawnerr = None;
         self.exit = None;
@@ -214,6 +217,12 @@ impl Process {
         out: &mut Outbox,
     ) {
         self.promised = None;
+        // Of the end, and of the start that followed from it, all has been told.
+        if let (true, State::Starting, Some(next)) = (self.is_past, self.state, next) {
+            self.is_past = false;
+            (self.child, self.pid, self.started) = (Some(next), None, Some(now));
+            return out.push(Action::TakeOver { child: next, process: self.id });
+        }
         let was = self.state;
         let attempts = self.backoff.saturating_add(1);
         let pid = self.pid.unwrap_or(0);
@@ -378,7 +387,8 @@ impl Process {
         self.withdraw(out);
         out.push(Action::Reconfigure { process: self.id, config: Arc::clone(&config) });
         self.config = config;
-        if let (State::Starting, Some(_), Some(started)) = (self.state, self.pid, self.started) {
+        let is_timed = self.state == State::Starting && self.pid.is_some() && !self.is_past;
+        if let Some(started) = self.started.filter(|_| is_timed) {
             self.deadline = Some(started.mono + seconds(self.config.startsecs));
         }
     }

@@ -64,6 +64,11 @@ impl Process {
     /// Its child was taken over, as running: that is the truth unless more was known.
     fn recall_alive(&mut self, now: Now, memory: &Memory, out: &mut Outbox) {
         match memory.state {
+            // Of its end all has been told and written down, but the keeper has not heard of that: it is STARTING as the child that
+            // has taken its place, and will be told of together with that end.
+            State::Starting if self.is_replaced() => {
+                (self.state, self.is_past) = (State::Starting, true);
+            }
             State::Starting => {
                 self.state = State::Starting;
                 let at = self.started.map_or(now.mono, |started| started.mono);
@@ -84,6 +89,11 @@ impl Process {
             State::Unknown => self.state = State::Unknown,
             State::Running | State::Stopped | State::Backoff | State::Exited | State::Fatal => {}
         }
+    }
+
+    /// Whether it had ended when its last end was written down. Who takes another's place is born when that one ends, and not before.
+    fn is_replaced(&self) -> bool {
+        self.started.zip(self.stopped).is_some_and(|(started, stopped)| stopped.mono > started.mono)
     }
 
     fn recall_down(&mut self, now: Now, memory: Memory) {

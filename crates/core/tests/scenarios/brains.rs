@@ -83,6 +83,33 @@ fn an_end_that_was_dealt_with_is_not_dealt_with_again() {
     }
 }
 
+/// The old brain had told of the end and of the start that followed, and died before it let go of the child. By now `startsecs` is larger.
+#[test]
+fn who_took_a_place_goes_on_with_the_next_brain_and_nothing_is_told_twice() {
+    let (mut old, child) = running("startsecs=1\nautorestart=true");
+    let started = Now { mono: Mono(old.now.mono.0 - 3_600_000_000_000), ..old.now };
+    old.is_replaced(child, 9, ChildId(9));
+    let memory = old.remembered.remove(&("a".to_owned(), "a".to_owned())).expect("it is STARTING");
+    let ended = memory.stopped.expect("it has ended");
+    let lives = memory.history.lives.len();
+
+    let mut table =
+        Table::at_rest("[program:a]\ncommand=/bin/a\nstartsecs=7200\nautorestart=true\nstartretries=0\n");
+    table.now = old.now;
+    let (group, process) = ("a".to_owned(), "a".to_owned());
+    table.feed(Input::Adopt { group: group.clone(), process: process.clone(), child, pid: 10, started });
+    table.feed(Input::Recall { group: group.clone(), process: process.clone(), memory: Box::new(memory) });
+    table.feed(Input::Begin);
+    table.story();
+    let status = ExitStatus::Signal { number: 9, core_dumped: false };
+    table.feed(Input::Exited { child, status, at: ended, next: Some(ChildId(9)), clue: None });
+    assert_eq!(table.story(), ["take over 9"]);
+    table.feed(Input::Spawned { child: ChildId(9), pid: 11, at: table.now });
+    table.advance(7200 * SECOND);
+    assert_eq!(table.story(), ["a: STARTING -> RUNNING pid 11"]);
+    assert_eq!(table.remembered[&(group, process)].history.lives.len(), lives);
+}
+
 #[test]
 fn a_child_begun_after_the_last_that_was_written_down_is_alive() {
     let before = memory(State::Exited, 60);

@@ -58,6 +58,8 @@ pub(crate) struct Course {
     promised: Option<Mono>,
     /// It waits for another attempt, whatever its configuration says of that by now.
     is_pardoned: bool,
+    /// Its child's end is a thing of the past, and the child that took its place is still to be told of.
+    pub(crate) awaits_heir: bool,
     /// A new brain was told what it had been.
     pub(crate) is_recalled: bool,
     /// It ended, and its policy wants it back.
@@ -120,6 +122,7 @@ impl Course {
             restarted: 0,
             promised: None,
             is_pardoned: false,
+            awaits_heir: false,
             is_recalled: false,
             returns: false,
             pending: false,
@@ -163,6 +166,9 @@ impl Course {
         if child.is_none() || !has_child(self.state) {
             self.started = memory.started.map(|at| at.mono);
         }
+        if self.state == State::Starting && self.ended.is_some_and(|at| child.is_some_and(|born| at > born)) {
+            self.awaits_heir = true;
+        }
         match (self.state, memory.due) {
             // It is not asked a second time.
             (State::Stopping, Due::At(at)) if memory.asked => self.kill_due = Some(at),
@@ -181,6 +187,11 @@ impl Course {
 
     pub(crate) fn is_born(&mut self, pid: i32, at: Mono) {
         (self.born, self.started, self.pid) = (Some(at), Some(at), Some(pid));
+    }
+
+    /// Whose start has been announced by an earlier brain.
+    pub(crate) fn has_an_heir(&mut self, now: Mono) {
+        (self.started, self.born, self.pid) = (Some(now), None, None);
     }
 
     pub(crate) fn has_died(&mut self, status: ExitStatus, at: Now) {

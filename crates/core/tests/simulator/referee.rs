@@ -237,7 +237,14 @@ impl Referee {
                 let who = life.who;
                 self.moment.bereft = Some(who);
                 self.moment.heir = next.map(|next| (who, next, at.mono));
-                self.course(who).has_died(*status, *at);
+                let course = self.course(who);
+                let awaits_heir = std::mem::take(&mut course.awaits_heir);
+                if course.state == State::Starting && awaits_heir && next.is_some() {
+                    course.has_an_heir(now.mono);
+                    self.moment.starting = Some(who);
+                    return self.seen.saw("an heir whose turn had been announced");
+                }
+                course.has_died(*status, *at);
             }
             Input::ConfigRead { purpose: ReadFor::Restart, result, .. } if !all_stop => match result {
                 Ok(_) => self.closing.wants_restart(),

@@ -28,6 +28,7 @@ impl Seen {
             "a brain died before it was up",
             "a brain died while everything stopped",
             "an end told again",
+            "an heir whose turn had been announced",
             "a stop signal that may not have gone out",
             "an order to stop after the child's end",
             "a stop before the child was there",

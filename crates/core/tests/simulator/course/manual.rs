@@ -47,7 +47,7 @@ impl Course {
     pub(crate) fn due(&self, all_stop: bool) -> Option<(Mono, &'static str)> {
         match self.state {
             State::Starting => {
-                self.born.map(|born| (born + self.startsecs(), "has stayed up, and is not RUNNING"))
+                self.timed().map(|born| (born + self.startsecs(), "has stayed up, and is not RUNNING"))
             }
             State::Backoff if !all_stop => {
                 let latest = || Some(self.paced(self.failed? + self.wait().1) + GRAIN);
@@ -113,7 +113,7 @@ impl Course {
             // Nothing comes back any more, whether it has been told or not.
             State::Backoff if all_stop => true,
             State::Exited if self.pending && all_stop => true,
-            State::Starting => at == self.born.map(|born| born + self.startsecs()),
+            State::Starting => at == self.timed().map(|born| born + self.startsecs()),
             State::Stopping => at == self.kill_due,
             State::Backoff => match (self.promised, self.failed) {
                 (Some(promised), _) => at == Some(promised),
@@ -138,6 +138,11 @@ impl Course {
     }
 
     // --- the manual ---
+
+    /// Since when the child has been there that may become RUNNING.
+    fn timed(&self) -> Option<Mono> {
+        self.born.filter(|_| !self.awaits_heir)
+    }
 
     pub(super) fn startsecs(&self) -> Duration {
         Duration::from_secs(u64::try_from(self.config.startsecs).unwrap_or(0))

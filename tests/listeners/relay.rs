@@ -1,14 +1,15 @@
 //! supervisor-stdout: what programs say comes out of supervisord's own standard output, as many containers want it.
 //!
 //! In: `result_handler=supervisor_stdout:event_handler` as its README has it, on 4.3.0 with a module that does what the package does
-//! (`plugin/`), on ours with nothing but the listener. Out: the same bytes. Each piece is written when the one before has been read, so it
+//! (`plugin/`), on ours with nothing but the listener; and another package of that kind, whose handler is not built in. Out: the same bytes, and events
+//! that are told once. Each piece is written when the one before has been read, so it
 //! is known what one event holds.
 
 use std::fs;
 
 use provost_testkit::{Daemon, Implementation, Signal};
 
-use super::{configuration, here};
+use super::{configuration, here, start};
 
 const RELAY: &str = "silent=true
 
@@ -41,6 +42,8 @@ const PIECES: &[(&str, &str)] = &[
     ("write", "last\\n"),
 ];
 
+on_both!(who_has_a_handler_of_its_own_is_told_once);
+
 #[test]
 fn what_programs_say_comes_out_of_supervisords_stdout() {
     let mut theirs = Implementation::supervisor_4_3();
@@ -69,4 +72,29 @@ fn relayed(implementation: &Implementation) -> String {
     daemon.process().signal(Signal::TERM);
     daemon.wait_for_end();
     fs::read_to_string(daemon.sandbox().file("daemon.out")).unwrap()
+}
+
+/// On ours nobody prints what its answers hold, and says so beforehand; but they are answers.
+fn who_has_a_handler_of_its_own_is_told_once(implementation: &Implementation) {
+    let config = "
+[program:web]
+command={child} 'write:one\\n' taken 'write:two\\n' taken 'ewrite:three\\n' etaken hello forever
+stdout_events_enabled=true
+stderr_events_enabled=true
+startsecs=0
+
+[eventlistener:stdlog]
+command={bin}/supervisor-stdlog
+events=PROCESS_LOG
+result_handler=supervisor_stdlog:log_handler
+buffer_size=100
+";
+    let mut daemon = start(implementation, config);
+    daemon.wait_for_hello("web");
+    for _ in 0..3 {
+        daemon.wait_for_log_line("stdlog: event was processed");
+    }
+    daemon.wait_for_log_line("stdlog: ACKNOWLEDGED -> READY");
+    let again = |line: &&String| line.contains("event was rejected") || line.contains("event 3 sent");
+    assert_eq!(daemon.log().all().iter().find(again), None, "{}", implementation.name);
 }

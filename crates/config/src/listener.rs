@@ -106,7 +106,7 @@ pub enum ResultHandler {
     Default,
     /// That of supervisor_stdout: the answer is written to our standard output, and accepts the event.
     Stdout,
-    /// A Python plug-in, in whose place [`ResultHandler::Default`] judges.
+    /// A Python plug-in, in whose place `FAIL` rejects the event, and anything else accepts it.
     Other(String),
 }
 

@@ -409,7 +409,7 @@ pub static OPTIONS: &[OptionRow] = &[
     option("payload_length", LISTENERS, V::PayloadLength, Text("auto"), Update,
         "What the len before a payload counts: bytes, as Supervisor's manual has it, or characters, as Supervisor does, for listeners that read text, as those in Python with childutils do. auto is characters for a listener that is a Python program, and bytes for any other."),
     option("result_handler", LISTENERS, V::PythonObject, Text("supervisor.dispatchers:default_handler"), Update,
-        "Who judges a listener's answer: Supervisor's own handler, or supervisor_stdout:event_handler, which writes the output that an answer holds to supervisord's standard output. Any other is a warning, and Supervisor's own judges."),
+        "Who judges a listener's answer: Supervisor's own handler, or supervisor_stdout:event_handler, which writes the output that an answer holds to supervisord's standard output. Any other is a warning, and every answer but FAIL accepts the event."),
 
     option("socket", FCGI, V::FcgiSocket, Required, Update,
         "The socket that all processes share: unix:///absolute/path or tcp://host:port."),

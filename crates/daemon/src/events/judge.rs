@@ -31,8 +31,12 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn judge(&mut self, handler: &ResultHandler, result: &[u8]) -> Verdict {
         match handler {
-            ResultHandler::Default | ResultHandler::Other(_) if result == b"OK" => Verdict::Accepted,
-            ResultHandler::Default | ResultHandler::Other(_) => Verdict::Refused,
+            ResultHandler::Default if result == b"OK" => Verdict::Accepted,
+            ResultHandler::Default => Verdict::Refused,
+            // What it would have made of an answer we do not know, but its listeners do not say OK: refused, the
+            // same event would be told for ever.
+            ResultHandler::Other(_) if result == b"FAIL" => Verdict::Refused,
+            ResultHandler::Other(_) => Verdict::Accepted,
             ResultHandler::Stdout => match printed(result) {
                 Some(lines) => {
                     self.print(lines.as_bytes());
@@ -107,7 +111,15 @@ mod tests {
             (b"OK\n", Verdict::Refused),
         ] {
             assert_eq!(judge.judge(&ResultHandler::Default, result), verdict, "{result:?}");
-            assert_eq!(judge.judge(&ResultHandler::Other("x:y".to_owned()), result), verdict, "{result:?}");
+        }
+    }
+
+    #[test]
+    fn where_a_plug_in_would_judge_fail_and_nothing_else_is_refused() {
+        let (mut judge, other) = (Judge::default(), ResultHandler::Other("x:y".to_owned()));
+        assert_eq!(judge.judge(&other, b"FAIL"), Verdict::Refused);
+        for result in [&b"OK"[..], b"", b"processname:x\n", b"\xff"] {
+            assert_eq!(judge.judge(&other, result), Verdict::Accepted, "{result:?}");
         }
     }
 

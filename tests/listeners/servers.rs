@@ -34,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) what: String,
     pub(crate) headers: Vec<String>,
     pub(crate) body: String,
+    /// What it was answered.
+    pub(crate) status: u16,
 }
 
 /// What HTTP answers next.
@@ -63,12 +65,9 @@ pub(crate) fn http(answers: &Answers) -> Told<Request> {
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).unwrap();
         let (what, _) = lines.first().unwrap().rsplit_once(' ').unwrap();
-        let request = Request {
-            what: what.to_owned(),
-            headers: lines[1..].to_vec(),
-            body: String::from_utf8(body).unwrap(),
-        };
         let status = answers.next();
+        let (what, headers) = (what.to_owned(), lines[1..].to_vec());
+        let request = Request { what, headers, body: String::from_utf8(body).unwrap(), status };
         write!(writer, "HTTP/1.1 {status} said\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok").unwrap();
         // Nobody is there any more when the test is over.
         let _ = tell.send(request);

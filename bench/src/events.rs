@@ -3,7 +3,7 @@
 //! In: how many events wait for the listener at a time. Out: two tables of Provost, Supervisor 4.3.0 and the bare round trip over two
 //! pipes, which is the limit, as nobody is told the next event before it has answered the last one. The first: events that have
 //! waited for a listener that did not answer, so that nothing but the conversation is left. The second: programs that talk, a burst of
-//! calls, programs that end; with what was lost on the way. Last, the memory that waiting events take. Not here: deaths of a brain.
+//! calls, programs that are started and stopped; with what was lost on the way. Last, the memory that waiting events take. Not here: deaths of a brain.
 
 mod book;
 mod cores;
@@ -11,7 +11,6 @@ mod scene;
 
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
 use provost_testkit::{Deadline, Implementation, Signal};
@@ -20,6 +19,7 @@ use crate::contender::Contender;
 use crate::logs::talkers::{Talk, Talkers};
 use crate::proc::{self, milliseconds};
 use crate::programs::Programs;
+use crate::starts;
 use crate::table::{Samples, aligned};
 use book::Heard;
 use cores::Cores;
@@ -34,7 +34,6 @@ const MESSAGE: &str = "192";
 const ANSWER: &str = "17";
 const TRIPS: Duration = Duration::from_secs(1);
 const LINE: usize = 32;
-const FLAPPING: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) fn run(contenders: &[Contender], programs: &Programs, count: Option<usize>) -> String {
@@ -66,12 +65,12 @@ struct Total {
     lines: Samples,
     line_cpu: Samples,
     missing: u64,
-    gaps: u64,
+    lost: u64,
     repeated: u64,
 }
 
 impl Total {
-    /// `published` events or lines should have come, as far as we know how many.
+    /// So many events or lines never came.
     fn add(&mut self, heard: &Heard, cpu_ns: u64, unheard: u64) {
         let [events, lines] = [heard.events, heard.said / LINE as u64].map(as_float);
         let seconds = milliseconds(heard.last_ns - heard.first_ns) / 1000.0;
@@ -84,7 +83,7 @@ impl Total {
             self.line_cpu.push(cpu_us / lines);
         }
         self.missing += heard.missing;
-        self.gaps += unheard;
+        self.lost += unheard;
         self.repeated += heard.repeated + heard.again / LINE as u64;
     }
 }
@@ -137,7 +136,7 @@ fn have_waited(
             let mut row = vec![name(contender).to_owned(), cores.name().to_owned(), answers.to_owned()];
             row.extend([total.events.median_cell(0), total.rate.median_cell(0), part(total, limit)]);
             row.push(total.cpu.median_cell(2));
-            row.extend([total.missing, total.gaps, total.repeated].map(|number| number.to_string()));
+            row.extend([total.missing, total.lost, total.repeated].map(|number| number.to_string()));
             rows.push(row);
         }
     }
@@ -200,8 +199,8 @@ enum Source {
         every: usize,
     },
     Calls(usize),
-    /// Programs that end at once and are started again.
-    Flapping(usize),
+    /// A group of so many programs that is started and stopped, twice.
+    States(usize),
 }
 
 fn as_they_happen(
@@ -221,7 +220,7 @@ fn as_they_happen(
             Source::Talking { programs: 100, lines: count / 1000, every: 20_000 },
         ),
         ("sendRemoteCommEvent", Source::Calls(count / FEWER_FOR_SUPERVISOR)),
-        ("20 programs that end at once", Source::Flapping(20)),
+        ("200 programs start and stop, twice", Source::States(200)),
     ];
     let head = [
         "",
@@ -255,7 +254,7 @@ fn as_they_happen(
             let mut row = vec![implementation.name.to_owned(), what.to_owned()];
             row.extend([total.events.median_cell(0), total.rate.median_cell(0), part(total, trip)]);
             row.extend([&total.cpu, &total.lines, &total.line_cpu].map(|samples| samples.median_cell(2)));
-            row.extend([total.missing, total.gaps, total.repeated].map(|number| number.to_string()));
+            row.extend([total.missing, total.lost, total.repeated].map(|number| number.to_string()));
             rows.push(row);
         }
     }
@@ -271,7 +270,7 @@ fn happen(implementation: &Implementation, programs: &Programs, source: Source, 
             talk_and_hear(implementation, programs, talk, total);
         }
         Source::Calls(calls) => call_and_hear(implementation, programs, calls, total),
-        Source::Flapping(count) => flap_and_hear(implementation, programs, count, total),
+        Source::States(count) => change_and_hear(implementation, programs, count, total),
     }
 }
 
@@ -306,25 +305,32 @@ fn call_and_hear(implementation: &Implementation, programs: &Programs, calls: us
     let heard = scene.book.wait_until(|heard| heard.events >= calls as u64);
     let cpu_ns = proc::between(&before, &scene.worked()).cpu_ns;
     scene.discard();
-    total.add(&heard, cpu_ns, 0);
+    total.add(&heard, cpu_ns, (calls as u64 + heard.repeated).saturating_sub(heard.events));
 }
 
-/// For a while; what is on its way at the end counts for nobody.
-fn flap_and_hear(implementation: &Implementation, programs: &Programs, count: usize, total: &mut Total) {
+/// The pool is as it is without being told otherwise.
+fn change_and_hear(implementation: &Implementation, programs: &Programs, count: usize, total: &mut Total) {
+    const TIMES: usize = 2;
+    // The program writes down when it started: nobody reads that here.
     let section = format!(
-        "\n[program:f]\ncommand={} end\nprocess_name=f%(process_num)d\nnumprocs={count}\nstartsecs=0\nautorestart=true\n\
-         stdout_logfile=NONE\nstderr_logfile=NONE\n",
-        programs.program.display()
+        "\n[program:f]\ncommand={} 0\nprocess_name=f%(process_num)d\nnumprocs={count}\nstartsecs=0\nautostart=false\n\
+         stdout_logfile=NONE\nstderr_logfile=NONE\nenvironment={}=/dev/null\n",
+        programs.program.display(),
+        starts::ADDRESS,
     );
     let pool = Pool { events: "PROCESS_STATE", buffer_size: None, logfile: "NONE" };
     let scene = Scene::start(implementation, programs, pool, &section);
     let before = scene.worked();
-    // Not a wait for anything: the interval that is measured.
-    thread::sleep(FLAPPING);
-    let heard = scene.book.heard();
+    for _ in 0..TIMES {
+        scene.ask("supervisor.startProcessGroup", "f");
+        scene.ask("supervisor.stopProcessGroup", "f");
+    }
+    // STARTING, RUNNING, STOPPING, STOPPED; and the first two of the listener itself.
+    let all = (TIMES * 4 * count + 2) as u64;
+    let heard = scene.book.wait_until(|heard| heard.events >= all);
     let cpu_ns = proc::between(&before, &scene.worked()).cpu_ns;
     scene.discard();
-    total.add(&heard, cpu_ns, 0);
+    total.add(&heard, cpu_ns, (all + heard.repeated).saturating_sub(heard.events));
 }
 
 fn name(contender: &Contender) -> &'static str {

@@ -49,8 +49,8 @@ cargo run --release -p provost-bench -- BENCH
   logs [N]      N MiB from programs into files (default 1024), and 10,000 quiet programs
   doors [N]     questions about N programs (default 1000), with 1 and with 16 clients
   events [N]    events through a listener that acknowledges at once: from programs that talk,
-                from a burst of calls, from programs that end, and N that have waited
-                (default 100,000), beside the bare round trip over two pipes
+                from a burst of calls, from programs that start and stop, and N that have
+                waited (default 100,000), beside the bare round trip over two pipes
   ctl [N]       supervisorctl: status of 1 and 1000 programs, stop and restart of 100, N
                 times each (default 11)
   parse [N]     reading a configuration of 10,000 programs, N times a block (default 5)

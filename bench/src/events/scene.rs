@@ -79,6 +79,17 @@ impl Scene {
         }
     }
 
+    /// Asks about a group, and waits for the answer.
+    pub(super) fn ask(&self, method: &str, group: &str) {
+        let call = format!(
+            "<?xml version='1.0'?><methodCall><methodName>{method}</methodName><params><param><value><string>{group}\
+             </string></value></param></params></methodCall>"
+        );
+        let answer =
+            post(&self.daemon.socket(), "/RPC2", call.as_bytes()).expect("a daemon that runs answers");
+        assert!(!String::from_utf8_lossy(&answer.body).contains("<fault>"), "{method}: {answer:?}");
+    }
+
     pub(super) fn memory(&self) -> Memory {
         let pids = self.pids();
         let private = proc::memory(&pids);

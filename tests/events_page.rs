@@ -96,7 +96,7 @@ fn who_counts_characters_hears_letters_beyond_ascii() {
     let theirs = Implementation::supervisor_4_3();
     let python = Path::new(&theirs.supervisord[0]).with_file_name("python");
     let told = ["one", "h\u{e9}llo \u{1f600}", "two"];
-    for (implementation, options) in [(&theirs, ""), (&Implementation::ours(), "")] {
+    for implementation in [&theirs, &Implementation::ours()] {
         let sandbox = Sandbox::new();
         fs::write(sandbox.file("example"), CHILDUTILS).unwrap();
         hears(sandbox, implementation, (&python.display().to_string(), ""), &told);

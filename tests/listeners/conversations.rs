@@ -83,6 +83,7 @@ environment=LC_ALL=C
 [eventlistener:bytes]
 command={bin}/python {here}/listener.py {dir}/bytes
 events=REMOTE_COMMUNICATION
+payload_length=bytes
 ";
     let daemon = start(implementation, config);
     let mut heard = names.map(|name| Lines::follow(&daemon.sandbox().file(name)));

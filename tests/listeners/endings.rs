@@ -170,7 +170,7 @@ fn who_never_was_ready_ends_nothing(implementation: &Implementation) {
     let greets = r#"command=bash -c "printf 'INIT stop-supervisor\n'; while read line; do kill -3 $PPID; done < /dev/stdin"
 events=PROCESS_STATE"#;
     let mut daemon = begin(implementation, greets);
-    daemon.wait_for_log_line("processes: has entered the UNKNOWN state and will no longer receive events");
-    daemon.log().wait_for_all(&["success: processes", "gave up: failed"]);
+    let unknown = "processes: has entered the UNKNOWN state and will no longer receive events";
+    daemon.log().wait_for_all(&[unknown, "success: processes", "gave up: failed"]);
     assert_eq!(daemon.ctl(&["status", "processes", "runs"]).status, 0, "both run on");
 }

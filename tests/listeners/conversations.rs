@@ -7,12 +7,25 @@ use provost_testkit::{Daemon, Implementation, Lines, post};
 
 use super::start;
 
-on_both!(childutils_understands_everything, every_language_keeps_step);
+on_both!(
+    childutils_understands_everything,
+    childutils_behind_a_script_that_stays_does,
+    every_language_keeps_step
+);
 
 fn childutils_understands_everything(implementation: &Implementation) {
+    understands_everything(implementation, "");
+}
+
+fn childutils_behind_a_script_that_stays_does(implementation: &Implementation) {
+    understands_everything(implementation, "{here}/start.sh ");
+}
+
+fn understands_everything(implementation: &Implementation, script: &str) {
     let config = "
 [eventlistener:ears]
-command={bin}/python {here}/ears.py {dir}/heard
+command={script}{bin}/python {here}/ears.py {dir}/heard
+stopasgroup=true
 events=REMOTE_COMMUNICATION,PROCESS_COMMUNICATION,PROCESS_LOG,PROCESS_GROUP,SUPERVISOR_STATE_CHANGE
 buffer_size=100
 
@@ -31,7 +44,7 @@ startsecs=0
 stdout_events_enabled=true
 stderr_events_enabled=true
 ";
-    let mut daemon = start(implementation, config);
+    let mut daemon = start(implementation, &config.replace("{script}", script));
     let mut heard = Lines::follow(&daemon.sandbox().file("heard"));
     heard.wait_for("PROCESS_GROUP_ADDED 'groupname:speaks");
     assert_eq!(daemon.ctl(&["start", "beats", "speaks"]).status, 0);
@@ -57,7 +70,7 @@ stderr_events_enabled=true
 
 /// What each is told, one after the other.
 const ASCII: [&str; 3] = ["one", "two lines\nand no end", ""];
-/// Whoever reads bytes loses step at the first of these on 4.3.0, which counts letters.
+/// Whoever reads bytes loses step at the first of these on 4.3.0, which tells everybody characters; ours tells a Python program so.
 const NOT_ASCII: [&str; 3] = ["h\u{e9}llo", "\u{20ac}\u{1f600}\n", "in step"];
 
 fn every_language_keeps_step(implementation: &Implementation) {

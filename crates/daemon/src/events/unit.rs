@@ -4,10 +4,14 @@
 //! these do, and has always been told characters; whoever reads bytes has always lost step. So where the configuration does
 //! not say it, who is a Python program is told characters, and everybody else bytes.
 
+use std::fs::{read_link, read_to_string};
 use std::path::Path;
 
 use provost_config::PayloadLength;
 use provost_wire::listener::Unit;
+
+/// No more is asked for children when there are so many.
+const FAMILY: usize = 32;
 
 /// As configured; nothing where it is to be found out.
 pub(super) fn fixed(configured: PayloadLength) -> Option<Unit> {
@@ -18,10 +22,30 @@ pub(super) fn fixed(configured: PayloadLength) -> Option<Unit> {
     }
 }
 
-/// By the program that this process is.
+/// By the program that this process is; or by one that it has started, if that reads the same standard input: many a listener is
+/// started by a script that stays, or by sudo.
 pub(super) fn of(pid: i32) -> Unit {
-    let program = std::fs::read_link(format!("/proc/{pid}/exe"));
-    if program.is_ok_and(|program| is_python(&program)) { Unit::Characters } else { Unit::Bytes }
+    let stdin = |pid: i32| read_link(format!("/proc/{pid}/fd/0")).ok();
+    let input = stdin(pid);
+    let mut family = vec![pid];
+    let mut next = 0;
+    while let Some(&member) = family.get(next) {
+        let reads_it = member == pid || (input.is_some() && stdin(member) == input);
+        if reads_it && read_link(format!("/proc/{member}/exe")).is_ok_and(|program| is_python(&program)) {
+            return Unit::Characters;
+        }
+        if family.len() < FAMILY {
+            family.extend(children(member));
+        }
+        next += 1;
+    }
+    Unit::Bytes
+}
+
+/// Of its first thread; none where the kernel does not tell.
+fn children(pid: i32) -> Vec<i32> {
+    let told = read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    told.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 fn is_python(program: &Path) -> bool {

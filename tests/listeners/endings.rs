@@ -22,9 +22,11 @@ command={child} exit:0
 autorestart=false
 startsecs=0
 
+; However late its end is seen, it never was RUNNING.
 [program:failed]
 command={child} exit:1
 startretries=0
+startsecs=60
 ";
 
 /// What it is, the lines of the listener, and the signal that the daemon gets.

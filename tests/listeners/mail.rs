@@ -20,10 +20,12 @@ command={child} on:USR1:exit:0 hello forever
 autorestart=false
 startsecs=0
 
+; However late its end is seen, it never was RUNNING.
 [program:broken]
 command={child} exit:1
 autostart=false
 startretries=0
+startsecs=60
 ";
 
 on_both!(crashmail_hands_mail_to_a_program, batches_are_sent_at_a_tick);

@@ -11,6 +11,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
@@ -19,7 +20,14 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat,
 #[derive(Debug)]
 pub struct Shared {
     fd: OwnedFd,
-    words: &'static [AtomicU64],
+    mapping: Mapping,
+}
+
+/// Where it is in our own memory, as long as this lives.
+#[derive(Debug)]
+struct Mapping {
+    at: NonNull<AtomicU64>,
+    words: usize,
 }
 
 impl Shared {
@@ -40,8 +48,8 @@ impl Shared {
             ));
         }
         let size = usize::try_from(fstat(&fd)?.st_size).unwrap_or(0);
-        let words = map(&fd, size / size_of::<AtomicU64>())?;
-        Ok(Shared { fd, words })
+        let mapping = Mapping::of(&fd, size / size_of::<AtomicU64>())?;
+        Ok(Shared { fd, mapping })
     }
 
     /// The same memory, and the same position in it, for somebody else.
@@ -50,7 +58,7 @@ impl Shared {
     }
 
     pub fn words(&self) -> &[AtomicU64] {
-        self.words
+        self.mapping.words()
     }
 
     /// One write(2) to `file` of what lies in these bytes; returns how many it took.
@@ -59,7 +67,7 @@ impl Shared {
         // SAFETY: the bytes lie within the mapping, as was just seen; the kernel only reads them, and does not mind if
         // they change meanwhile.
         let written = unsafe {
-            let at = self.words.as_ptr().cast::<u8>().add(from);
+            let at = self.words().as_ptr().cast::<u8>().add(from);
             libc::write(file.as_fd().as_raw_fd(), at.cast(), bytes)
         };
         usize::try_from(written).map_err(|_| io::Error::last_os_error())
@@ -71,7 +79,7 @@ impl Shared {
         // SAFETY: the bytes lie within the mapping, as was just seen. It was mapped for writing, and all that refers to
         // it are atomic words, which anybody may change at any time, as another process may.
         let read = unsafe {
-            let at = self.words.as_ptr().cast::<u8>().cast_mut().add(to);
+            let at = self.words().as_ptr().cast::<u8>().cast_mut().add(to);
             libc::read(file.as_fd().as_raw_fd(), at.cast(), bytes)
         };
         usize::try_from(read).map_err(|_| io::Error::last_os_error())
@@ -86,8 +94,8 @@ impl Shared {
         to: impl AsFd,
         bytes: usize,
     ) -> io::Result<usize> {
-        let at = self.words.get(word).ok_or(io::ErrorKind::InvalidInput)?.as_ptr();
-        // SAFETY: the word lies within the mapping, which was mapped for writing and is never unmapped; it is as long and as aligned as an
+        let at = self.words().get(word).ok_or(io::ErrorKind::InvalidInput)?.as_ptr();
+        // SAFETY: the word lies within the mapping, which was mapped for writing and is there as long as this; it is as long and as aligned as an
         // offset, and anybody may change it at any time, as another process may.
         let moved = unsafe {
             libc::splice(
@@ -104,7 +112,7 @@ impl Shared {
 
     fn has(&self, from: usize, bytes: usize) -> io::Result<()> {
         match from.checked_add(bytes) {
-            Some(end) if end <= size_of_val(self.words) => Ok(()),
+            Some(end) if end <= size_of_val(self.words()) => Ok(()),
             _ => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
@@ -116,18 +124,37 @@ impl AsFd for Shared {
     }
 }
 
-fn map(fd: &OwnedFd, words: usize) -> io::Result<&'static [AtomicU64]> {
-    let access = libc::PROT_READ | libc::PROT_WRITE;
-    let bytes = words * size_of::<AtomicU64>();
-    // SAFETY: at an address of the kernel's choice it touches no memory of ours.
-    let at = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, libc::MAP_SHARED, fd.as_raw_fd(), 0) };
-    if at == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
+impl Mapping {
+    fn of(fd: &OwnedFd, words: usize) -> io::Result<Mapping> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let bytes = words * size_of::<AtomicU64>();
+        // SAFETY: at an address of the kernel's choice it touches no memory of ours.
+        let at =
+            unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, libc::MAP_SHARED, fd.as_raw_fd(), 0) };
+        match NonNull::new(at.cast()).filter(|_| at != libc::MAP_FAILED) {
+            Some(at) => Ok(Mapping { at, words }),
+            None => Err(io::Error::last_os_error()),
+        }
     }
-    // SAFETY: the mapping is page-aligned, as long as the file, which cannot shrink, and never unmapped. Any bytes are
-    // valid AtomicU64, and these may be changed by others.
-    Ok(unsafe { std::slice::from_raw_parts(at.cast::<AtomicU64>(), words) })
+
+    fn words(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping is page-aligned, as long as the file, which cannot shrink, and there until this is dropped. Any
+        // bytes are valid AtomicU64, and these may be changed by others.
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.words) }
+    }
 }
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: it was mapped just like this, and whoever had words of it had them from a borrow that has ended.
+        unsafe { libc::munmap(self.at.as_ptr().cast(), self.words * size_of::<AtomicU64>()) };
+    }
+}
+
+// SAFETY: atomic words may be used by all threads, and no thread owns the mapping.
+unsafe impl Send for Mapping {}
+// SAFETY: the same.
+unsafe impl Sync for Mapping {}
 
 #[cfg(test)]
 mod tests {
@@ -158,6 +185,17 @@ mod tests {
         assert_eq!(second.read_from(&from, 16, 5).unwrap(), 5);
         let words = second.words()[1..3].iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes());
         assert_eq!(words.collect::<Vec<u8>>(), b"a secrettruthwo\0");
+    }
+
+    #[test]
+    fn whoever_lets_go_of_it_gives_it_back() {
+        let mapped =
+            || std::fs::read_to_string("/proc/self/maps").unwrap().matches("memfd:given-back").count();
+        let shared = Shared::create("given-back", 4096).unwrap();
+        let again = Shared::found(shared.share().unwrap()).unwrap();
+        assert_eq!(mapped(), 2);
+        drop((shared, again));
+        assert_eq!(mapped(), 0);
     }
 
     #[test]

@@ -26,13 +26,13 @@ use crate::death;
 use crate::twice::Twice;
 
 /// How many events of a pool can be out at once, whether with listeners or waiting to be told again.
-pub(super) const MOST_OUT: usize = 64;
+pub(super) const MOST_OUT: usize = 1024;
 const FORMAT: u64 = u64::from_le_bytes(*b"events\0\x01");
 /// The words: what this is, and the ledger.
 const IS: usize = 0;
 const LEDGER: Twice = Twice::new(1, FIXED + 2 * MOST_OUT);
 const FIXED: usize = 13;
-const BYTES: usize = 4096;
+const BYTES: usize = 40 * 1024;
 /// So much is read at once, to know how long records are.
 const AHEAD: usize = 16 * 1024;
 /// What has been read is given back in pieces of this size.
@@ -105,6 +105,7 @@ struct Out {
     child: Option<ChildId>,
     side: Side,
     at: u64,
+    length: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,20 +206,21 @@ impl Queue {
 
     /// The oldest event goes out with this child, which counts so.
     pub(super) fn take(&mut self, child: ChildId, unit: Unit) -> io::Result<Option<Letter>> {
-        let (side, at, letter) = if let Some(again) = self.again() {
-            let Out { side, at, .. } = self.ledger.out.remove(again);
-            (side, at, self.letter(side, at, unit)?)
+        let (out, letter) = if let Some(again) = self.again() {
+            let out = self.ledger.out.remove(again);
+            (out, self.letter(out.side, out.at, unit)?)
         } else {
             let Some(side) = self.side().filter(|_| self.ledger.out.len() < MOST_OUT) else {
                 return Ok(None);
             };
             let at = self.span(side).next;
             let letter = self.letter(side, at, unit)?;
-            let length = self.head(side, at)?.length() as u64;
-            self.pass(side, length);
-            (side, at, letter)
+            let length = self.head(side, at)?.length();
+            self.pass(side, length as u64);
+            // Nothing is as long as four gigabytes here.
+            (Out { child: None, side, at, length: length as u32 }, letter)
         };
-        self.ledger.out.push(Out { child: Some(child), side, at });
+        self.ledger.out.push(Out { child: Some(child), ..out });
         self.commit();
         Ok(Some(letter))
     }
@@ -245,9 +247,10 @@ impl Queue {
     /// It has taken what was out with it; false if nothing was.
     pub(super) fn accepted(&mut self, child: ChildId) -> bool {
         let Some(place) = self.place_of(child) else { return false };
-        self.ledger.out.remove(place);
+        let out = self.ledger.out.remove(place);
         self.ledger.tally.delivered += 1;
         self.commit();
+        self.is_over(out);
         self.give_back();
         true
     }
@@ -272,9 +275,12 @@ impl Queue {
 
     /// Drops the event that would be told next; returns its serial.
     pub(super) fn drop_oldest(&mut self) -> io::Result<Option<u64>> {
+        let mut over = None;
         let serial = if let Some(again) = self.again() {
-            let out = self.ledger.out.remove(again);
-            self.head(out.side, out.at)?.serial
+            let out = self.ledger.out[again];
+            let serial = self.head(out.side, out.at)?.serial;
+            over = Some(self.ledger.out.remove(again));
+            serial
         } else {
             let Some(side) = self.side() else { return Ok(None) };
             let head = self.head(side, self.span(side).next)?;
@@ -283,6 +289,9 @@ impl Queue {
         };
         self.ledger.tally.dropped += 1;
         self.commit();
+        if let Some(out) = over {
+            self.is_over(out);
+        }
         self.give_back();
         Ok(Some(serial))
     }
@@ -456,7 +465,8 @@ impl Queue {
             if count == 0 && !is_out {
                 self.begin_anew(side, end);
             } else if next >= self.freed[side as usize] + HOLE {
-                self.punch(side, next);
+                self.punch(side, self.freed[side as usize], next);
+                self.freed[side as usize] = next - next % PAGE;
             }
         }
     }
@@ -478,19 +488,22 @@ impl Queue {
         let _ = self.fd(side).map(|fd| ftruncate(fd, 0));
     }
 
-    /// All that lies before `end` and is not out.
-    fn punch(&mut self, side: Side, end: u64) {
-        let mut out: Vec<u64> =
-            self.ledger.out.iter().filter(|out| out.side == side).map(|out| out.at).collect();
+    /// What was out, and had been left where everything around it was given back.
+    fn is_over(&self, Out { side, at, length, .. }: Out) {
+        let end = (at + u64::from(length)).next_multiple_of(PAGE).min(self.freed[side as usize]);
+        self.punch(side, at - at % PAGE, end);
+    }
+
+    /// The whole pages between the two, but for those of what is out.
+    fn punch(&self, side: Side, mut from: u64, end: u64) {
+        let out = self.ledger.out.iter().filter(|out| out.side == side);
+        let mut out: Vec<(u64, u64)> = out.map(|out| (out.at, out.at + u64::from(out.length))).collect();
         out.sort_unstable();
-        let mut from = self.freed[side as usize];
-        for at in out {
-            self.hole(side, from, at);
-            // What cannot be read is nobody's.
-            from = from.max(at + self.head(side, at).map_or(0, |head| head.length() as u64));
+        for (at, behind) in out {
+            self.hole(side, from, at.min(end));
+            from = from.max(behind);
         }
         self.hole(side, from, end);
-        self.freed[side as usize] = end - end % PAGE;
     }
 
     /// The whole pages between the two.
@@ -557,7 +570,8 @@ impl Ledger {
         ];
         let out = out.iter().flat_map(|out| {
             let side = u64::from(out.side == Side::Far) << 63;
-            [out.child.map_or(0, |child| u64::from(child.0)), out.at | side]
+            let child = out.child.map_or(0, |child| u64::from(child.0));
+            [child | u64::from(out.length) << 32, out.at | side]
         });
         LEDGER.set(memory.words(), fixed.into_iter().chain(out));
     }
@@ -568,10 +582,11 @@ impl Ledger {
             std::array::from_fn(|_| words.next().unwrap_or(0));
         let mut out = Vec::new();
         for _ in 0..(count as usize).min(MOST_OUT) {
-            let (child, at) = (words.next().unwrap_or(0) as u32, words.next().unwrap_or(0));
+            let (first, at) = (words.next().unwrap_or(0), words.next().unwrap_or(0));
+            let (child, length) = (first as u32, (first >> 32) as u32);
             let side = if at >> 63 == 1 { Side::Far } else { Side::Near };
             let child = (child != 0).then_some(ChildId(child));
-            out.push(Out { child, side, at: at & (u64::MAX >> 1) });
+            out.push(Out { child, side, at: at & (u64::MAX >> 1), length });
         }
         Ledger {
             near: Span { next: a, end: b, count: c },

@@ -206,6 +206,35 @@ fn what_is_out_keeps_nothing_else_from_being_given_back() {
 }
 
 #[test]
+fn one_who_never_answers_keeps_his_own_event_and_no_memory() {
+    let mut queue = Queue::create().unwrap();
+    let blocks = |queue: &Queue| rustix::fs::fstat(&queue.near).unwrap().st_blocks * 512;
+    let long = "x".repeat(5000);
+    for serial in 1..=2000 {
+        queue
+            .put(serial, Mono(1), |_, out| {
+                out.extend_from_slice(long.as_bytes());
+                None
+            })
+            .unwrap();
+        if serial == 1 || serial == 1000 {
+            queue.take(ChildId(100 + serial as u32), Unit::Bytes).unwrap();
+        } else {
+            queue.take(ME, Unit::Bytes).unwrap();
+            queue.accepted(ME);
+        }
+    }
+    assert!(blocks(&queue) < 2 * HOLE as i64, "{} bytes", blocks(&queue));
+    let before = blocks(&queue);
+    let of = |queue: &mut Queue, child| message(&queue.out_with(ChildId(child), Unit::Bytes).unwrap().unwrap());
+    assert_eq!((of(&mut queue, 101), of(&mut next_brain(&queue), 1100)), (long.clone(), long));
+    assert!(queue.accepted(ChildId(1100)));
+    assert!(blocks(&queue) < before, "{before} bytes, then {}", blocks(&queue));
+    assert!(queue.accepted(ChildId(101)));
+    assert_eq!(blocks(&queue), 0);
+}
+
+#[test]
 fn what_is_out_with_somebody_who_is_no_more_waits_again() {
     let mut queue = Queue::create().unwrap();
     put(&mut queue, 1..=3);

@@ -234,6 +234,8 @@ impl Conversation {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     self.log_is_full = true;
+                    // It may be for long, and nothing else is written down meanwhile.
+                    self.commit();
                     return false;
                 }
                 // Nobody reads there any more.

@@ -263,6 +263,10 @@ impl Loop {
                     self.hands.log.write(level, &text);
                     None
                 }
+                Notice::Line(line) => {
+                    self.hands.log.write(line.level, &line.text);
+                    None
+                }
                 Notice::Keep { name, fd } => {
                     self.hands.link.send(ToKeeper::Hold { name, fd })?;
                     None

@@ -144,6 +144,7 @@ impl HandOver {
         for notice in hands.pump.rest(notices, Patience::Usual) {
             match notice {
                 Notice::Say { level, text } => hands.log.write(level, &text),
+                Notice::Line(line) => hands.log.write(line.level, &line.text),
                 Notice::Said { child, output, word, data } => hands.said(child, output, word, data),
                 // The keeper tells the next brain of everything else.
                 _ => {}

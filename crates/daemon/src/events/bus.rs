@@ -17,6 +17,7 @@ use provost_keeper::{LASTING, Link, LinkError, Shared, ToKeeper};
 use provost_wire::events::{Event, EventType, Said, Slice};
 use provost_wire::listener::Listening;
 
+use super::lines::Count;
 use super::pool::{Contents, Lines, Member, Pool, bit};
 use super::queue::{self, Batch, Letter, Queue, following};
 use crate::clock;
@@ -48,6 +49,7 @@ struct Inner {
     /// Of the thread that tells listeners.
     bell: Bell,
     notices: Post<Notice>,
+    lines: Count,
     says_debug: bool,
     identifier: String,
 }
@@ -80,9 +82,18 @@ impl Bus {
         }
         let found = if resumes { queues(held) } else { BTreeMap::new() };
         let state = Mutex::new(State { numbers, pools: Vec::new(), found });
-        let (wanted, is_behind) = Default::default();
+        let (wanted, is_behind, lines) = Default::default();
         let identifier = identifier.to_owned();
-        Ok(Ok(Bus(Arc::new(Inner { state, wanted, is_behind, bell, notices, says_debug, identifier }))))
+        Ok(Ok(Bus(Arc::new(Inner {
+            state,
+            wanted,
+            is_behind,
+            bell,
+            notices,
+            lines,
+            says_debug,
+            identifier,
+        }))))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -92,8 +103,18 @@ impl Bus {
 
     fn say(&self, lines: Lines) {
         for (level, text) in lines.into_iter().filter(|(level, _)| self.says(*level)) {
-            self.0.notices.send(Notice::Say { level, text });
+            self.tell(level, text);
         }
+    }
+
+    /// A line for the main log.
+    pub(super) fn tell(&self, level: LogLevel, text: String) {
+        self.0.notices.send(Notice::Line(self.0.lines.line(level, text)));
+    }
+
+    /// Whether the loop has to write some of them first.
+    pub(super) fn has_told_too_much(&self) -> bool {
+        self.0.lines.is_too_many()
     }
 
     pub(super) fn says(&self, level: LogLevel) -> bool {
@@ -114,7 +135,7 @@ impl Bus {
 
     /// Whether programs whose output is told of should wait.
     pub(crate) fn is_behind(&self) -> bool {
-        self.0.is_behind.load(Ordering::Relaxed)
+        self.0.is_behind.load(Ordering::Relaxed) || self.has_told_too_much()
     }
 
     /// Keeps an event for each pool that hears it.

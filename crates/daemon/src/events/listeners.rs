@@ -19,7 +19,7 @@ use provost_wire::listener::{Listening, Unit};
 use super::bus::Bus;
 use super::conversation::{self, Conversation, Kept};
 use super::pool::Member;
-use super::thread::{Listener, Teller, Watch, Word};
+use super::thread::{Listener, Teller, Word};
 use super::unit;
 use crate::clock;
 use crate::kept;
@@ -157,11 +157,11 @@ impl Listeners {
                 event: None,
             },
         );
-        let (watch, is_ending, told_of) = (Watch::default(), false, None);
+        let (watch, is_ending, offences, is_deaf) = Default::default();
         let guess = unit::fixed(counts).is_none().then_some(pid);
         let pool = Arc::clone(pool);
         let listener =
-            Listener { child, pool, process, conversation, handler, watch, is_ending, told_of, guess };
+            Listener { child, pool, process, conversation, handler, watch, is_ending, offences, is_deaf, guess };
         self.teller.say(Word::Begin(Box::new(listener)));
         self.alive.insert(child);
         self.asked.insert(child);

@@ -8,6 +8,7 @@
 mod bus;
 mod conversation;
 mod judge;
+mod lines;
 mod listeners;
 mod pool;
 mod queue;
@@ -19,5 +20,6 @@ mod unit;
 mod words;
 
 pub(crate) use bus::Bus;
+pub(crate) use lines::Line;
 pub(crate) use listeners::{Going, Listeners};
 pub(crate) use words::{line, line_of, process_communication, process_log, told};

@@ -46,6 +46,12 @@ const LOGS: u64 = 3;
 const SELDOM: Duration = Duration::from_secs(1);
 /// How long what a listener says waits for more before it goes to its log, while there is more to tell.
 const LATER: Duration = Duration::from_millis(1);
+/// Whoever does it more often in that time is not heard for the rest of it: it may babble for ever, and come back each time.
+const OFTEN: u32 = 8;
+/// How long the main loop is left to write lines.
+const A_LITTLE: Duration = Duration::from_millis(1);
+/// One that cannot be told anything has most often ended, which is told of in a moment.
+const A_MOMENT: Duration = Duration::from_millis(500);
 /// So many reads of one that has ended; it can have said no more than its pipe holds.
 const LAST_READS: usize = 64;
 
@@ -90,10 +96,28 @@ pub(super) struct Listener {
     pub(super) watch: Watch,
     /// It has ended, and its last words are on their way to the log.
     pub(super) is_ending: bool,
-    /// When it was last told of that it breaks the protocol.
-    pub(super) told_of: Option<Mono>,
+    pub(super) offences: Offences,
+    /// Nothing can be told to it, and whether that has been said.
+    pub(super) is_deaf: Option<Deaf>,
     /// By this pid it is found out what it counts, when it is ready for the first time: then it is the program that it is to be.
     pub(super) guess: Option<i32>,
+}
+
+/// How often it breaks the protocol.
+#[derive(Debug, Default)]
+pub(super) struct Offences {
+    /// When that was last told of.
+    told_of: Option<Mono>,
+    /// How often since.
+    since: u32,
+    /// It is not heard for a while.
+    rests: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Deaf {
+    Unsaid(String),
+    Said,
 }
 
 /// What epoll looks after for a listener.
@@ -128,6 +152,8 @@ struct Telephone {
     /// Those whose words are to be logged, and when.
     unlogged: BTreeSet<ChildId>,
     log_at: Mono,
+    /// Those who are looked at again at that time.
+    later: BTreeSet<(Mono, ChildId)>,
     spill: spill::Spill,
 }
 
@@ -156,6 +182,7 @@ impl Teller {
             waits_for_stdout: Vec::new(),
             unlogged: BTreeSet::new(),
             log_at: Mono(0),
+            later: BTreeSet::new(),
             spill: spill::Spill::new(directory),
         };
         let (alive, ended) = channel();
@@ -182,6 +209,9 @@ impl Telephone {
         let mut events = Vec::with_capacity(64);
         loop {
             events.clear();
+            while self.bus.has_told_too_much() {
+                std::thread::sleep(A_LITTLE);
+            }
             match epoll::wait(&self.poll, spare_capacity(&mut events), self.timeout().as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 // Nothing that epoll can answer here is anything but a mistake of ours.
@@ -213,6 +243,9 @@ impl Telephone {
             if self.bus.pause().is_some_and(|until| until <= clock::now().mono) {
                 self.tell_all();
             }
+            if !self.later.is_empty() {
+                self.look_again();
+            }
             self.spill.go_on(&self.bus, &self.notices);
         }
     }
@@ -222,7 +255,8 @@ impl Telephone {
             return Some(clock::timespec(Duration::ZERO));
         }
         let log = (!self.unlogged.is_empty()).then_some(self.log_at);
-        let deadlines = [self.bus.pause(), self.spill.deadline(&self.bus), log];
+        let later = self.later.first().map(|(at, _)| *at);
+        let deadlines = [self.bus.pause(), self.spill.deadline(&self.bus), log, later];
         // epoll_pwait counts in milliseconds where it has to, and rounds up.
         clock::until(deadlines.into_iter().flatten().min())
     }
@@ -309,6 +343,7 @@ impl Telephone {
             Ok(Listened::Some) => {
                 self.understand(child);
                 self.log_soon(child);
+                self.rest(child);
             }
             Ok(Listened::Nothing) => {}
             Ok(Listened::LogIsFull) => drop(self.log_on(child)),
@@ -317,10 +352,38 @@ impl Telephone {
         }
     }
 
+    /// One that breaks the protocol all the time is left alone for a while.
+    fn rest(&mut self, child: ChildId) {
+        let Some(Listener { offences, .. }) = self.listeners.get_mut(&child) else { return };
+        if let Some(told_of) = offences.told_of.filter(|_| offences.since > OFTEN) {
+            (offences.rests, offences.since) = (true, 0);
+            self.later.insert((told_of + SELDOM, child));
+            self.watch_says(child, false);
+        }
+    }
+
+    /// What was put off has come.
+    fn look_again(&mut self) {
+        let now = clock::now().mono;
+        while let Some((_, child)) = self.later.first().copied().filter(|(at, _)| *at <= now) {
+            self.later.pop_first();
+            let Some(listener) = self.listeners.get_mut(&child) else { continue };
+            if let Some(Deaf::Unsaid(text)) = &mut listener.is_deaf {
+                let text = std::mem::take(text);
+                listener.is_deaf = Some(Deaf::Said);
+                self.bus.tell(LogLevel::Warn, text);
+            }
+            if std::mem::take(&mut listener.offences.rests) {
+                self.hear_on(child);
+            }
+        }
+    }
+
     /// There may be more to hear of one that was left alone for a while.
     fn hear_on(&mut self, child: ChildId) {
         match self.listeners.get(&child) {
             Some(listener) if listener.is_ending => self.hear_the_last(child),
+            Some(listener) if listener.offences.rests => {}
             Some(_) => self.watch_says(child, true),
             None => {}
         }
@@ -329,8 +392,8 @@ impl Telephone {
     /// What was heard has its consequences, and whoever is ready is told something.
     fn understand(&mut self, child: ChildId) {
         let Some(listener) = self.listeners.get_mut(&child) else { return };
-        let Listener { pool, process, conversation, handler, told_of, .. } = listener;
-        let mut said = Hearing { child, pool, process, told_of, bus: &self.bus, notices: &self.notices };
+        let Listener { pool, process, conversation, handler, offences, .. } = listener;
+        let mut said = Hearing { child, pool, process, offences, bus: &self.bus };
         let mut state = conversation.state();
         let judge = &mut self.judge;
         conversation.hear(|heard| said.consequence(heard, &mut state, judge, handler));
@@ -342,8 +405,12 @@ impl Telephone {
     }
 
     fn note_state(&mut self, child: ChildId) {
-        let Some(Listener { conversation, pool, guess, .. }) = self.listeners.get_mut(&child) else { return };
-        let (state, is_ready) = (conversation.state(), conversation.is_ready());
+        let Some(Listener { conversation, pool, guess, is_deaf, .. }) = self.listeners.get_mut(&child) else {
+            return;
+        };
+        // Whoever looks is to see that it hears nothing.
+        let state = if is_deaf.is_some() { Listening::Unknown } else { conversation.state() };
+        let is_ready = conversation.is_ready();
         let unit = if state == Listening::Acknowledged { None } else { guess.take().map(unit::of) };
         let before = self.bus.note(pool, child, |member| {
             let before = member.state;
@@ -455,7 +522,7 @@ impl Telephone {
             };
             if self.bus.says(LogLevel::Debug) {
                 let text = format!("event {} sent to listener {}", letter.serial, listener.process);
-                self.notices.send(Notice::Say { level: LogLevel::Debug, text });
+                self.bus.tell(LogLevel::Debug, text);
             }
             let telling = listener.conversation.tell(letter);
             self.has_been_told(child, telling);
@@ -484,7 +551,8 @@ impl Telephone {
         self.unwatch_told(child);
         let Some(listener) = self.listeners.get_mut(&child) else { return };
         let text = format!("{} gets no events until it is started again: {why}", listener.process);
-        self.notices.send(Notice::Say { level: LogLevel::Warn, text });
+        listener.is_deaf = Some(Deaf::Unsaid(text));
+        self.later.insert((clock::now().mono + A_MOMENT, child));
         listener.conversation.is_not_told();
         self.bus.returned(&listener.pool, child, false);
         self.note_state(child);
@@ -549,9 +617,8 @@ struct Hearing<'a> {
     child: ChildId,
     pool: &'a str,
     process: &'a str,
-    told_of: &'a mut Option<Mono>,
+    offences: &'a mut Offences,
     bus: &'a Bus,
-    notices: &'a Post<Notice>,
 }
 
 impl Hearing<'_> {
@@ -611,13 +678,11 @@ impl Hearing<'_> {
 
     fn enters(&mut self, state: &mut Listening, new: Listening) {
         let (name, old) = (self.process, std::mem::replace(state, new));
-        self.say(LogLevel::Debug, || format!("{name}: {} -> {}", state_name(old), state_name(new)));
-        if new != Listening::Unknown {
-            return;
+        let is_told = new == Listening::Unknown && self.offends();
+        if self.offences.since <= OFTEN {
+            self.say(LogLevel::Debug, || format!("{name}: {} -> {}", state_name(old), state_name(new)));
         }
-        let now = clock::now().mono;
-        if self.told_of.is_none_or(|then| now.since(then) >= SELDOM) {
-            *self.told_of = Some(now);
+        if is_told {
             self.say(LogLevel::Warn, || {
                 format!(
                     "{name}: has entered the UNKNOWN state and will no longer receive events, this usually \
@@ -627,9 +692,22 @@ impl Hearing<'_> {
         }
     }
 
+    /// Whether this is to be told of.
+    fn offends(&mut self) -> bool {
+        let now = clock::now().mono;
+        let Offences { told_of, since, .. } = &mut self.offences;
+        let is_new = told_of.is_none_or(|then| now.since(then) >= SELDOM);
+        if is_new {
+            (*told_of, *since) = (Some(now), 0);
+        } else {
+            *since += 1;
+        }
+        is_new
+    }
+
     fn say(&self, level: LogLevel, text: impl FnOnce() -> String) {
         if self.bus.says(level) {
-            self.notices.send(Notice::Say { level, text: text() });
+            self.bus.tell(level, text());
         }
     }
 }

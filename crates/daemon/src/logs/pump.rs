@@ -29,6 +29,7 @@ use super::outlet::{self, OutletPlan};
 use super::reports::{Audience, Reports, Telling, Word};
 use super::sink::Target;
 use crate::clock;
+use crate::events::Line;
 use crate::leftovers::Change;
 use crate::thread;
 use crate::wake::{Bell, Post};
@@ -111,6 +112,8 @@ pub(crate) enum Notice {
         ask: AskId,
         result: Result<(), String>,
     },
+    /// For the main log, of events.
+    Line(Line),
     /// For the main log.
     Say {
         level: LogLevel,
@@ -383,6 +386,7 @@ impl Pump {
             }
             Notice::MainLogDone { ask, .. } => self.was_wanted(Wanted::MainLog(ask)).then_some(notice),
             Notice::Say { .. }
+            | Notice::Line(_)
             | Notice::Said { .. }
             | Notice::Keep { .. }
             | Notice::ListenerChanged
@@ -473,8 +477,10 @@ impl Pump {
             }
         }
         while let Ok(notice) = notices.try_recv() {
-            if let Notice::Say { level, text } = notice {
-                log.write(level, &text);
+            match notice {
+                Notice::Say { level, text } => log.write(level, &text),
+                Notice::Line(line) => log.write(line.level, &line.text),
+                _ => {}
             }
         }
         if let Some(running) = self.lanes.get(&self.home) {

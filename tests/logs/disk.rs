@@ -46,6 +46,12 @@ pub(crate) fn start_with_main_log(megabytes: u32, config: &str) -> (Daemon, Disk
 /// Ours with a disk at `{dir}/slow` that hangs as long as there is a file `stuck` in the sandbox.
 #[track_caller]
 pub(crate) fn start_with_stuck(config: &str) -> Daemon {
+    start_stuck(&format!("{HEAD}{config}"))
+}
+
+/// The same with another head.
+#[track_caller]
+pub(crate) fn start_stuck(config: &str) -> Daemon {
     may_mount();
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.file("slow")).unwrap();
@@ -55,7 +61,7 @@ pub(crate) fn start_with_stuck(config: &str) -> Daemon {
         provost_child().display()
     );
     let words = [alone(), &["sh", "-c", &script, "sh"]].concat();
-    Daemon::start_in(sandbox, &started_by(&words), &format!("{HEAD}{config}"))
+    Daemon::start_in(sandbox, &started_by(&words), config)
 }
 
 #[track_caller]
@@ -67,8 +73,9 @@ fn may_mount() {
     );
 }
 
+/// The same, with a shell's words before anything else, and another head.
 #[track_caller]
-fn start_behind(first: &str, megabytes: u32, config: &str) -> (Daemon, Disk) {
+pub(crate) fn start_behind(first: &str, megabytes: u32, config: &str) -> (Daemon, Disk) {
     may_mount();
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.file("small")).unwrap();

@@ -25,7 +25,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
-use provost_testkit::{Assignment, Author, End, Pour, StuckDisk, unescaped, until_taken, write_at_once};
+use provost_testkit::{
+    Assignment, Author, End, Listening, Pour, StuckDisk, dribble, say, unescaped, until_taken, write_at_once,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const USAGE: &str = "\
@@ -55,6 +57,16 @@ words, done in order:
   torrent:ORDER            so many bytes that know their place, as fast as they are taken;
                            matter=lines|binary|one-line,bytes=N,write=BYTES,seed=N,to=out|err|each
   stuck-disk:PLACE:FILE    mount a file system there, say so, and be it; it hangs as long as the file is there
+  each:N                   N numbered lines on stdout, each when the one before it has been taken
+  ready | ok | fail        what event listeners say
+  result:TEXT | long:N     the same with any result | with one of so many bytes
+  event | event:FILE       read one event, and append it to the file
+  head | eat:N             read the line before a payload | so many bytes
+  listen:FILE              be a listener that accepts everything, until standard input ends
+  flood:TEXT               say this again and again without end, as fast as it is taken
+  dribble:TIME:TEXT        the same as write, byte by byte, with a pause before each
+  close:FD                 close a descriptor
+  again                    begin with the first word once more
   pid | pgid | cwd | umask one line each
   forever                  stay until a signal ends it";
 
@@ -64,6 +76,7 @@ type Outcome = Result<Flow, Box<dyn Error>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
     Next,
+    Again,
     Exit(u8),
 }
 
@@ -83,9 +96,12 @@ fn main() -> ExitCode {
         return ExitCode::from(64);
     }
     let mut script = Script::default();
-    for word in &words {
+    let mut next = 0;
+    while let Some(word) = words.get(next) {
+        next += 1;
         match script.perform(word) {
             Ok(Flow::Next) => {}
+            Ok(Flow::Again) => next = 0,
             Ok(Flow::Exit(status)) => return ExitCode::from(status),
             Err(error) => {
                 eprintln!("provost-child: {word}: {error}");
@@ -103,6 +119,7 @@ struct Script {
     reactions: BTreeMap<i32, Reaction>,
     /// Signals to go on that have come and not been awaited.
     goes: Cell<u32>,
+    listening: Listening,
 }
 
 impl Script {
@@ -133,6 +150,30 @@ impl Script {
             "stuck-disk" => stuck_disk(rest)?,
             "torrent" => rest.parse::<Pour>()?.run()?,
             "lines" => return self.lines(rest.parse()?),
+            "each" => each(rest.parse()?)?,
+            "ready" => say(b"READY\n")?,
+            "ok" => say(b"RESULT 2\nOK")?,
+            "fail" => say(b"RESULT 4\nFAIL")?,
+            "result" => say(format!("RESULT {}\n{rest}", rest.len()).as_bytes())?,
+            "long" => {
+                let bytes: usize = rest.parse()?;
+                say(&[format!("RESULT {bytes}\n").into_bytes(), vec![b'x'; bytes]].concat())?;
+            }
+            "event" => {
+                if !self.listening.event((!rest.is_empty()).then(|| rest.as_ref()))? {
+                    return Ok(Flow::Exit(0));
+                }
+            }
+            "head" => self.listening.head()?,
+            "eat" => self.listening.eat(rest.parse()?)?,
+            "listen" => self.listening.listen(rest.as_ref())?,
+            "flood" => flood(&unescaped(rest)?)?,
+            "dribble" => {
+                let (pause, text) = rest.split_once(':').ok_or("wanted dribble:TIME:TEXT")?;
+                dribble(&unescaped(text)?, duration(pause)?)?;
+            }
+            "close" => close(rest)?,
+            "again" => return Ok(Flow::Again),
             "umask" => print_status(&["Umask"])?,
             "pid" => println!("{}", std::process::id()),
             "pgid" => println!("{}", rustix::process::getpgrp().as_raw_nonzero()),
@@ -290,6 +331,27 @@ fn numbered(to: &mut dyn Write, count: &str) -> Result<(), Box<dyn Error>> {
     let lines: String = (1..=count.parse::<u64>()?).map(|n| format!("line {n}\n")).collect();
     to.write_all(lines.as_bytes())?;
     Ok(to.flush()?)
+}
+
+/// One by one: what arrives alone was written alone.
+fn each(count: u64) -> Result<(), Box<dyn Error>> {
+    for n in 1..=count {
+        say(format!("line {n}\n").as_bytes())?;
+        until_taken(std::io::stdout())?;
+    }
+    Ok(())
+}
+
+fn flood(bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    let piece = bytes.repeat(1 + 8192 / bytes.len());
+    loop {
+        say(&piece)?;
+    }
+}
+
+fn close(number: &str) -> Result<(), Box<dyn Error>> {
+    let number: i32 = number.parse()?;
+    Ok(nix::unistd::close(number)?)
 }
 
 /// It inherits our output, but not what we block: the standard library gives a

@@ -168,6 +168,34 @@ fn a_megabyte_for_one_who_reads_slowly_comes_whole() {
     stage.end_well();
 }
 
+/// It may say that it accepts an event when it has seen no more than its first line.
+#[test]
+fn one_who_answers_before_it_has_read_reads_what_it_was_told() {
+    let config = hostile("early:100ms:{dir}/hostile", "")
+        + &hostile("early:0s:{dir}/other", "").replace(":hostile]", ":other]");
+    let mut stage = Stage::start(&config);
+    for _ in 0..6 {
+        stage.publish_long(700_000);
+        stage.publish(6);
+    }
+    until("everything", || has_all(&stage.file("other"), stage.published));
+    for _ in 0..3 {
+        stage.becomes("hostile", "ACKNOWLEDGED");
+        crate::stage::kill_brain(&mut stage.daemon);
+        stage.publish_long(700_000);
+    }
+    stage.others_are_well();
+    for name in ["other", "hostile"] {
+        until_within(Duration::from_secs(60), "everything", || has_all(&stage.file(name), stage.published));
+        let (events, _) = told(&stage.file(name));
+        let is_whole = |told: &provost_testkit::Told| {
+            told.payload.len() < 20 || told.payload.ends_with(&[b'x'; 700_000])
+        };
+        assert!(events.iter().all(is_whole), "{name}");
+    }
+    stage.end_well();
+}
+
 #[test]
 fn one_who_never_answers_holds_one_event_and_nobody() {
     let mut stage = Stage::start(&hostile("ready event:{dir}/hostile forever", ""));

@@ -41,6 +41,34 @@ impl Listening {
         Ok(())
     }
 
+    /// The same, but each event is accepted when no more than its first line has been read. The rest is read after a pause.
+    pub fn listen_early(&mut self, file: &Path, pause: Duration) -> io::Result<()> {
+        let mut file = append(file)?;
+        say(b"READY\n")?;
+        loop {
+            let mut line = Vec::new();
+            while !line.ends_with(b"\n") {
+                let mut byte = [0];
+                if rustix::io::read(io::stdin(), &mut byte)? == 0 {
+                    return Ok(());
+                }
+                line.push(byte[0]);
+            }
+            let (_, mut left) = header(line.trim_ascii_end()).ok_or(io::ErrorKind::InvalidData)?;
+            say(b"RESULT 2\nOK")?;
+            std::thread::sleep(pause);
+            file.write_all(&line)?;
+            let mut piece = vec![0; 64 * 1024];
+            while left > 0 {
+                let most = left.min(piece.len());
+                let read = rustix::io::read(io::stdin(), &mut piece[..most])?;
+                file.write_all(&piece[..read])?;
+                left -= read;
+            }
+            say(b"READY\n")?;
+        }
+    }
+
     /// Reads the line before a payload, and nothing of that.
     pub fn head(&mut self) -> io::Result<()> {
         let mut byte = [0];

@@ -282,7 +282,7 @@ impl Bus {
     pub(super) fn leave(&self, pool: &str, child: ChildId) {
         let now = clock::now().mono;
         self.with(pool, |pool, lines| {
-            pool.returned(child, false, now, lines);
+            pool.returned(child, (false, true), now, lines);
             pool.leave(child);
         });
     }
@@ -321,13 +321,20 @@ impl Bus {
         self.with(pool, |pool, _| pool.member(child).map(change))?
     }
 
-    pub(super) fn accepted(&self, pool: &str, child: ChildId) -> bool {
-        self.with(pool, |pool, _| pool.accepted(child)).unwrap_or(false)
+    /// It accepts what is out with it; `told` says whether all of it has been.
+    pub(super) fn accepted(&self, pool: &str, child: ChildId, told: bool) -> bool {
+        self.with(pool, |pool, _| pool.accepted(child, told)).unwrap_or(false)
     }
 
-    pub(super) fn returned(&self, pool: &str, child: ChildId, refused: bool) -> bool {
+    /// It has `refused` what is out with it, or could not be told.
+    pub(super) fn returned(&self, pool: &str, child: ChildId, refused: bool, told: bool) -> bool {
         let now = clock::now().mono;
-        self.with(pool, |pool, lines| pool.returned(child, refused, now, lines)).unwrap_or(false)
+        self.with(pool, |pool, lines| pool.returned(child, (refused, told), now, lines)).unwrap_or(false)
+    }
+
+    /// Everything that it had answered has been told to it, too.
+    pub(super) fn is_told(&self, pool: &str, child: ChildId) {
+        self.with(pool, |pool, _| pool.queue.is_told(child));
     }
 
     /// Whom to tell what.
@@ -341,6 +348,14 @@ impl Bus {
         self.with(pool, |pool, _| {
             let unit = pool.member(child)?.unit;
             pool.queue.out_with(child, unit).ok().flatten()
+        })?
+    }
+
+    /// What is still being told to it, though it has answered.
+    pub(super) fn half_told(&self, pool: &str, child: ChildId) -> Option<Letter> {
+        self.with(pool, |pool, _| {
+            let unit = pool.member(child)?.unit;
+            pool.queue.half_told(child, unit).ok().flatten()
         })?
     }
 

@@ -177,6 +177,14 @@ impl Conversation {
         &self.kept.log.1
     }
 
+    /// Whether it has been told everything that it was to be told.
+    pub(super) fn is_told(&self) -> bool {
+        // One that an earlier brain was telling something is told the rest when its pipe is there.
+        let is_begun = self.ear.state() == Listening::Busy
+            && self.kept.memory.words()[TOLD].load(Ordering::Acquire) < self.to;
+        self.telling.is_none() && !is_begun
+    }
+
     /// Whether it can be told something now.
     pub(super) fn is_ready(&self) -> bool {
         self.ear.state() == Listening::Ready && self.stdin.is_some() && self.telling.is_none()
@@ -263,7 +271,7 @@ impl Conversation {
 
     /// An earlier brain had begun to tell it this.
     pub(super) fn was_told(&mut self, letter: Letter) -> io::Result<Telling> {
-        self.telling = Some(letter.file);
+        (self.telling, self.to) = (Some(letter.file), letter.to);
         self.go_on_telling()
     }
 

@@ -157,11 +157,22 @@ impl Listeners {
                 event: None,
             },
         );
-        let (watch, is_ending, offences, is_deaf) = Default::default();
+        let (watch, is_ending, offences, is_deaf, is_early) = Default::default();
         let guess = unit::fixed(counts).is_none().then_some(pid);
         let pool = Arc::clone(pool);
-        let listener =
-            Listener { child, pool, process, conversation, handler, watch, is_ending, offences, is_deaf, guess };
+        let listener = Listener {
+            child,
+            pool,
+            process,
+            conversation,
+            handler,
+            watch,
+            is_ending,
+            offences,
+            is_deaf,
+            is_early,
+            guess,
+        };
         self.teller.say(Word::Begin(Box::new(listener)));
         self.alive.insert(child);
         self.asked.insert(child);

@@ -182,19 +182,25 @@ impl Pool {
     }
 
     /// The member has done with what it was told.
-    pub(super) fn accepted(&mut self, child: ChildId) -> bool {
+    pub(super) fn accepted(&mut self, child: ChildId, told: bool) -> bool {
         (self.refusals, self.pause) = (0, None);
         self.forget_event(child);
-        self.queue.accepted(child)
+        self.queue.accepted(child, told)
     }
 
     /// What the member was told comes back; true if there was something.
-    pub(super) fn returned(&mut self, child: ChildId, refused: bool, now: Mono, lines: &mut Lines) -> bool {
+    pub(super) fn returned(
+        &mut self,
+        child: ChildId,
+        (refused, told): (bool, bool),
+        now: Mono,
+        lines: &mut Lines,
+    ) -> bool {
         let serial = self.forget_event(child);
         if self.config.overflow == PoolOverflow::Drop && serial.is_some() {
             self.make_room_for_one(lines);
         }
-        let is_back = self.queue.returned(child, refused);
+        let is_back = self.queue.returned(child, refused, told);
         if is_back && refused {
             self.refusals = self.refusals.saturating_add(1);
             let doublings = self.refusals.saturating_sub(2).min(10);
@@ -296,6 +302,7 @@ impl Pool {
 
     pub(super) fn leave(&mut self, child: ChildId) {
         self.members.retain(|member| member.child != child);
+        self.queue.is_told(child);
     }
 
     /// In the order of the configuration; of two children of one process the older first.

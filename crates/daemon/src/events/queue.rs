@@ -30,9 +30,10 @@ pub(super) const MOST_OUT: usize = 1024;
 const FORMAT: u64 = u64::from_le_bytes(*b"events\0\x01");
 /// The words: what this is, and the ledger.
 const IS: usize = 0;
-const LEDGER: Twice = Twice::new(1, FIXED + 2 * MOST_OUT);
+/// Each may be there twice: waiting to be told again, and still being told to whoever has refused it.
+const LEDGER: Twice = Twice::new(1, FIXED + 4 * MOST_OUT);
 const FIXED: usize = 13;
-const BYTES: usize = 40 * 1024;
+const BYTES: usize = 72 * 1024;
 /// So much is read at once, to know how long records are.
 const AHEAD: usize = 16 * 1024;
 /// What has been read is given back in pieces of this size.
@@ -106,6 +107,8 @@ struct Out {
     side: Side,
     at: u64,
     length: u32,
+    /// The child has answered, and has not been told all of it yet: it stays for that only.
+    is_answered: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,7 +221,7 @@ impl Queue {
             let length = self.head(side, at)?.length();
             self.pass(side, length as u64);
             // Nothing is as long as four gigabytes here.
-            (Out { child: None, side, at, length: length as u32 }, letter)
+            (Out { child: None, side, at, length: length as u32, is_answered: false }, letter)
         };
         self.ledger.out.push(Out { child: Some(child), ..out });
         self.commit();
@@ -230,6 +233,28 @@ impl Queue {
         let Some(place) = self.place_of(child) else { return Ok(None) };
         let Out { side, at, .. } = self.ledger.out[place];
         self.letter(side, at, unit).map(Some)
+    }
+
+    /// What is still being told to this child, though it has answered.
+    pub(super) fn half_told(&mut self, child: ChildId, unit: Unit) -> io::Result<Option<Letter>> {
+        let found = self.ledger.out.iter().find(|out| out.is_answered && out.child == Some(child)).copied();
+        found.map(|Out { side, at, .. }| self.letter(side, at, unit)).transpose()
+    }
+
+    /// Nothing is, any more.
+    pub(super) fn is_told(&mut self, child: ChildId) {
+        let is_it = |out: &Out| out.is_answered && out.child == Some(child);
+        if let Some(place) = self.ledger.out.iter().position(is_it) {
+            self.finish(place);
+        }
+    }
+
+    /// What is out in this place is needed by nobody.
+    fn finish(&mut self, place: usize) {
+        let out = self.ledger.out.remove(place);
+        self.commit();
+        self.is_over(out);
+        self.give_back();
     }
 
     /// The place of the one that waits again and comes first.
@@ -244,21 +269,26 @@ impl Queue {
         Ok(Letter { serial: head.serial, file: Arc::clone(self.fd(side)?), from, to })
     }
 
-    /// It has taken what was out with it; false if nothing was.
-    pub(super) fn accepted(&mut self, child: ChildId) -> bool {
+    /// It has taken what was out with it; false if nothing was. If that is not all `told` yet it stays until then.
+    pub(super) fn accepted(&mut self, child: ChildId, told: bool) -> bool {
         let Some(place) = self.place_of(child) else { return false };
-        let out = self.ledger.out.remove(place);
         self.ledger.tally.delivered += 1;
-        self.commit();
-        self.is_over(out);
-        self.give_back();
+        if told {
+            self.finish(place);
+        } else {
+            self.ledger.out[place].is_answered = true;
+            self.commit();
+        }
         true
     }
 
     /// What was out with it waits again, before all others; false if nothing was. It `refused` it, or it could not be told.
-    pub(super) fn returned(&mut self, child: ChildId, refused: bool) -> bool {
+    pub(super) fn returned(&mut self, child: ChildId, refused: bool, told: bool) -> bool {
         let Some(place) = self.place_of(child) else { return false };
         let out = self.ledger.out.remove(place);
+        if !told {
+            self.ledger.out.push(Out { is_answered: true, ..out });
+        }
         self.ledger.out.push(Out { child: None, ..out });
         self.ledger.tally.rejected += u64::from(refused);
         self.commit();
@@ -267,6 +297,8 @@ impl Queue {
 
     /// What is out with others than these waits again.
     pub(super) fn only_with(&mut self, children: impl Fn(ChildId) -> bool) {
+        let lives = |out: &Out| out.child.is_some_and(&children);
+        self.ledger.out.retain(|out| !out.is_answered || lives(out));
         for out in &mut self.ledger.out {
             out.child = out.child.filter(|child| children(*child));
         }
@@ -323,7 +355,7 @@ impl Queue {
     }
 
     pub(super) fn out_count(&self) -> u64 {
-        self.ledger.out.iter().filter(|out| out.child.is_some()).count() as u64
+        self.ledger.out.iter().filter(|out| out.child.is_some() && !out.is_answered).count() as u64
     }
 
     pub(super) fn far_count(&self) -> u64 {
@@ -419,7 +451,7 @@ impl Queue {
     }
 
     fn place_of(&self, child: ChildId) -> Option<usize> {
-        self.ledger.out.iter().position(|out| out.child == Some(child))
+        self.ledger.out.iter().position(|out| out.child == Some(child) && !out.is_answered)
     }
 
     /// The record that is next on this side is not, any more.
@@ -571,7 +603,8 @@ impl Ledger {
         let out = out.iter().flat_map(|out| {
             let side = u64::from(out.side == Side::Far) << 63;
             let child = out.child.map_or(0, |child| u64::from(child.0));
-            [child | u64::from(out.length) << 32, out.at | side]
+            let is_answered = u64::from(out.is_answered) << 62;
+            [child | u64::from(out.length) << 32, out.at | side | is_answered]
         });
         LEDGER.set(memory.words(), fixed.into_iter().chain(out));
     }
@@ -581,12 +614,13 @@ impl Ledger {
         let [a, b, c, d, e, f, next_serial, last_serial, delivered, rejected, dropped, _, count] =
             std::array::from_fn(|_| words.next().unwrap_or(0));
         let mut out = Vec::new();
-        for _ in 0..(count as usize).min(MOST_OUT) {
+        for _ in 0..(count as usize).min(2 * MOST_OUT) {
             let (first, at) = (words.next().unwrap_or(0), words.next().unwrap_or(0));
             let (child, length) = (first as u32, (first >> 32) as u32);
             let side = if at >> 63 == 1 { Side::Far } else { Side::Near };
             let child = (child != 0).then_some(ChildId(child));
-            out.push(Out { child, side, at: at & (u64::MAX >> 1), length });
+            let is_answered = at >> 62 & 1 == 1;
+            out.push(Out { child, side, at: at & (u64::MAX >> 2), length, is_answered });
         }
         Ledger {
             near: Span { next: a, end: b, count: c },

@@ -30,7 +30,7 @@ fn all(queue: &mut Queue) -> Vec<u64> {
     while let Some(letter) = queue.take(ME, Unit::Bytes).unwrap() {
         assert!(message(&letter).starts_with(&format!("event {}, ", letter.serial)));
         serials.push(letter.serial);
-        assert!(queue.accepted(ME));
+        assert!(queue.accepted(ME, true));
     }
     serials
 }
@@ -61,9 +61,9 @@ fn first_in_first_out_with_numbers_of_its_own() {
     assert_eq!(message(&queue.take(ME, Unit::Bytes).unwrap().unwrap()), text(40, 0));
     assert_eq!((queue.waiting(), queue.out_count(), queue.last_serial()), (2, 1, Some(42)));
     assert_eq!(message(&queue.take(OTHER, Unit::Bytes).unwrap().unwrap()), text(41, 1));
-    assert!(queue.accepted(ME) && !queue.accepted(ME));
+    assert!(queue.accepted(ME, true) && !queue.accepted(ME, true));
     assert_eq!(all(&mut queue), [42]);
-    assert!(queue.accepted(OTHER));
+    assert!(queue.accepted(OTHER, true));
     assert_eq!(queue.tally(), Tally { delivered: 3, rejected: 0, dropped: 0 });
 }
 
@@ -73,14 +73,14 @@ fn what_comes_back_comes_first_and_keeps_its_numbers() {
     put(&mut queue, 1..=4);
     let first = message(&queue.take(ME, Unit::Bytes).unwrap().unwrap());
     queue.take(OTHER, Unit::Bytes).unwrap();
-    assert!(queue.returned(ME, true) && queue.returned(OTHER, false));
-    assert!(!queue.returned(ME, true));
+    assert!(queue.returned(ME, true, true) && queue.returned(OTHER, false, true));
+    assert!(!queue.returned(ME, true, true));
     assert_eq!((queue.waiting(), queue.tally().rejected), (4, 1));
     // The last that came back is the first, as with Supervisor.
     assert_eq!(queue.take(ME, Unit::Bytes).unwrap().unwrap().serial, 2);
     assert_eq!(message(&queue.take(OTHER, Unit::Bytes).unwrap().unwrap()), first);
-    queue.accepted(ME);
-    queue.accepted(OTHER);
+    queue.accepted(ME, true);
+    queue.accepted(OTHER, true);
     assert_eq!(all(&mut queue), [3, 4]);
 }
 
@@ -91,7 +91,7 @@ fn the_oldest_is_dropped_first_wherever_it_is() {
     assert!(spill(&mut queue, 60));
     assert_eq!((queue.far_count(), queue.waiting()), (1, 4));
     queue.take(ME, Unit::Bytes).unwrap();
-    queue.returned(ME, true);
+    queue.returned(ME, true, true);
     let dropped: Vec<u64> = std::iter::from_fn(|| queue.drop_oldest().unwrap()).collect();
     assert_eq!(dropped, [1, 2, 3, 4]);
     assert_eq!((queue.waiting(), queue.tally().dropped), (0, 4));
@@ -134,9 +134,9 @@ fn who_counts_characters_gets_the_other_form() {
     queue.put(3, Mono(3), both).unwrap();
     assert_eq!(message(&queue.take(ME, Unit::Characters).unwrap().unwrap()), "characters");
     assert_eq!(message(&queue.out_with(ME, Unit::Bytes).unwrap().unwrap()), "bytes");
-    queue.accepted(ME);
+    queue.accepted(ME, true);
     assert_eq!(message(&queue.take(ME, Unit::Characters).unwrap().unwrap()), text(2, 1));
-    queue.accepted(ME);
+    queue.accepted(ME, true);
     assert_eq!(message(&queue.take(OTHER, Unit::Bytes).unwrap().unwrap()), "bytes");
 }
 
@@ -154,7 +154,7 @@ fn an_event_may_be_long() {
     assert!(spill(&mut queue, 4096));
     assert_eq!(queue.far_count(), 1);
     assert_eq!(message(&queue.take(ME, Unit::Bytes).unwrap().unwrap()), long);
-    queue.accepted(ME);
+    queue.accepted(ME, true);
     assert_eq!(all(&mut queue), [2]);
 }
 
@@ -167,7 +167,7 @@ fn a_queue_that_is_kept_up_with_takes_no_memory() {
         put(&mut queue, serial..=serial);
         if serial > 1 {
             queue.take(ME, Unit::Bytes).unwrap();
-            queue.accepted(ME);
+            queue.accepted(ME, true);
         }
     }
     assert!(blocks(&queue) * 512 <= 2 * HOLE as i64, "{} blocks", blocks(&queue));
@@ -201,8 +201,47 @@ fn what_is_out_keeps_nothing_else_from_being_given_back() {
     let blocks = rustix::fs::fstat(&file).unwrap().st_blocks * 512;
     assert!(blocks < 2 * HOLE as i64, "{blocks} bytes");
     assert_eq!(message(&queue.out_with(OTHER, Unit::Bytes).unwrap().unwrap()), text(1, 0));
-    queue.returned(OTHER, true);
+    queue.returned(OTHER, true, true);
     assert_eq!(all(&mut queue).first(), Some(&1));
+}
+
+#[test]
+fn what_is_answered_before_it_was_told_stays_until_it_was() {
+    let mut queue = Queue::create().unwrap();
+    let blocks = |queue: &Queue| rustix::fs::fstat(&queue.near).unwrap().st_blocks * 512;
+    for serial in 1..=2 {
+        let long = vec![b'x'; 3 * HOLE as usize];
+        queue
+            .put(serial, Mono(1), |_, out| {
+                out.extend_from_slice(&long);
+                None
+            })
+            .unwrap();
+    }
+    // One accepts it and one refuses, and neither has read it.
+    let letters = [ME, OTHER].map(|child| queue.take(child, Unit::Bytes).unwrap().unwrap());
+    assert!(queue.accepted(ME, false) && queue.returned(OTHER, true, false));
+    assert!(!queue.accepted(ME, false) && !queue.returned(OTHER, true, false));
+    assert_eq!((queue.waiting(), queue.out_count()), (1, 0));
+    let mut next = next_brain(&queue);
+    for (child, letter) in [ME, OTHER].into_iter().zip(&letters) {
+        assert_eq!(next.half_told(child, Unit::Bytes).unwrap().unwrap().from, letter.from);
+        assert!(message(letter).bytes().all(|byte| byte == b'x'));
+    }
+    // What was refused is told again, and done with before it has been told the first time.
+    assert_eq!(next.take(ME, Unit::Bytes).unwrap().unwrap().serial, 2);
+    assert!(next.accepted(ME, true) && message(&letters[1]).bytes().all(|byte| byte == b'x'));
+    next.is_told(ME);
+    assert!(message(&letters[1]).bytes().all(|byte| byte == b'x'));
+    assert!(blocks(&next) < 4 * HOLE as i64 + 2 * PAGE as i64, "{} bytes", blocks(&next));
+    next.is_told(OTHER);
+    assert_eq!((blocks(&next), next.half_told(ME, Unit::Bytes).unwrap().is_none()), (0, true));
+    // One that is no more is told nothing.
+    put(&mut next, 3..=3);
+    next.take(ME, Unit::Bytes).unwrap();
+    next.accepted(ME, false);
+    next.only_with(|child| child == OTHER);
+    assert!(next.half_told(ME, Unit::Bytes).unwrap().is_none());
 }
 
 #[test]
@@ -221,16 +260,17 @@ fn one_who_never_answers_keeps_his_own_event_and_no_memory() {
             queue.take(ChildId(100 + serial as u32), Unit::Bytes).unwrap();
         } else {
             queue.take(ME, Unit::Bytes).unwrap();
-            queue.accepted(ME);
+            queue.accepted(ME, true);
         }
     }
     assert!(blocks(&queue) < 2 * HOLE as i64, "{} bytes", blocks(&queue));
     let before = blocks(&queue);
-    let of = |queue: &mut Queue, child| message(&queue.out_with(ChildId(child), Unit::Bytes).unwrap().unwrap());
+    let of =
+        |queue: &mut Queue, child| message(&queue.out_with(ChildId(child), Unit::Bytes).unwrap().unwrap());
     assert_eq!((of(&mut queue, 101), of(&mut next_brain(&queue), 1100)), (long.clone(), long));
-    assert!(queue.accepted(ChildId(1100)));
+    assert!(queue.accepted(ChildId(1100), true));
     assert!(blocks(&queue) < before, "{before} bytes, then {}", blocks(&queue));
-    assert!(queue.accepted(ChildId(101)));
+    assert!(queue.accepted(ChildId(101), true));
     assert_eq!(blocks(&queue), 0);
 }
 
@@ -250,7 +290,7 @@ fn what_is_out_with_somebody_who_is_no_more_waits_again() {
 fn live(queue: &mut Queue, brought: &mut u64, heard: &mut Vec<u64>) {
     if let Some(record) = queue.out_with(ME, Unit::Bytes).unwrap() {
         heard.push(record.serial);
-        queue.accepted(ME);
+        queue.accepted(ME, true);
     }
     while *brought < 12 {
         put(queue, *brought + 1..=*brought + 1);
@@ -263,16 +303,16 @@ fn live(queue: &mut Queue, brought: &mut u64, heard: &mut Vec<u64>) {
         {
             if record.serial == 3 && heard.last() != Some(&3) {
                 heard.push(3);
-                queue.returned(ME, true);
+                queue.returned(ME, true, true);
             } else {
                 heard.push(record.serial);
-                queue.accepted(ME);
+                queue.accepted(ME, true);
             }
         }
     }
     while let Some(record) = queue.take(ME, Unit::Bytes).unwrap() {
         heard.push(record.serial);
-        queue.accepted(ME);
+        queue.accepted(ME, true);
     }
 }
 

@@ -99,6 +99,8 @@ pub(super) struct Listener {
     pub(super) offences: Offences,
     /// Nothing can be told to it, and whether that has been said.
     pub(super) is_deaf: Option<Deaf>,
+    /// It has answered what it has not been told to the end.
+    pub(super) is_early: bool,
     /// By this pid it is found out what it counts, when it is ready for the first time: then it is the program that it is to be.
     pub(super) guess: Option<i32>,
 }
@@ -392,11 +394,13 @@ impl Telephone {
     /// What was heard has its consequences, and whoever is ready is told something.
     fn understand(&mut self, child: ChildId) {
         let Some(listener) = self.listeners.get_mut(&child) else { return };
-        let Listener { pool, process, conversation, handler, offences, .. } = listener;
-        let mut said = Hearing { child, pool, process, offences, bus: &self.bus };
+        let Listener { pool, process, conversation, handler, offences, is_early, .. } = listener;
+        let told = conversation.is_told();
+        let mut said = Hearing { child, pool, process, offences, told, bus: &self.bus };
         let mut state = conversation.state();
         let judge = &mut self.judge;
         conversation.hear(|heard| said.consequence(heard, &mut state, judge, handler));
+        *is_early = !told && conversation.state() != Listening::Busy;
         if self.judge.is_full() {
             self.watch_stdout();
         }
@@ -492,11 +496,13 @@ impl Telephone {
         listener.conversation.has_stdin(stdin);
         // What an earlier brain had begun to tell it.
         let out = self.bus.out_with(&listener.pool, child);
+        let half = if out.is_none() { self.bus.half_told(&listener.pool, child) } else { None };
+        listener.is_early = half.is_some();
         let conversation = &mut listener.conversation;
-        let telling = match (out, conversation.state()) {
-            (Some(letter), Listening::Busy) => conversation.was_told(letter),
-            (Some(letter), Listening::Ready) if conversation.is_ready() => conversation.tell(letter),
-            (_, _) => Ok(Telling::Done),
+        let telling = match (out, half, conversation.state()) {
+            (Some(letter), _, Listening::Busy) | (None, Some(letter), _) => conversation.was_told(letter),
+            (Some(letter), _, Listening::Ready) if conversation.is_ready() => conversation.tell(letter),
+            (_, _, _) => Ok(Telling::Done),
         };
         self.has_been_told(child, telling);
     }
@@ -532,7 +538,12 @@ impl Telephone {
     fn has_been_told(&mut self, child: ChildId, telling: io::Result<Telling>) {
         let Some(listener) = self.listeners.get_mut(&child) else { return };
         match telling {
-            Ok(Telling::Done) => self.note_state(child),
+            Ok(Telling::Done) => {
+                if std::mem::take(&mut listener.is_early) {
+                    self.bus.is_told(&listener.pool, child);
+                }
+                self.note_state(child);
+            }
             Ok(Telling::Waits) => {
                 let (stdin, watch_it) = (listener.conversation.stdin(), !listener.watch.is_told);
                 if let Some(stdin) = stdin.filter(|_| watch_it) {
@@ -554,7 +565,8 @@ impl Telephone {
         listener.is_deaf = Some(Deaf::Unsaid(text));
         self.later.insert((clock::now().mono + A_MOMENT, child));
         listener.conversation.is_not_told();
-        self.bus.returned(&listener.pool, child, false);
+        self.bus.returned(&listener.pool, child, false, true);
+        self.bus.is_told(&listener.pool, child);
         self.note_state(child);
     }
 
@@ -618,6 +630,7 @@ struct Hearing<'a> {
     pool: &'a str,
     process: &'a str,
     offences: &'a mut Offences,
+    told: bool,
     bus: &'a Bus,
 }
 
@@ -637,7 +650,7 @@ impl Hearing<'_> {
             Heard::BadLine(line) => {
                 self.say(LogLevel::Warn, || format!("{name}: bad result line: '{}'", decoded(&line)));
                 self.enters(state, Listening::Unknown);
-                self.bus.returned(self.pool, self.child, true);
+                self.bus.returned(self.pool, self.child, true, self.told);
             }
             // What a result was found to be is told of already.
             Heard::Nonsense if *state == Listening::Unknown => {}
@@ -658,19 +671,19 @@ impl Hearing<'_> {
             Verdict::Accepted => {
                 self.say(LogLevel::Debug, || format!("{name}: event was processed"));
                 self.enters(state, Listening::Acknowledged);
-                self.bus.accepted(self.pool, self.child);
+                self.bus.accepted(self.pool, self.child, self.told);
                 true
             }
             Verdict::Refused => {
                 self.say(LogLevel::Warn, || format!("{name}: event was rejected"));
                 self.enters(state, Listening::Acknowledged);
-                self.bus.returned(self.pool, self.child, true);
+                self.bus.returned(self.pool, self.child, true, self.told);
                 true
             }
             Verdict::Senseless => {
                 self.say(LogLevel::Warn, || format!("{name}: event caused an error"));
                 self.enters(state, Listening::Unknown);
-                self.bus.returned(self.pool, self.child, true);
+                self.bus.returned(self.pool, self.child, true, self.told);
                 false
             }
         }

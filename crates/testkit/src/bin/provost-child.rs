@@ -63,6 +63,7 @@ words, done in order:
   event | event:FILE       read one event, and append it to the file
   head | eat:N             read the line before a payload | so many bytes
   listen:FILE              be a listener that accepts everything, until standard input ends
+  early:TIME:FILE          the same, but answer when the first line has been read, and read the rest that much later
   flood:TEXT               say this again and again without end, as fast as it is taken
   dribble:TIME:TEXT        the same as write, byte by byte, with a pause before each
   close:FD                 close a descriptor
@@ -167,6 +168,10 @@ impl Script {
             "head" => self.listening.head()?,
             "eat" => self.listening.eat(rest.parse()?)?,
             "listen" => self.listening.listen(rest.as_ref())?,
+            "early" => {
+                let (pause, file) = rest.split_once(':').ok_or("wanted early:TIME:FILE")?;
+                self.listening.listen_early(file.as_ref(), duration(pause)?)?;
+            }
             "flood" => flood(&unescaped(rest)?)?,
             "dribble" => {
                 let (pause, text) = rest.split_once(':').ok_or("wanted dribble:TIME:TEXT")?;

@@ -8,12 +8,14 @@ use rustix::event::Timespec;
 use rustix::time::{ClockId, clock_gettime};
 
 pub(crate) fn now() -> Now {
-    let mono = clock_gettime(ClockId::Monotonic);
     let wall = clock_gettime(ClockId::Realtime);
-    Now {
-        mono: Mono(mono.tv_sec as u64 * 1_000_000_000 + mono.tv_nsec as u64),
-        wall: Wall(wall.tv_sec * 1000 + wall.tv_nsec / 1_000_000),
-    }
+    Now { mono: mono(), wall: Wall(wall.tv_sec * 1000 + wall.tv_nsec / 1_000_000) }
+}
+
+/// For whoever asks very often, and for this alone.
+pub(crate) fn mono() -> Mono {
+    let mono = clock_gettime(ClockId::Monotonic);
+    Mono(mono.tv_sec as u64 * 1_000_000_000 + mono.tv_nsec as u64)
 }
 
 /// The keeper's stamps are of the same clocks.

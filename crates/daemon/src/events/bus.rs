@@ -18,7 +18,7 @@ use provost_wire::events::{Event, EventType, Said, Slice};
 use provost_wire::listener::Listening;
 
 use super::lines::Count;
-use super::pool::{Contents, Lines, Member, Pool, bit};
+use super::pool::{Contents, Lines, Member, Pool, Turn, bit};
 use super::queue::{self, Batch, Letter, Queue, following};
 use crate::clock;
 use crate::kept;
@@ -46,6 +46,8 @@ struct Inner {
     wanted: AtomicU64,
     /// Programs whose output is told of should wait.
     is_behind: AtomicBool,
+    /// Some pool may pause, or have too much in memory.
+    has_chores: AtomicBool,
     /// Of the thread that tells listeners.
     bell: Bell,
     notices: Post<Notice>,
@@ -82,12 +84,13 @@ impl Bus {
         }
         let found = if resumes { queues(held) } else { BTreeMap::new() };
         let state = Mutex::new(State { numbers, pools: Vec::new(), found });
-        let (wanted, is_behind, lines) = Default::default();
+        let (wanted, is_behind, has_chores, lines) = Default::default();
         let identifier = identifier.to_owned();
         Ok(Ok(Bus(Arc::new(Inner {
             state,
             wanted,
             is_behind,
+            has_chores,
             bell,
             notices,
             lines,
@@ -152,13 +155,16 @@ impl Bus {
     fn keep(&self, event: &Event<'_>, kind: EventType) {
         let payload = event.payload();
         let letter = Contents { server: &self.0.identifier, event: kind, payload: &payload };
-        let (now, mut lines, mut is_waited_for) = (clock::now().mono, Lines::new(), false);
+        let (now, mut lines, mut is_waited_for) = (clock::mono(), Lines::new(), false);
         let mut state = self.state();
         let State { numbers, pools, .. } = &mut *state;
         let serial = numbers.words()[NEXT].load(Ordering::Acquire);
         for pool in pools.iter_mut().filter(|pool| pool.wanted & bit(kind) != 0) {
             pool.put(serial, now, letter, &mut lines);
             is_waited_for |= std::mem::take(&mut pool.is_hungry) || pool.wants_file(now);
+            if pool.has_chores() {
+                self.0.has_chores.store(true, Ordering::Relaxed);
+            }
         }
         numbers.words()[NEXT].store(following(serial), Ordering::Release);
         self.look_behind(&state);
@@ -267,7 +273,7 @@ impl Bus {
 
     /// What somebody may want to know of the pools.
     pub(crate) fn reports(&self) -> Vec<PoolReport> {
-        let now = clock::now().mono;
+        let now = clock::mono();
         self.state().pools.iter_mut().map(|pool| report(pool, now)).collect()
     }
 
@@ -280,7 +286,7 @@ impl Bus {
 
     /// It does not, any more: what was out with it comes back.
     pub(super) fn leave(&self, pool: &str, child: ChildId) {
-        let now = clock::now().mono;
+        let now = clock::mono();
         self.with(pool, |pool, lines| {
             pool.returned(child, (false, true), now, lines);
             pool.leave(child);
@@ -328,7 +334,7 @@ impl Bus {
 
     /// It has `refused` what is out with it, or could not be told.
     pub(super) fn returned(&self, pool: &str, child: ChildId, refused: bool, told: bool) -> bool {
-        let now = clock::now().mono;
+        let now = clock::mono();
         self.with(pool, |pool, lines| pool.returned(child, (refused, told), now, lines)).unwrap_or(false)
     }
 
@@ -338,8 +344,7 @@ impl Bus {
     }
 
     /// Whom to tell what.
-    pub(super) fn next(&self, pool: &str) -> Option<(ChildId, Letter)> {
-        let now = clock::now().mono;
+    pub(super) fn next(&self, pool: &str, now: Mono) -> Option<Turn> {
         self.with(pool, |pool, lines| pool.next(now, lines))?
     }
 
@@ -364,6 +369,9 @@ impl Bus {
         let mut state = self.state();
         let pool = state.pools.iter_mut().find(|known| *known.name == *pool)?;
         let result = act(pool, &mut lines);
+        if pool.has_chores() {
+            self.0.has_chores.store(true, Ordering::Relaxed);
+        }
         if self.is_behind() {
             self.look_behind(&state);
         }
@@ -375,6 +383,17 @@ impl Bus {
     /// The pools there are.
     pub(super) fn pools(&self) -> Vec<Arc<str>> {
         self.state().pools.iter().map(|pool| Arc::clone(&pool.name)).collect()
+    }
+
+    /// Whether some pool has a pause that ends, or wants something to be done about its file, now or later.
+    pub(super) fn has_chores(&self) -> bool {
+        if !self.0.has_chores.load(Ordering::Relaxed) {
+            return false;
+        }
+        let state = self.state();
+        let has_some = state.pools.iter().any(Pool::has_chores);
+        self.0.has_chores.store(has_some, Ordering::Relaxed);
+        has_some
     }
 
     /// When a pool that pauses goes on.

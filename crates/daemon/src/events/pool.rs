@@ -48,6 +48,14 @@ pub(super) struct Pool {
     pub(super) file: FileFor,
 }
 
+/// Whom to tell what; it `is_last` where nobody else is ready.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) child: ChildId,
+    pub(super) letter: Letter,
+    pub(super) is_last: bool,
+}
+
 /// What is told, and by whom.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Contents<'a> {
@@ -164,7 +172,7 @@ impl Pool {
     }
 
     /// Somebody's turn, and what it is told.
-    pub(super) fn next(&mut self, now: Mono, lines: &mut Lines) -> Option<(ChildId, Letter)> {
+    pub(super) fn next(&mut self, now: Mono, lines: &mut Lines) -> Option<Turn> {
         let member = self.members.iter().position(|member| member.may_hear && member.is_ready)?;
         if self.pause.is_some_and(|until| now < until) {
             return None;
@@ -177,8 +185,10 @@ impl Pool {
         };
         let member = &mut self.members[member];
         (member.is_ready, member.event) = (false, Some(letter.serial));
+        (member.state, member.since) = (Listening::Busy, now);
         member.told += 1;
-        Some((child, letter))
+        let is_last = !self.members.iter().any(|member| member.may_hear && member.is_ready);
+        Some(Turn { child, letter, is_last })
     }
 
     /// The member has done with what it was told.
@@ -239,6 +249,12 @@ impl Pool {
                 FileFor::Asked => false,
                 FileFor::Refuses(until) => now >= until,
             }
+    }
+
+    /// Whether there is a pause that ends, or something to be done about its file, now or later.
+    pub(super) fn has_chores(&self) -> bool {
+        let is_over = self.config.overflow != PoolOverflow::Drop && self.queue.near_bytes() > NEAR;
+        is_over || self.pause.is_some()
     }
 
     /// When a file that took nothing is tried again.

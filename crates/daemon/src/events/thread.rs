@@ -25,6 +25,7 @@ use rustix::io::Errno;
 use super::bus::{Bus, state_name};
 use super::conversation::{Conversation, Listened, Telling};
 use super::judge::{Judge, Verdict};
+use super::pool::Turn;
 use super::spill;
 use super::ticks::Ticks;
 use super::unit;
@@ -157,6 +158,8 @@ struct Telephone {
     /// Those who are looked at again at that time.
     later: BTreeSet<(Mono, ChildId)>,
     spill: spill::Spill,
+    /// When it last woke up.
+    now: Mono,
 }
 
 impl Teller {
@@ -186,6 +189,7 @@ impl Teller {
             log_at: Mono(0),
             later: BTreeSet::new(),
             spill: spill::Spill::new(directory),
+            now: clock::mono(),
         };
         let (alive, ended) = channel();
         thread::start("events", move || {
@@ -219,6 +223,7 @@ impl Telephone {
                 // Nothing that epoll can answer here is anything but a mistake of ours.
                 Err(e) => panic!("the thread that tells listeners cannot go on: {e}"),
             }
+            self.now = clock::mono();
             for event in &events {
                 match event.data.u64() {
                     BELL => {
@@ -239,26 +244,31 @@ impl Telephone {
                     token => self.of_listener(ChildId((token / EACH) as u32), token % EACH),
                 }
             }
-            if !self.unlogged.is_empty() && self.log_at <= clock::now().mono {
+            if !self.unlogged.is_empty() && self.log_at <= self.now {
                 self.log_all();
-            }
-            if self.bus.pause().is_some_and(|until| until <= clock::now().mono) {
-                self.tell_all();
             }
             if !self.later.is_empty() {
                 self.look_again();
             }
-            self.spill.go_on(&self.bus, &self.notices);
+            if self.bus.has_chores() {
+                if self.bus.pause().is_some_and(|until| until <= self.now) {
+                    self.tell_all();
+                }
+                self.spill.go_on(&self.bus, &self.notices);
+            }
         }
     }
 
     fn timeout(&self) -> Option<Timespec> {
-        if self.spill.has_work(&self.bus) {
-            return Some(clock::timespec(Duration::ZERO));
-        }
         let log = (!self.unlogged.is_empty()).then_some(self.log_at);
         let later = self.later.first().map(|(at, _)| *at);
-        let deadlines = [self.bus.pause(), self.spill.deadline(&self.bus), log, later];
+        let mut deadlines = [log, later, None, None];
+        if self.bus.has_chores() {
+            if self.spill.has_work(&self.bus) {
+                return Some(clock::timespec(Duration::ZERO));
+            }
+            (deadlines[2], deadlines[3]) = (self.bus.pause(), self.spill.deadline(&self.bus));
+        }
         // epoll_pwait counts in milliseconds where it has to, and rounds up.
         clock::until(deadlines.into_iter().flatten().min())
     }
@@ -366,7 +376,7 @@ impl Telephone {
 
     /// What was put off has come.
     fn look_again(&mut self) {
-        let now = clock::now().mono;
+        let now = self.now;
         while let Some((_, child)) = self.later.first().copied().filter(|(at, _)| *at <= now) {
             self.later.pop_first();
             let Some(listener) = self.listeners.get_mut(&child) else { continue };
@@ -416,10 +426,11 @@ impl Telephone {
         let state = if is_deaf.is_some() { Listening::Unknown } else { conversation.state() };
         let is_ready = conversation.is_ready();
         let unit = if state == Listening::Acknowledged { None } else { guess.take().map(unit::of) };
+        let now = self.now;
         let before = self.bus.note(pool, child, |member| {
             let before = member.state;
             if before != state {
-                (member.state, member.since) = (state, clock::now().mono);
+                (member.state, member.since) = (state, now);
             }
             member.is_ready = is_ready;
             member.unit = unit.unwrap_or(member.unit);
@@ -436,7 +447,7 @@ impl Telephone {
         if !listener.conversation.may_log_later() {
             self.log_on(child);
         } else if self.unlogged.insert(child) && self.unlogged.len() == 1 {
-            self.log_at = clock::now().mono + LATER;
+            self.log_at = self.now + LATER;
         }
     }
 
@@ -521,7 +532,7 @@ impl Telephone {
 
     /// As long as somebody of this pool is ready, and there is something to tell.
     fn tell_pool(&mut self, pool: &str) {
-        while let Some((child, letter)) = self.bus.next(pool) {
+        while let Some(Turn { child, letter, is_last }) = self.bus.next(pool, self.now) {
             let Some(listener) = self.listeners.get_mut(&child) else {
                 self.bus.leave(pool, child);
                 continue;
@@ -531,7 +542,14 @@ impl Telephone {
                 self.bus.tell(LogLevel::Debug, text);
             }
             let telling = listener.conversation.tell(letter);
-            self.has_been_told(child, telling);
+            match telling {
+                // All that there is to know of it is known.
+                Ok(Telling::Done) => {}
+                telling => self.has_been_told(child, telling),
+            }
+            if is_last {
+                return;
+            }
         }
     }
 

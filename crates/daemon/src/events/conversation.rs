@@ -400,3 +400,7 @@ fn store(words: &[AtomicU64], at: usize, bytes: &[u8]) {
         place.store(u64::from_le_bytes(padded), Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+#[path = "conversation_tests.rs"]
+mod tests;

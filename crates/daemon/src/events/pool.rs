@@ -338,3 +338,7 @@ impl Pool {
 pub(super) fn bit(kind: EventType) -> u64 {
     1 << kind as u32
 }
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

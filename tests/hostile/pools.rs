@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use provost_testkit::{HEAD, Signal, send_signal, told};
 
-use crate::stage::{IN_TIME, Stage, has_all, number, until, until_within};
+use crate::stage::{IN_TIME, Stage, brain, busy, has_all, look_for, number, until, until_within};
 
 fn pool(command: &str, numprocs: usize, more: &str) -> String {
     format!(
@@ -162,4 +162,22 @@ fn ten_thousand_events_that_wait_do_not_keep_a_daemon_from_its_end() {
         .daemon
         .wait_for_log_line("pool hostile is gone, and 10000 events with it that no listener has taken");
     let _ = Duration::ZERO;
+}
+
+/// A pause between two tellings of what was rejected ends, whether or not somebody is there by then to be told.
+#[test]
+fn who_rejects_and_then_says_nothing_turns_nobody() {
+    for end in ["forever", "ready event forever"] {
+        let mut stage =
+            Stage::start(&pool(&format!("{{child}} ready event fail ready event fail {end}"), 1, ""));
+        stage.publish(3);
+        stage.pool_becomes("hostile", |pool| pool["rejected"] == 2);
+        stage.others_are_well();
+        let pid = brain(&stage.daemon).pid();
+        let (before, began) = (busy(pid), Instant::now());
+        look_for(Duration::from_secs(1));
+        let busy = busy(pid).saturating_sub(before);
+        assert!(busy < began.elapsed() / 2, "{end}: {busy:?} of {:?}", began.elapsed());
+        stage.end_well();
+    }
 }

@@ -309,3 +309,14 @@ pub(crate) fn ticks(pid: i32) -> u64 {
     let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
+
+/// How long its threads have run, or waited for a processor: on a busy machine who turns without end mostly waits.
+pub(crate) fn busy(pid: i32) -> Duration {
+    let of_task = |task: fs::DirEntry| -> Option<u64> {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let mut numbers = text.split(' ').map_while(|number| number.parse::<u64>().ok());
+        Some(numbers.next()? + numbers.next()?)
+    };
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    Duration::from_nanos(tasks.filter_map(of_task).sum())
+}

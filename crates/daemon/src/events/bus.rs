@@ -401,6 +401,13 @@ impl Bus {
         self.state().pools.iter().filter_map(Pool::pause).min()
     }
 
+    /// The pools whose pause is over.
+    pub(super) fn go_on(&self, now: Mono) -> Vec<Arc<str>> {
+        let mut state = self.state();
+        let pools = state.pools.iter_mut().filter_map(|pool| pool.ends_pause(now).then_some(&pool.name));
+        pools.map(Arc::clone).collect()
+    }
+
     /// When a file that took nothing is tried again.
     pub(super) fn next_try_of_a_file(&self) -> Option<Mono> {
         self.state().pools.iter().filter_map(Pool::next_try_of_file).min()

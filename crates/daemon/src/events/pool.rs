@@ -225,9 +225,14 @@ impl Pool {
         is_back
     }
 
-    /// When the next event may be told, if that is later than now.
+    /// When the next event may be told, if it may not be told now.
     pub(super) fn pause(&self) -> Option<Mono> {
-        self.pause.filter(|_| self.queue.waiting() > 0)
+        self.pause
+    }
+
+    /// Whether a pause ends with this; it does so once, whoever is there to be told something by then.
+    pub(super) fn ends_pause(&mut self, now: Mono) -> bool {
+        self.pause.take_if(|until| *until <= now).is_some()
     }
 
     /// Whether programs whose output it hears should wait.
@@ -261,7 +266,7 @@ impl Pool {
     pub(super) fn next_try_of_file(&self) -> Option<Mono> {
         let is_over = self.config.overflow != PoolOverflow::Drop && self.queue.near_bytes() > NEAR;
         match self.file {
-            FileFor::Refuses(until) if is_over => Some(until),
+            FileFor::Refuses(until) if is_over && self.config.overflow_maxbytes > 0 => Some(until),
             _ => None,
         }
     }

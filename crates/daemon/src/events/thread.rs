@@ -251,8 +251,8 @@ impl Telephone {
                 self.look_again();
             }
             if self.bus.has_chores() {
-                if self.bus.pause().is_some_and(|until| until <= self.now) {
-                    self.tell_all();
+                for pool in self.bus.go_on(self.now) {
+                    self.tell_pool(&pool);
                 }
                 self.spill.go_on(&self.bus, &self.notices);
             }

@@ -17,12 +17,11 @@ use provost_keeper::{LASTING, Link, LinkError, Shared, ToKeeper};
 use provost_wire::events::{Event, EventType, Said, Slice};
 use provost_wire::listener::Listening;
 
-use super::lines::Count;
 use super::pool::{Contents, Lines, Member, Pool, Turn, bit};
 use super::queue::{self, Batch, Letter, Queue, following};
 use crate::clock;
 use crate::kept;
-use crate::logs::{Audience, Notice, Word};
+use crate::logs::{Audience, Count, Notice, Word};
 use crate::wake::{Bell, Post};
 
 /// What all brains of a daemon share, and the next daemon under the same pid: the words of it, by their places.

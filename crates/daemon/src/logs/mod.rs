@@ -6,13 +6,14 @@
 //! files as safely as root must: `walk.rs` goes there, `inherited.rs` knows names of what we have open. `carry.rs` has the ways from a pipe to a sink.
 //! `journal.rs` is why nothing is lost on that way when the brain is killed, `slot.rs` where a chunk lies meanwhile,
 //! `recovery.rs` how the next brain sees what was done already.
-//! `main_log.rs` is the handle by which the brain writes its own lines (`line.rs`); `auto.rs` chooses names of files. A slow disk is
+//! `main_log.rs` is the handle by which the brain writes its own lines (`line.rs`; those of other threads are `counted.rs`); `auto.rs` chooses names of files. A slow disk is
 //! felt in a lane and nowhere else: the main loop only sends orders, and learns that a child's last words are written down before it
 //! tells the core of its end.
 
 pub(crate) mod auto;
 mod carry;
 mod compress;
+mod counted;
 mod filter;
 mod heat;
 mod inherited;
@@ -36,6 +37,7 @@ mod walk;
 mod wire;
 
 pub(crate) use compress::{Compression, Compressor};
+pub(crate) use counted::Count;
 pub(crate) use journal::Journal;
 pub(crate) use lane::MainSource;
 pub(crate) use main_log::MainLog;

@@ -21,6 +21,7 @@ use rustix::io::Errno;
 
 use super::Output;
 use super::compress::Compressor;
+use super::counted::Line;
 use super::journal::{self, Journal, Leftover, Voice};
 use super::lane::{Lane, MainSource, Parts};
 use super::main_log::MainLog;
@@ -29,7 +30,6 @@ use super::outlet::{self, OutletPlan};
 use super::reports::{Audience, Reports, Telling, Word};
 use super::sink::Target;
 use crate::clock;
-use crate::events::Line;
 use crate::leftovers::Change;
 use crate::thread;
 use crate::wake::{Bell, Post};
@@ -83,7 +83,7 @@ pub(crate) enum Order {
     Quit { lines: Vec<u8>, for_good: bool },
 }
 
-/// What the pump tells the main loop.
+/// What the threads beside it tell the main loop: the pump, and the one that tells listeners.
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// With the error number where a file could not be opened.

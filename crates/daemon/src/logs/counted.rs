@@ -1,7 +1,7 @@
-//! Lines for the main log, on their way to the loop that writes them.
+//! Lines for the main log that somebody else has for it, on their way to the loop that writes them.
 //!
-//! At loglevel debug there are several for each event, and with `overflow=drop` one for each that is discarded: more than a busy loop may be
-//! able to write. So they are counted, and whoever causes them waits a little when they are too many.
+//! At loglevel debug there are several for each event that listeners are told, and with `overflow=drop` one for each that is discarded: more
+//! than a busy loop may be able to write. So they are counted, and whoever causes them waits a little when they are too many.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,15 +21,15 @@ pub(crate) struct Line {
 
 /// How many there are.
 #[derive(Debug, Default)]
-pub(super) struct Count(Arc<AtomicUsize>);
+pub(crate) struct Count(Arc<AtomicUsize>);
 
 impl Count {
-    pub(super) fn line(&self, level: LogLevel, text: String) -> Line {
+    pub(crate) fn line(&self, level: LogLevel, text: String) -> Line {
         self.0.fetch_add(1, Ordering::Relaxed);
         Line { level, text, on_their_way: Arc::clone(&self.0) }
     }
 
-    pub(super) fn is_too_many(&self) -> bool {
+    pub(crate) fn is_too_many(&self) -> bool {
         self.0.load(Ordering::Relaxed) > MOST
     }
 }

@@ -23,4 +23,4 @@ mod words;
 
 pub(crate) use bus::Bus;
 pub(crate) use listeners::{Going, Listeners};
-pub(crate) use words::{line, line_of, process_communication, process_log, told};
+pub(crate) use words::{line, line_of, said, told};

@@ -1,13 +1,13 @@
 //! The core's events in the words of Supervisor's listeners.
 //!
-//! In: an event of the core, or what a process has written, which the core never hears of. Out: the line of the main log
-//! that tells of it at loglevel trace, which 4.3.0 does not have: it lets a person, or a test that plays the same scenario
-//! on both, see what listeners are told and in which order.
+//! In: an event of the core, or what a process has written, which the core never hears of. Out: the event that is published,
+//! and the line of the main log that tells of it at loglevel trace, which 4.3.0 does not have: it lets a person, or a test that
+//! plays the same scenario on both, see what listeners are told and in which order.
 
 use provost_core::{Event, State, StateDetail};
 use provost_wire::events::{self, Said};
 
-use crate::logs::Output;
+use crate::logs::Word;
 
 /// `event PROCESS_STATE_STARTING processname:x …`: the type and its payload, on one line whatever that holds.
 pub(crate) fn line(event: &Event) -> String {
@@ -23,28 +23,15 @@ pub(crate) fn line_of(told: &events::Event<'_>) -> String {
     }
 }
 
-/// What a process has written, where its `…_events_enabled` is on.
-pub(crate) fn process_log<'a>(
-    process: &'a str,
-    group: &'a str,
-    pid: i32,
-    output: Output,
-    data: &'a [u8],
-) -> events::Event<'a> {
-    events::Event::ProcessLog(Said { process, group, pid, channel: output.channel(), data })
+/// What a process has written, where its `…_events_enabled` is on, or what it has said between the tokens for it.
+pub(crate) fn said(word: Word, said: Said<'_>) -> events::Event<'_> {
+    match word {
+        Word::Piece => events::Event::ProcessLog(said),
+        Word::Message => events::Event::ProcessCommunication(said),
+    }
 }
 
-/// What a process has said between the tokens for it.
-pub(crate) fn process_communication<'a>(
-    process: &'a str,
-    group: &'a str,
-    pid: i32,
-    output: Output,
-    data: &'a [u8],
-) -> events::Event<'a> {
-    events::Event::ProcessCommunication(Said { process, group, pid, channel: output.channel(), data })
-}
-
+/// What listeners are told of it.
 pub(crate) fn told(event: &Event) -> events::Event<'_> {
     match event {
         Event::ProcessState { process, group, from, to, detail } => {
@@ -83,6 +70,7 @@ fn change(to: State, detail: StateDetail) -> events::StateChange {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use provost_wire::events::Channel;
 
     #[test]
     fn an_event_is_one_line() {
@@ -99,10 +87,11 @@ mod tests {
         let added = Event::GroupAdded { group: r"a\b".into() };
         assert_eq!(line(&added), r"event PROCESS_GROUP_ADDED groupname:a\\b\n");
         assert_eq!(line(&Event::SupervisorRunning), "event SUPERVISOR_STATE_CHANGE_RUNNING");
-        let log = process_log("x", "g", 7, Output::Stderr, b"a\\b\nc ");
+        let by = |channel, data| Said { process: "x", group: "g", pid: 7, channel, data };
+        let log = said(Word::Piece, by(Channel::Stderr, b"a\\b\nc "));
         let expected = r"event PROCESS_LOG_STDERR processname:x groupname:g pid:7 channel:stderr\na\\b\nc ";
         assert_eq!(line_of(&log), expected);
-        let message = process_communication("x", "g", 7, Output::Stdout, b"\xff");
+        let message = said(Word::Message, by(Channel::Stdout, b"\xff"));
         let expected =
             r"event PROCESS_COMMUNICATION_STDOUT processname:x groupname:g pid:7\nUndecodable: b'\\xff'";
         assert_eq!(line_of(&message), expected);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use provost_config::{Channel, LogFile, LogLevel, ProcessConfig};
 use provost_core::{ChildId, LogPaths, ProcessId};
 use provost_keeper::LinkError;
+use provost_wire::events::{Said, decoded};
 
 use super::Hands;
 use super::children::Child;
@@ -95,10 +96,10 @@ impl Hands {
     fn tell_of(&mut self, child: ChildId, output: Output, word: Word, data: &[u8]) {
         let Some(Child { config, process, pid, .. }) = self.children.get(&child) else { return };
         let Some(Logs { group, .. }) = self.logs.get(process) else { return };
-        let (name, pid) = (&*config.name, *pid);
+        let name = &*config.name;
         if word == Word::Piece {
             self.log.write_with(LogLevel::Debug, || {
-                format!("'{name}' {} output:\n{}", output.name(), provost_wire::events::decoded(data))
+                format!("'{name}' {} output:\n{}", output.name(), decoded(data))
             });
         }
         let channel = match output {
@@ -106,16 +107,16 @@ impl Hands {
             Output::Stderr => &config.stderr,
         };
         // Whoever listens has been told already.
-        let told = match word {
+        match word {
             Word::Piece if !channel.events_enabled => return,
-            Word::Piece => events::process_log(name, group, pid, output, data),
+            Word::Piece => {}
             Word::Message => {
                 let text = format!("'{name}' {} emitted a comm event", output.name());
                 self.log.write(LogLevel::Debug, &text);
-                events::process_communication(name, group, pid, output, data)
             }
-        };
-        self.log.write_with(LogLevel::Trace, || events::line_of(&told));
+        }
+        let said = Said { process: name, group, pid: *pid, channel: output.channel(), data };
+        self.log.write_with(LogLevel::Trace, || events::line_of(&events::said(word, said)));
     }
 
     /// Goes on with what waits for the main log.

@@ -2,8 +2,10 @@
 //!
 //! `boot` reads the configuration and brings up log, sockets and pidfile; `run` is the loop; `inputs` turns news of the
 //! keeper into inputs; `perform` carries out actions; `launch` makes a spawn plan of a configured
-//! process; `notes` and `events` write the lines of the main log; `logs` is the pump thread that moves the programs' output; `certificates` are those of HTTPS servers; `memory` is what the next brain will know, `leftovers` what the next daemon will;
-//! the clocks and the console have their one home in `clock` and `console`.
+//! process; `notes` writes the lines of the main log; `logs` are the pump's threads, which move the programs' output; `events` keeps
+//! events and tells them to listeners; `certificates` are those of HTTPS servers; `memory` is what the next brain will know, `leftovers`
+//! what the next daemon will; the clocks and the console have their one home in `clock` and `console`. What is changed in memory that
+//! the keeper holds is changed all at once (`twice`), and tests let a brain die between any two steps of that (`death`).
 //!
 //! Deliberately absent: policy. An `if` about restarting, stopping or answering belongs in `core`.
 

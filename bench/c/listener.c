@@ -24,7 +24,7 @@ enum {
     AGAIN,    /* bytes of programs that came before */
     WORDS
 };
-enum { ROOM = 4 << 20, LINE = 32, DIGITS = 16, WRITERS = 128 };
+enum { ROOM = 4 << 20, LINE = 32, DIGITS = 16, WRITERS = 1024 };
 static const char ANSWER[] = "RESULT 2\nOKREADY\n";
 
 static volatile uint64_t *book;

@@ -219,6 +219,10 @@ fn as_they_happen(
             "100 programs, a line every 20 ms",
             Source::Talking { programs: 100, lines: count / 1000, every: 20_000 },
         ),
+        (
+            "400 programs, a line every 20 ms",
+            Source::Talking { programs: 400, lines: count / 1000, every: 20_000 },
+        ),
         ("sendRemoteCommEvent", Source::Calls(count / FEWER_FOR_SUPERVISOR)),
         ("200 programs start and stop, twice", Source::States(200)),
     ];

@@ -133,7 +133,7 @@ pub(super) struct Memory {
 fn configuration(programs: &Programs, pool: Pool, sections: &str) -> String {
     let Pool { events, buffer_size, logfile } = pool;
     let mut text = format!(
-        "{HEAD}\n[eventlistener:listener]\ncommand={} {{dir}}/book\nevents={events}\nstartsecs=0\nstdout_logfile={logfile}\n\
+        "{HEAD}minfds=4096\n\n[eventlistener:listener]\ncommand={} {{dir}}/book\nevents={events}\nstartsecs=0\nstdout_logfile={logfile}\n\
          stderr_logfile=NONE\n",
         programs.listener.display()
     );

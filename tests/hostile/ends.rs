@@ -1,9 +1,10 @@
 //! Listeners that end at the wrong moment, and what they do to their pipes.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use provost_testkit::{Signal, send_signal, told};
+use provost_testkit::{Signal, descendants, send_signal, told};
 
 use crate::stage::{IN_TIME, Stage, brain, has_all, look_for, number, pid_of, ticks, until, until_within};
 
@@ -194,5 +195,34 @@ fn two_that_share_their_pipes_hurt_only_themselves() {
     let before = ticks(pid);
     look_for(Duration::from_secs(1));
     assert!(ticks(pid) < before + 40);
+    stage.end_well();
+}
+
+/// The one that takes its place ends, too, before a brain has heard of either.
+#[test]
+fn an_end_that_follows_on_an_end_is_heard_in_this_order() {
+    let mut stage = Stage::start(&hostile("{child} listen:{dir}/hostile", ""));
+    stage.others_are_well();
+    let first = pid_of(&stage.daemon, "hostile");
+    // The place of one that has lived for a second is taken at once, whatever the brain does.
+    look_for(Duration::from_millis(1100));
+    let brain = brain(&stage.daemon);
+    brain.signal(Signal::STOP);
+    send_signal(first, Signal::KILL);
+    let is_listener = |pid: &i32| {
+        fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|command| command.contains("/hostile"))
+    };
+    let keeper = stage.daemon.pid();
+    let other = || descendants(keeper).into_iter().filter(is_listener).find(|pid| *pid != first);
+    until("another one", || other().is_some());
+    let second = other().unwrap();
+    send_signal(second, Signal::KILL);
+    until("its end", || !Path::new(&format!("/proc/{second}")).exists());
+    brain.signal(Signal::CONT);
+    until("a third one", || ![0, first, second].contains(&pid_of(&stage.daemon, "hostile")));
+    stage.others_are_well();
+    let pool = stage.pool("hostile");
+    assert_eq!(pool["listeners"].as_array().unwrap().len(), 1, "{pool:#}");
+    until("all events", || has_all(&stage.file("hostile"), stage.published));
     stage.end_well();
 }

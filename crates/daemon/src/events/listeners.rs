@@ -49,7 +49,9 @@ pub(crate) struct Listeners {
     asked: BTreeSet<ChildId>,
     /// All that have a conversation.
     alive: BTreeSet<ChildId>,
-    going: BTreeMap<ChildId, (Mono, Going)>,
+    /// Those that have ended, and until when their last words are waited for; nothing of one that waits itself for the end of the one whose
+    /// place it took.
+    going: BTreeMap<ChildId, (Option<Mono>, Going)>,
     /// Files that the keeper is being given.
     unheld: Vec<(Arc<str>, OwnedFd)>,
 }
@@ -208,18 +210,33 @@ impl Listeners {
         None
     }
 
-    /// Whether its last words are to be heard first.
-    pub(crate) fn talks_to(&self, child: ChildId) -> bool {
-        self.alive.contains(&child)
+    /// It has ended; the rest is done when [`Listeners::is_gone`] says so, or at once, and it is given back, if nobody talks to it.
+    pub(crate) fn ended(&mut self, going: Going) -> Option<Going> {
+        let child = going.child;
+        if self.predecessor(child).is_some() {
+            // First that one's end is told on, then what this one said is heard, then its end.
+            self.going.insert(child, (None, going));
+            return None;
+        }
+        self.asked.remove(&child);
+        if !self.alive.remove(&child) {
+            return Some(going);
+        }
+        self.going.insert(child, (Some(clock::now().mono + PATIENCE), going));
+        self.teller.say(Word::Ended { child });
+        None
     }
 
-    /// It has ended; the rest is done when [`Listeners::is_gone`] says so.
-    pub(crate) fn ended(&mut self, going: Going) {
-        let child = going.child;
-        self.alive.remove(&child);
-        self.asked.remove(&child);
-        self.going.insert(child, (clock::now().mono + PATIENCE, going));
-        self.teller.say(Word::Ended { child });
+    /// The one whose place this child takes, if it has not been heard to the end yet.
+    fn predecessor(&mut self, child: ChildId) -> Option<&mut Going> {
+        let is_of = |going: &&mut Going| going.heir.as_ref().is_some_and(|heir| heir.child == child);
+        self.going.values_mut().map(|(_, going)| going).find(is_of)
+    }
+
+    /// The end of this child, if it has waited for its turn.
+    pub(crate) fn has_ended(&mut self, child: ChildId) -> Option<Going> {
+        self.going.get(&child).filter(|(until, _)| until.is_none())?;
+        self.going.remove(&child).map(|(_, going)| going)
     }
 
     /// The one whose place this child takes has not been heard to the end yet: it is watched after that. Else it is given back.
@@ -229,8 +246,7 @@ impl Listeners {
         pid: i32,
         pipes: Option<Pipes>,
     ) -> Option<(i32, Option<Pipes>)> {
-        let is_of = |going: &&mut Going| going.heir.as_ref().is_some_and(|heir| heir.child == child);
-        match self.going.values_mut().map(|(_, going)| going).find(is_of) {
+        match self.predecessor(child) {
             Some(going) => {
                 going.successor = Some((child, pid, pipes));
                 None
@@ -249,13 +265,16 @@ impl Listeners {
     }
 
     pub(crate) fn deadline(&self) -> Option<Mono> {
-        self.going.values().map(|(until, _)| *until).min()
+        self.going.values().filter_map(|(until, _)| *until).min()
     }
 
     /// One whose last words have been waited for long enough.
     pub(crate) fn overdue(&self) -> Option<ChildId> {
         let now = clock::now().mono;
-        self.going.iter().find(|(_, (until, _))| *until <= now).map(|(child, _)| *child)
+        self.going
+            .iter()
+            .find(|(_, (until, _))| until.is_some_and(|until| until <= now))
+            .map(|(child, _)| *child)
     }
 
     // --- the keeper ---

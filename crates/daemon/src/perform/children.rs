@@ -240,10 +240,9 @@ impl Hands {
         let (process, config) = (entry.process, Arc::clone(&entry.config));
         let heir = next.map(|child| logs::Heir { child, process, outlets: self.outlets(process, &config) });
         let going = Going { child, last_words, heir, successor: None };
-        match self.listeners.talks_to(child) {
-            // The pump ends it when that has been heard which it said last.
-            true => self.listeners.ended(going),
-            false => self.finish(going)?,
+        // The pump ends a listener when that has been heard which it said last.
+        if let Some(going) = self.listeners.ended(going) {
+            self.finish(going)?;
         }
         if let Some(next) = next {
             self.fcgi.pass_on(child, next);
@@ -260,9 +259,15 @@ impl Hands {
     }
 
     fn finish(&mut self, Going { child, last_words, heir, successor }: Going) -> Result<(), LinkError> {
+        let next = heir.as_ref().map(|heir| heir.child);
         self.order(Order::Finish { child, last_words, heir })?;
-        match successor {
-            Some((child, pid, pipes)) => self.watch(child, pid, pipes),
+        if let Some((child, pid, pipes)) = successor {
+            self.watch(child, pid, pipes)?;
+        }
+        // That one may have ended meanwhile.
+        let ended = next.and_then(|next| self.listeners.has_ended(next));
+        match ended.and_then(|going| self.listeners.ended(going)) {
+            Some(going) => self.finish(going),
             None => Ok(()),
         }
     }

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use provost_testkit::{Signal, descendants, send_signal, told};
 
-use crate::stage::{IN_TIME, Stage, brain, has_all, look_for, number, pid_of, ticks, until, until_within};
+use crate::disk;
+use crate::stage::{
+    IN_TIME, Stage, brain, has_all, kill_brain, look_for, number, pid_of, ticks, until, until_within,
+};
 
 fn hostile(command: &str, more: &str) -> String {
     format!(
@@ -224,5 +227,36 @@ fn an_end_that_follows_on_an_end_is_heard_in_this_order() {
     let pool = stage.pool("hostile");
     assert_eq!(pool["listeners"].as_array().unwrap().len(), 1, "{pool:#}");
     until("all events", || has_all(&stage.file("hostile"), stage.published));
+    stage.end_well();
+}
+
+/// A brain dies between two ends: that of one whose last words its disk does not take, and that of the one who took its place and speaks already.
+#[test]
+fn who_has_taken_a_place_is_talked_to_by_the_next_brain_though_the_end_before_it_is_not_over() {
+    let config = hostile("{child} listen:{dir}/hostile", "").replace("/hostile.log", "/slow/hostile.log");
+    let mut stage = Stage::of(disk::start_with_stuck(&Stage::config(&config)));
+    stage.others_are_well();
+    until("all events", || has_all(&stage.file("hostile"), stage.published));
+    let first = pid_of(&stage.daemon, "hostile");
+    look_for(Duration::from_millis(1100));
+    fs::write(stage.file("stuck"), "").unwrap();
+    for _ in 0..3 {
+        stage.publish(1);
+        until("one more", || has_all(&stage.file("hostile"), stage.published));
+        stage.becomes("hostile", "READY");
+    }
+    send_signal(first, Signal::KILL);
+    stage.pool_becomes("hostile", |pool| {
+        let mut listeners = pool["listeners"].as_array().unwrap().iter();
+        listeners.any(|one| one["pid"] != first && one["state"] == "READY")
+    });
+    kill_brain(&mut stage.daemon);
+    fs::remove_file(stage.file("stuck")).unwrap();
+    stage.others_are_well();
+    until("all events", || has_all(&stage.file("hostile"), stage.published));
+    // And what the first one said last is in the log, on a disk that only the daemon sees.
+    let log = format!("/proc/{}/root{}", stage.daemon.pid(), stage.file("slow/hostile.log").display());
+    let answers = || fs::read_to_string(&log).unwrap().matches("RESULT 2\nOK").count() as u64;
+    until("all answers", || answers() == stage.published);
     stage.end_well();
 }

@@ -148,8 +148,8 @@ impl Brain {
         }
         let in_background = past.in_background();
         past.take_up(memories, &mut main)?;
-        let Hands { listeners, link, .. } = &mut main.hands;
-        listeners.all_are_there(link)?;
+        let Hands { listeners, link, adoptable, .. } = &mut main.hands;
+        listeners.all_are_there(|child| adoptable.contains_key(&child), link)?;
         main.inputs.push_back(Input::Begin);
         if in_background {
             // Whoever started us may wait for the end of our output, as "$(supervisord -c …)" does. Last of all,

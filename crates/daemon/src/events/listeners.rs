@@ -49,6 +49,8 @@ pub(crate) struct Listeners {
     asked: BTreeSet<ChildId>,
     /// All that have a conversation.
     alive: BTreeSet<ChildId>,
+    /// Those of which the keeper holds one.
+    kept: BTreeSet<ChildId>,
     /// Those that have ended, and until when their last words are waited for; nothing of one that waits itself for the end of the one whose
     /// place it took.
     going: BTreeMap<ChildId, (Option<Mono>, Going)>,
@@ -75,8 +77,8 @@ impl Listeners {
         };
         let found = if resumes { conversations(held) } else { BTreeMap::new() };
         let teller = Teller::start(bus.clone(), (bell, notices.clone()), directory, resumes);
-        let (asked, alive, going, unheld) = Default::default();
-        Ok(teller.map(|teller| Listeners { bus, teller, found, asked, alive, going, unheld }))
+        let (asked, alive, kept, going, unheld) = Default::default();
+        Ok(teller.map(|teller| Listeners { bus, teller, found, asked, alive, kept, going, unheld }))
     }
 
     pub(crate) fn bus(&self) -> &Bus {
@@ -102,14 +104,20 @@ impl Listeners {
         self.bus.may_hear(child, may);
     }
 
-    /// Everything that an earlier brain has left has been taken up, or is of no use any more.
-    pub(crate) fn all_are_there(&mut self, link: &mut Link) -> Result<(), LinkError> {
-        self.teller.say(Word::AllAreThere);
-        self.bus.close_unopened(link)?;
-        for child in std::mem::take(&mut self.found).into_keys() {
+    /// Everything that an earlier brain has left has been taken up, or is of no use any more; but for what it had of those that wait for the end
+    /// of the one whose place they took.
+    pub(crate) fn all_are_there(
+        &mut self,
+        waits: impl Fn(ChildId) -> bool,
+        link: &mut Link,
+    ) -> Result<(), LinkError> {
+        let gone: Vec<ChildId> = self.found.keys().copied().filter(|child| !waits(*child)).collect();
+        for child in gone {
+            self.found.remove(&child);
             release(child, link)?;
         }
-        Ok(())
+        self.teller.say(Word::AllAreThere { others: self.found.keys().copied().collect() });
+        self.bus.close_unopened(link)
     }
 
     // --- children ---
@@ -177,6 +185,7 @@ impl Listeners {
         };
         self.teller.say(Word::Begin(Box::new(listener)));
         self.alive.insert(child);
+        self.kept.insert(child);
         self.asked.insert(child);
         link.send(ToKeeper::Stdin { id: child.0 })?;
         Ok(to_log)
@@ -256,12 +265,16 @@ impl Listeners {
     }
 
     /// Its last words have been heard.
-    pub(crate) fn is_gone(&mut self, child: ChildId, link: &mut Link) -> Result<Option<Going>, LinkError> {
-        let going = self.going.remove(&child);
-        if going.is_some() {
+    pub(crate) fn is_gone(&mut self, child: ChildId) -> Option<Going> {
+        self.going.remove(&child).map(|(_, going)| going)
+    }
+
+    /// All that it said is in its log, and nobody asks for it any more. Until then a new brain may need what is on its way there.
+    pub(crate) fn forget(&mut self, child: ChildId, link: &mut Link) -> Result<(), LinkError> {
+        if self.kept.remove(&child) || self.found.remove(&child).is_some() {
             release(child, link)?;
         }
-        Ok(going.map(|(_, going)| going))
+        Ok(())
     }
 
     pub(crate) fn deadline(&self) -> Option<Mono> {

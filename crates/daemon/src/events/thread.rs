@@ -76,8 +76,10 @@ pub(super) enum Word {
         recovers: bool,
         handler: ResultHandler,
     },
-    /// All children of an earlier brain have been told of.
-    AllAreThere,
+    /// All children of an earlier brain have been told of, but for these `others`.
+    AllAreThere {
+        others: BTreeSet<ChildId>,
+    },
     /// The keeper holds the file of this pool.
     Held {
         pool: Arc<str>,
@@ -310,8 +312,8 @@ impl Telephone {
                     listener.handler = handler.clone();
                 }
             }
-            Word::AllAreThere => {
-                self.bus.settle(|child| self.listeners.contains_key(&child));
+            Word::AllAreThere { others } => {
+                self.bus.settle(|child| self.listeners.contains_key(&child) || others.contains(&child));
                 self.all_are_there = true;
             }
             Word::Held { pool, file } => spill::is_held(&self.bus, &pool, file),

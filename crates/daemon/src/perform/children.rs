@@ -225,6 +225,7 @@ impl Hands {
         }
         let Some(entry) = self.children.get_mut(&child) else {
             // Nobody here knows it: the core did not adopt it.
+            self.listeners.forget(child, &mut self.link)?;
             return self.link.send(ToKeeper::Forget { id: child.0, lingers: false });
         };
         let last_words =
@@ -274,7 +275,7 @@ impl Hands {
 
     /// What a listener said last has been heard.
     pub(crate) fn listener_gone(&mut self, child: ChildId) -> Result<(), LinkError> {
-        match self.listeners.is_gone(child, &mut self.link)? {
+        match self.listeners.is_gone(child) {
             Some(going) => self.finish(going),
             None => Ok(()),
         }

@@ -225,6 +225,7 @@ impl Hands {
             }
             Action::Forget { child } => {
                 let lingers = self.let_go(child)?.is_some_and(|entry| entry.lingers);
+                self.listeners.forget(child, &mut self.link)?;
                 self.link.send(ToKeeper::Forget { id: child.0, lingers })?;
                 None
             }

@@ -304,9 +304,8 @@ fn events_find_their_file_when_the_directory_is_there_again() {
     stage.end_well();
 }
 
-/// What lies on a disk is looked at while the bus is held, and read and written by the thread that tells everybody.
+/// Nobody but the thread that tells listeners waits for a disk.
 #[test]
-#[ignore = "a disk that hangs with events on it still stops the whole brain"]
 fn a_disk_that_hangs_keeps_only_those_waiting_whose_events_are_there() {
     let config = without_logs(&paused("", 0).replace("\nstdout_logfile=NONE", ""));
     let mut stage = Stage::of(disk::start_stuck(&(head("slow") + &config)));

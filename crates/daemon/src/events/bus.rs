@@ -6,6 +6,7 @@
 //! loses none. Whether anybody hears a type at all is asked before anything is copied.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,9 +16,9 @@ use provost_config::{LogLevel, PayloadLength, PoolConfig, ResultHandler};
 use provost_core::{ChildId, Mono};
 use provost_keeper::{LASTING, Link, LinkError, Shared, ToKeeper};
 use provost_wire::events::{Event, EventType, Said, Slice};
-use provost_wire::listener::Listening;
+use provost_wire::listener::{Listening, Unit};
 
-use super::pool::{Contents, Lines, Member, Pool, Turn, bit};
+use super::pool::{Contents, Lines, Member, Pool, Turn, bit, is_on_disk};
 use super::queue::{self, Batch, Letter, Queue, following};
 use crate::clock;
 use crate::kept;
@@ -344,23 +345,55 @@ impl Bus {
 
     /// Whom to tell what.
     pub(super) fn next(&self, pool: &str, now: Mono) -> Option<Turn> {
-        self.with(pool, |pool, lines| pool.next(now, lines))?
+        loop {
+            let turn = self.with(pool, |pool, lines| pool.next(now, lines))?;
+            if turn.is_some() || !self.run_errand(pool) {
+                return turn;
+            }
+        }
     }
 
     /// What is out with a child.
     pub(super) fn out_with(&self, pool: &str, child: ChildId) -> Option<Letter> {
-        self.with(pool, |pool, _| {
-            let unit = pool.member(child)?.unit;
-            pool.queue.out_with(child, unit).ok().flatten()
-        })?
+        self.letter(pool, child, Queue::out_with)
     }
 
     /// What is still being told to it, though it has answered.
     pub(super) fn half_told(&self, pool: &str, child: ChildId) -> Option<Letter> {
-        self.with(pool, |pool, _| {
-            let unit = pool.member(child)?.unit;
-            pool.queue.half_told(child, unit).ok().flatten()
-        })?
+        self.letter(pool, child, Queue::half_told)
+    }
+
+    fn letter(
+        &self,
+        pool: &str,
+        child: ChildId,
+        of: impl Fn(&mut Queue, ChildId, Unit) -> io::Result<Option<Letter>>,
+    ) -> Option<Letter> {
+        loop {
+            let letter = self.with(pool, |pool, _| {
+                let unit = pool.member(child)?.unit;
+                Some(of(&mut pool.queue, child, unit))
+            })??;
+            if !is_on_disk(&letter) || !self.run_errand(pool) {
+                return letter.ok().flatten();
+            }
+        }
+    }
+
+    /// Looks up in the file of this pool what is to be known of it, and does what is to be done to it. A disk may be waited for here, and nobody
+    /// else waits with us. Whether something was looked up.
+    pub(super) fn run_errand(&self, pool: &str) -> bool {
+        let Some(errand) = self.with(pool, |pool, _| pool.queue.errand()).flatten() else { return false };
+        let result = errand.run();
+        let found = self.with(pool, |pool, lines| pool.is_back(result, lines));
+        found.unwrap_or(false)
+    }
+
+    /// The pools of which something is to be done to the file.
+    pub(super) fn with_chores(&self) -> Vec<Arc<str>> {
+        let state = self.state();
+        let some = state.pools.iter().filter(|pool| pool.queue.has_chores());
+        some.map(|pool| Arc::clone(&pool.name)).collect()
     }
 
     fn with<T>(&self, pool: &str, act: impl FnOnce(&mut Pool, &mut Lines) -> T) -> Option<T> {

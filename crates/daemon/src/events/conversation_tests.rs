@@ -105,13 +105,13 @@ impl World {
         hear(&mut conversation, queue);
         conversation.has_stdin(stdin.try_clone().unwrap());
         let state = conversation.state();
-        if let Some(letter) = queue.out_with(ME, Unit::Bytes).unwrap() {
+        if let Some(letter) = queue.at_once(|queue| queue.out_with(ME, Unit::Bytes)).unwrap() {
             match state {
                 Listening::Busy => conversation.was_told(letter).unwrap(),
                 Listening::Ready => conversation.tell(letter).unwrap(),
                 other => panic!("something is out with one that is {other:?}"),
             };
-        } else if let Some(letter) = queue.half_told(ME, Unit::Bytes).unwrap() {
+        } else if let Some(letter) = queue.at_once(|queue| queue.half_told(ME, Unit::Bytes)).unwrap() {
             conversation.was_told(letter).unwrap();
         }
         loop {
@@ -125,7 +125,7 @@ impl World {
                 queue.is_told(ME);
             }
             if conversation.is_ready()
-                && let Some(letter) = queue.take(ME, Unit::Bytes).unwrap()
+                && let Some(letter) = queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap()
             {
                 conversation.tell(letter).unwrap();
             }
@@ -190,7 +190,7 @@ fn what_a_listener_has_said_when_its_brain_dies_is_heard_by_the_next() {
         if brain.state() == Listening::Ready {
             let mut queue = Queue::create().unwrap();
             queue.put(1, Mono(1), |_, _| None).unwrap();
-            brain.tell(queue.take(ME, Unit::Bytes).unwrap().unwrap()).unwrap();
+            brain.tell(queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap().unwrap()).unwrap();
         }
     }
     assert_eq!(all, [Heard::Ready, Heard::Result(b"O\0KOK\n".to_vec())]);
@@ -210,7 +210,7 @@ fn one_that_says_very_much_is_heard_in_two_places_in_turn() {
             brain.log_on();
         }
         queue.put(round, Mono(1), |_, _| None).unwrap();
-        brain.tell(queue.take(ME, Unit::Bytes).unwrap().unwrap()).unwrap();
+        brain.tell(queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap().unwrap()).unwrap();
         queue.accepted(ME, true);
         let mut words = [format!("RESULT {LONGEST_RESULT}\n").as_bytes(), &long, b"READY\n"].concat();
         let mut results = Vec::new();

@@ -4,6 +4,7 @@
 //! Supervisor's rules, but for those that are its mistakes: what a member refuses comes back to its own pool alone. Whoever
 //! refuses the same event again and again is given time, longer each time, so that nobody spins. Not here: descriptors.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,24 +152,33 @@ impl Pool {
         }
         let most = if self.has_file() { 4 * NEAR_WITHOUT_FILE } else { NEAR_WITHOUT_FILE };
         while self.config.overflow != PoolOverflow::Drop && self.queue.near_bytes() > most {
-            self.discard(lines);
+            let result = self.queue.drop_near();
+            if !self.is_dropped(result, lines) {
+                break;
+            }
         }
     }
 
     /// Supervisor's way: at most so many wait, and the oldest goes.
     fn make_room_for_one(&mut self, lines: &mut Lines) {
         while self.queue.waiting() >= self.config.buffer_size as u64 && self.queue.waiting() > 0 {
-            self.discard(lines);
+            let mut result = self.queue.drop_oldest();
+            if is_on_disk(&result) {
+                // It was another kind of pool before, and nobody waits for a disk now.
+                result = self.queue.drop_near();
+            }
+            if !self.is_dropped(result, lines) {
+                break;
+            }
         }
     }
 
-    /// Drops the oldest event that waits.
-    pub(super) fn discard(&mut self, lines: &mut Lines) {
-        let result = self.queue.drop_oldest();
-        if let Some(Some(serial)) = self.or_give_up(result, lines) {
-            let text = format!("pool {} event buffer overflowed, discarding event {serial}", self.name);
-            lines.push((LogLevel::Error, text));
-        }
+    /// Tells of an event that was dropped, if one was.
+    fn is_dropped(&mut self, result: io::Result<Option<u64>>, lines: &mut Lines) -> bool {
+        let Some(Some(serial)) = self.or_give_up(result, lines) else { return false };
+        let text = format!("pool {} event buffer overflowed, discarding event {serial}", self.name);
+        lines.push((LogLevel::Error, text));
+        true
     }
 
     /// Somebody's turn, and what it is told.
@@ -259,7 +269,7 @@ impl Pool {
     /// Whether there is a pause that ends, or something to be done about its file, now or later.
     pub(super) fn has_chores(&self) -> bool {
         let is_over = self.config.overflow != PoolOverflow::Drop && self.queue.near_bytes() > NEAR;
-        is_over || self.pause.is_some()
+        is_over || self.pause.is_some() || self.queue.has_chores()
     }
 
     /// When a file that took nothing is tried again.
@@ -276,9 +286,18 @@ impl Pool {
         self.config.overflow_maxbytes > 0 && !matches!(self.file, FileFor::Refuses(_))
     }
 
-    fn or_give_up<T>(&mut self, result: std::io::Result<T>, lines: &mut Lines) -> Option<T> {
+    /// Somebody has been to the disk: whether something was looked up there.
+    pub(super) fn is_back(&mut self, found: io::Result<Option<(u64, Vec<u8>)>>, lines: &mut Lines) -> bool {
+        let Some(Some(found)) = self.or_give_up(found, lines) else { return false };
+        self.queue.is_back(found);
+        true
+    }
+
+    fn or_give_up<T>(&mut self, result: io::Result<T>, lines: &mut Lines) -> Option<T> {
         match result {
             Ok(value) => Some(value),
+            // It is on a disk that somebody looks into first.
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => None,
             Err(e) => {
                 let lost = self.queue.give_up();
                 let text = format!("pool {} cannot read its events, {lost} are lost: {e}", self.name);
@@ -337,6 +356,11 @@ impl Pool {
     fn forget_event(&mut self, child: ChildId) -> Option<u64> {
         self.member(child)?.event.take()
     }
+}
+
+/// Whether an event has to be looked up in a file first.
+pub(super) fn is_on_disk<T>(result: &io::Result<T>) -> bool {
+    result.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// The bit of a type.

@@ -3,7 +3,7 @@
 //!
 //! Records (`record.rs`) are written one behind the other into memory that the keeper holds, *near*, and told from there. When
 //! too many wait the oldest are moved to a file, *far*, which has no name and is held by the keeper, too; so whatever is far is older than
-//! whatever is near. A *ledger* of a few words says where both are read and written, and which records are out with which
+//! whatever is near. Nothing here waits for a disk: what is to be known of the file, or done to it, is an [`Errand`], for whoever may. A *ledger* of a few words says where both are read and written, and which records are out with which
 //! child. It changes all at once (`twice.rs`), after the bytes that it speaks of: a brain that dies before has not taken the event, and
 //! whoever brought it brings it again.
 //!
@@ -53,6 +53,28 @@ pub(super) struct Queue {
     freed: [u64; 2],
     record: Vec<u8>,
     ahead: Ahead,
+    /// What is to be known of the file next, and what is to be done to it: by whoever may wait for a disk.
+    missing: Option<u64>,
+    chores: Vec<Chore>,
+    /// Since when the oldest waits that is far, as far as that is known.
+    far_since: Option<Mono>,
+}
+
+/// What is to be done to the file.
+#[derive(Debug, Clone, Copy)]
+enum Chore {
+    /// These bytes are nobody's any more.
+    Hole { from: u64, end: u64 },
+    /// None are.
+    Empty,
+}
+
+/// A look into the file, or something to be done to it, which may take its time.
+#[derive(Debug)]
+pub(super) struct Errand {
+    file: Arc<OwnedFd>,
+    look: Option<(u64, usize)>,
+    chores: Vec<Chore>,
 }
 
 /// A piece that has been read already.
@@ -148,9 +170,21 @@ impl Queue {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "events of another kind"));
         }
         let ledger = Ledger::read(&memory);
-        let (record, ahead) = Default::default();
+        let (record, ahead, missing, chores, far_since) = Default::default();
         let (near, far) = (near.into(), far.map(Arc::new));
-        Ok(Queue { memory, near, far, ledger, turns: 0, freed: [0; 2], record, ahead })
+        Ok(Queue {
+            memory,
+            near,
+            far,
+            ledger,
+            turns: 0,
+            freed: [0; 2],
+            record,
+            ahead,
+            missing,
+            chores,
+            far_since,
+        })
     }
 
     /// Descriptors for the keeper, of ledger and memory.
@@ -210,8 +244,9 @@ impl Queue {
     /// The oldest event goes out with this child, which counts so.
     pub(super) fn take(&mut self, child: ChildId, unit: Unit) -> io::Result<Option<Letter>> {
         let (out, letter) = if let Some(again) = self.again() {
-            let out = self.ledger.out.remove(again);
-            (out, self.letter(out.side, out.at, unit)?)
+            let Out { side, at, .. } = self.ledger.out[again];
+            let letter = self.letter(side, at, unit)?;
+            (self.ledger.out.remove(again), letter)
         } else {
             let Some(side) = self.side().filter(|_| self.ledger.out.len() < MOST_OUT) else {
                 return Ok(None);
@@ -328,6 +363,20 @@ impl Queue {
         Ok(Some(serial))
     }
 
+    /// The same of the oldest that is near: nobody waits for a disk here.
+    pub(super) fn drop_near(&mut self) -> io::Result<Option<u64>> {
+        let Span { next, count, .. } = self.ledger.near;
+        if count == 0 {
+            return Ok(None);
+        }
+        let head = self.head(Side::Near, next)?;
+        self.pass(Side::Near, head.length() as u64);
+        self.ledger.tally.dropped += 1;
+        self.commit();
+        self.give_back();
+        Ok(Some(head.serial))
+    }
+
     /// Something cannot be read, which should not be: whatever waits is given up, and counted.
     pub(super) fn give_up(&mut self) -> u64 {
         let lost = self.waiting() + self.out_count();
@@ -340,9 +389,7 @@ impl Queue {
         self.turns += 1;
         self.commit();
         let _ = ftruncate(&self.near, 0);
-        if let Some(far) = &self.far {
-            let _ = ftruncate(far, 0);
-        }
+        self.chores.push(Chore::Empty);
         lost
     }
 
@@ -384,7 +431,14 @@ impl Queue {
     pub(super) fn oldest(&mut self) -> Option<Mono> {
         let again = self.again().map(|again| (self.ledger.out[again].side, self.ledger.out[again].at));
         let (side, at) = again.or_else(|| self.side().map(|side| (side, self.span(side).next)))?;
-        Some(self.head(side, at).ok()?.at)
+        let known = self.head(side, at).ok().map(|head| head.at);
+        if side == Side::Far {
+            // Nobody looks into the file for this.
+            self.missing = None;
+            self.far_since = known.or(self.far_since);
+            return self.far_since;
+        }
+        known
     }
 
     // --- to the file ---
@@ -421,6 +475,9 @@ impl Queue {
             return false;
         }
         let bytes = batch.bytes.len() as u64;
+        if self.ledger.far.count == 0 {
+            self.far_since = Head::of(&batch.bytes).map(|head| head.at);
+        }
         let Ledger { near, far, .. } = &mut self.ledger;
         near.next += bytes;
         near.count -= batch.count;
@@ -430,6 +487,27 @@ impl Queue {
         self.commit();
         self.give_back();
         true
+    }
+
+    /// Whether there is something to be done to the file.
+    pub(super) fn has_chores(&self) -> bool {
+        !self.chores.is_empty()
+    }
+
+    /// What is to be looked up in the file, or done to it: to be run where a disk may be waited for, and told of in [`Queue::is_back`].
+    pub(super) fn errand(&mut self) -> Option<Errand> {
+        let look = self.missing.take().map(|at| {
+            let left = self.ledger.far.end.saturating_sub(at);
+            (at, usize::try_from(left).unwrap_or(usize::MAX).min(AHEAD))
+        });
+        let chores = std::mem::take(&mut self.chores);
+        let file = self.far.clone().filter(|_| look.is_some() || !chores.is_empty())?;
+        Some(Errand { file, look, chores })
+    }
+
+    /// What has been found there.
+    pub(super) fn is_back(&mut self, (at, bytes): (u64, Vec<u8>)) {
+        self.ahead = Ahead { side: Some(Side::Far), at, bytes };
     }
 
     // --- within ---
@@ -475,6 +553,13 @@ impl Queue {
     fn head(&mut self, side: Side, at: u64) -> io::Result<Head> {
         let end = self.span(side).end;
         if self.ahead.head(side, at).is_none() {
+            if side == Side::Far {
+                if self.ahead.is_of(side, at) {
+                    return Err(damaged("an event cannot be read"));
+                }
+                self.missing = Some(at);
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
             let length = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(AHEAD);
             let mut bytes = std::mem::take(&mut self.ahead.bytes);
             bytes.resize(length, 0);
@@ -516,18 +601,21 @@ impl Queue {
         self.turns += u64::from(side == Side::Near);
         self.ahead = Ahead::default();
         self.commit();
-        // If the kernel will not, it is written over.
-        let _ = self.fd(side).map(|fd| ftruncate(fd, 0));
+        match side {
+            // If the kernel will not, it is written over.
+            Side::Near => drop(ftruncate(&self.near, 0)),
+            Side::Far => self.chores.push(Chore::Empty),
+        }
     }
 
     /// What was out, and had been left where everything around it was given back.
-    fn is_over(&self, Out { side, at, length, .. }: Out) {
+    fn is_over(&mut self, Out { side, at, length, .. }: Out) {
         let end = (at + u64::from(length)).next_multiple_of(PAGE).min(self.freed[side as usize]);
         self.punch(side, at - at % PAGE, end);
     }
 
     /// The whole pages between the two, but for those of what is out.
-    fn punch(&self, side: Side, mut from: u64, end: u64) {
+    fn punch(&mut self, side: Side, mut from: u64, end: u64) {
         let out = self.ledger.out.iter().filter(|out| out.side == side);
         let mut out: Vec<(u64, u64)> = out.map(|out| (out.at, out.at + u64::from(out.length))).collect();
         out.sort_unstable();
@@ -539,14 +627,38 @@ impl Queue {
     }
 
     /// The whole pages between the two.
-    fn hole(&self, side: Side, from: u64, end: u64) {
+    fn hole(&mut self, side: Side, from: u64, end: u64) {
         let (from, end) = (from.next_multiple_of(PAGE), end - end % PAGE);
         if from < end {
-            let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-            // If the kernel will not, it stays until the queue is empty.
-            let _ = self.fd(side).map(|fd| fallocate(fd, how, from, end - from));
+            match side {
+                Side::Near => hole(&self.near, from, end),
+                Side::Far => self.chores.push(Chore::Hole { from, end }),
+            }
         }
     }
+}
+
+impl Errand {
+    /// May wait for a disk for as long as that likes. Returns what was looked up.
+    pub(super) fn run(self) -> io::Result<Option<(u64, Vec<u8>)>> {
+        for chore in self.chores {
+            match chore {
+                Chore::Hole { from, end } => hole(&self.file, from, end),
+                // If the kernel will not, it is written over.
+                Chore::Empty => drop(ftruncate(&self.file, 0)),
+            }
+        }
+        let Some((at, length)) = self.look else { return Ok(None) };
+        let mut bytes = vec![0; length];
+        read_all(&self.file, &mut bytes, at)?;
+        Ok(Some((at, bytes)))
+    }
+}
+
+fn hole(file: &OwnedFd, from: u64, end: u64) {
+    let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    // If the kernel will not, it stays until the queue is empty.
+    let _ = fallocate(file, how, from, end - from);
 }
 
 impl Batch {
@@ -568,6 +680,11 @@ impl Ahead {
     fn head(&self, side: Side, at: u64) -> Option<Head> {
         let from = at.checked_sub(self.at).filter(|_| self.side == Some(side))?;
         Head::of(self.bytes.get(usize::try_from(from).ok()?..)?)
+    }
+
+    /// Whether it begins there: then nothing more is to be read of that.
+    fn is_of(&self, side: Side, at: u64) -> bool {
+        self.side == Some(side) && self.at == at
     }
 
     /// A record has been written there, near.
@@ -677,6 +794,27 @@ fn read_all(from: impl AsFd, bytes: &mut [u8], at: u64) -> io::Result<()> {
 
 fn damaged(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// For tests, which wait for the disk.
+#[cfg(test)]
+impl Queue {
+    pub(super) fn run_errand(&mut self) -> bool {
+        let found = self.errand().and_then(|errand| errand.run().unwrap());
+        let is_news = found.is_some();
+        found.into_iter().for_each(|found| self.is_back(found));
+        is_news
+    }
+
+    pub(super) fn at_once<T>(&mut self, act: impl Fn(&mut Queue) -> io::Result<T>) -> io::Result<T> {
+        loop {
+            let result = act(self);
+            let is_on_disk = result.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+            if !self.run_errand() || !is_on_disk {
+                return result;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

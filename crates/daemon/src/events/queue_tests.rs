@@ -27,7 +27,7 @@ fn message(letter: &Letter) -> String {
 /// Everything that waits, as one child gets it that accepts each.
 fn all(queue: &mut Queue) -> Vec<u64> {
     let mut serials = Vec::new();
-    while let Some(letter) = queue.take(ME, Unit::Bytes).unwrap() {
+    while let Some(letter) = queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap() {
         assert!(message(&letter).starts_with(&format!("event {}, ", letter.serial)));
         serials.push(letter.serial);
         assert!(queue.accepted(ME, true));
@@ -58,9 +58,12 @@ fn spill(queue: &mut Queue, bytes: usize) -> bool {
 fn first_in_first_out_with_numbers_of_its_own() {
     let mut queue = Queue::create().unwrap();
     put(&mut queue, 40..=42);
-    assert_eq!(message(&queue.take(ME, Unit::Bytes).unwrap().unwrap()), text(40, 0));
+    assert_eq!(message(&queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap().unwrap()), text(40, 0));
     assert_eq!((queue.waiting(), queue.out_count(), queue.last_serial()), (2, 1, Some(42)));
-    assert_eq!(message(&queue.take(OTHER, Unit::Bytes).unwrap().unwrap()), text(41, 1));
+    assert_eq!(
+        message(&queue.at_once(|queue| queue.take(OTHER, Unit::Bytes)).unwrap().unwrap()),
+        text(41, 1)
+    );
     assert!(queue.accepted(ME, true) && !queue.accepted(ME, true));
     assert_eq!(all(&mut queue), [42]);
     assert!(queue.accepted(OTHER, true));
@@ -71,14 +74,14 @@ fn first_in_first_out_with_numbers_of_its_own() {
 fn what_comes_back_comes_first_and_keeps_its_numbers() {
     let mut queue = Queue::create().unwrap();
     put(&mut queue, 1..=4);
-    let first = message(&queue.take(ME, Unit::Bytes).unwrap().unwrap());
-    queue.take(OTHER, Unit::Bytes).unwrap();
+    let first = message(&queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap().unwrap());
+    queue.at_once(|queue| queue.take(OTHER, Unit::Bytes)).unwrap();
     assert!(queue.returned(ME, true, true) && queue.returned(OTHER, false, true));
     assert!(!queue.returned(ME, true, true));
     assert_eq!((queue.waiting(), queue.tally().rejected), (4, 1));
     // The last that came back is the first, as with Supervisor.
-    assert_eq!(queue.take(ME, Unit::Bytes).unwrap().unwrap().serial, 2);
-    assert_eq!(message(&queue.take(OTHER, Unit::Bytes).unwrap().unwrap()), first);
+    assert_eq!(queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap().unwrap().serial, 2);
+    assert_eq!(message(&queue.at_once(|queue| queue.take(OTHER, Unit::Bytes)).unwrap().unwrap()), first);
     queue.accepted(ME, true);
     queue.accepted(OTHER, true);
     assert_eq!(all(&mut queue), [3, 4]);
@@ -90,9 +93,9 @@ fn the_oldest_is_dropped_first_wherever_it_is() {
     put(&mut queue, 1..=4);
     assert!(spill(&mut queue, 60));
     assert_eq!((queue.far_count(), queue.waiting()), (1, 4));
-    queue.take(ME, Unit::Bytes).unwrap();
+    queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap();
     queue.returned(ME, true, true);
-    let dropped: Vec<u64> = std::iter::from_fn(|| queue.drop_oldest().unwrap()).collect();
+    let dropped: Vec<u64> = std::iter::from_fn(|| queue.at_once(Queue::drop_oldest).unwrap()).collect();
     assert_eq!(dropped, [1, 2, 3, 4]);
     assert_eq!((queue.waiting(), queue.tally().dropped), (0, 4));
 }
@@ -117,7 +120,7 @@ fn a_batch_that_something_was_taken_from_meanwhile_is_of_no_use() {
     let mut queue = with_file();
     put(&mut queue, 1..=3);
     let batch = queue.oldest_near(4096).unwrap();
-    queue.drop_oldest().unwrap();
+    queue.at_once(Queue::drop_oldest).unwrap();
     assert!(!queue.is_far(&batch));
     assert_eq!(all(&mut queue), [2, 3]);
 }
@@ -132,12 +135,18 @@ fn who_counts_characters_gets_the_other_form() {
     queue.put(1, Mono(1), both).unwrap();
     put(&mut queue, 2..=2);
     queue.put(3, Mono(3), both).unwrap();
-    assert_eq!(message(&queue.take(ME, Unit::Characters).unwrap().unwrap()), "characters");
-    assert_eq!(message(&queue.out_with(ME, Unit::Bytes).unwrap().unwrap()), "bytes");
+    assert_eq!(
+        message(&queue.at_once(|queue| queue.take(ME, Unit::Characters)).unwrap().unwrap()),
+        "characters"
+    );
+    assert_eq!(message(&queue.at_once(|queue| queue.out_with(ME, Unit::Bytes)).unwrap().unwrap()), "bytes");
     queue.accepted(ME, true);
-    assert_eq!(message(&queue.take(ME, Unit::Characters).unwrap().unwrap()), text(2, 1));
+    assert_eq!(
+        message(&queue.at_once(|queue| queue.take(ME, Unit::Characters)).unwrap().unwrap()),
+        text(2, 1)
+    );
     queue.accepted(ME, true);
-    assert_eq!(message(&queue.take(OTHER, Unit::Bytes).unwrap().unwrap()), "bytes");
+    assert_eq!(message(&queue.at_once(|queue| queue.take(OTHER, Unit::Bytes)).unwrap().unwrap()), "bytes");
 }
 
 #[test]
@@ -153,7 +162,7 @@ fn an_event_may_be_long() {
     put(&mut queue, 2..=2);
     assert!(spill(&mut queue, 4096));
     assert_eq!(queue.far_count(), 1);
-    assert_eq!(message(&queue.take(ME, Unit::Bytes).unwrap().unwrap()), long);
+    assert_eq!(message(&queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap().unwrap()), long);
     queue.accepted(ME, true);
     assert_eq!(all(&mut queue), [2]);
 }
@@ -166,7 +175,7 @@ fn a_queue_that_is_kept_up_with_takes_no_memory() {
         // There is always one more than is read.
         put(&mut queue, serial..=serial);
         if serial > 1 {
-            queue.take(ME, Unit::Bytes).unwrap();
+            queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap();
             queue.accepted(ME, true);
         }
     }
@@ -187,20 +196,23 @@ fn what_is_out_keeps_nothing_else_from_being_given_back() {
     while queue.near_bytes() > 0 {
         assert!(spill(&mut queue, 4096));
     }
-    assert_eq!(queue.take(OTHER, Unit::Bytes).unwrap().unwrap().serial, 1);
+    assert_eq!(queue.at_once(|queue| queue.take(OTHER, Unit::Bytes)).unwrap().unwrap().serial, 1);
     let file = queue.file().unwrap();
     for serial in 4..=60_000 {
         put(&mut queue, serial..=serial);
         if serial.is_multiple_of(1000) {
             assert!(spill(&mut queue, 1 << 20));
             while queue.far_count() > 1 {
-                queue.drop_oldest().unwrap();
+                queue.at_once(Queue::drop_oldest).unwrap();
             }
         }
     }
     let blocks = rustix::fs::fstat(&file).unwrap().st_blocks * 512;
     assert!(blocks < 2 * HOLE as i64, "{blocks} bytes");
-    assert_eq!(message(&queue.out_with(OTHER, Unit::Bytes).unwrap().unwrap()), text(1, 0));
+    assert_eq!(
+        message(&queue.at_once(|queue| queue.out_with(OTHER, Unit::Bytes)).unwrap().unwrap()),
+        text(1, 0)
+    );
     queue.returned(OTHER, true, true);
     assert_eq!(all(&mut queue).first(), Some(&1));
 }
@@ -219,29 +231,36 @@ fn what_is_answered_before_it_was_told_stays_until_it_was() {
             .unwrap();
     }
     // One accepts it and one refuses, and neither has read it.
-    let letters = [ME, OTHER].map(|child| queue.take(child, Unit::Bytes).unwrap().unwrap());
+    let letters =
+        [ME, OTHER].map(|child| queue.at_once(|queue| queue.take(child, Unit::Bytes)).unwrap().unwrap());
     assert!(queue.accepted(ME, false) && queue.returned(OTHER, true, false));
     assert!(!queue.accepted(ME, false) && !queue.returned(OTHER, true, false));
     assert_eq!((queue.waiting(), queue.out_count()), (1, 0));
     let mut next = next_brain(&queue);
     for (child, letter) in [ME, OTHER].into_iter().zip(&letters) {
-        assert_eq!(next.half_told(child, Unit::Bytes).unwrap().unwrap().from, letter.from);
+        assert_eq!(
+            next.at_once(|queue| queue.half_told(child, Unit::Bytes)).unwrap().unwrap().from,
+            letter.from
+        );
         assert!(message(letter).bytes().all(|byte| byte == b'x'));
     }
     // What was refused is told again, and done with before it has been told the first time.
-    assert_eq!(next.take(ME, Unit::Bytes).unwrap().unwrap().serial, 2);
+    assert_eq!(next.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap().unwrap().serial, 2);
     assert!(next.accepted(ME, true) && message(&letters[1]).bytes().all(|byte| byte == b'x'));
     next.is_told(ME);
     assert!(message(&letters[1]).bytes().all(|byte| byte == b'x'));
     assert!(blocks(&next) < 4 * HOLE as i64 + 2 * PAGE as i64, "{} bytes", blocks(&next));
     next.is_told(OTHER);
-    assert_eq!((blocks(&next), next.half_told(ME, Unit::Bytes).unwrap().is_none()), (0, true));
+    assert_eq!(
+        (blocks(&next), next.at_once(|queue| queue.half_told(ME, Unit::Bytes)).unwrap().is_none()),
+        (0, true)
+    );
     // One that is no more is told nothing.
     put(&mut next, 3..=3);
-    next.take(ME, Unit::Bytes).unwrap();
+    next.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap();
     next.accepted(ME, false);
     next.only_with(|child| child == OTHER);
-    assert!(next.half_told(ME, Unit::Bytes).unwrap().is_none());
+    assert!(next.at_once(|queue| queue.half_told(ME, Unit::Bytes)).unwrap().is_none());
 }
 
 #[test]
@@ -257,16 +276,17 @@ fn one_who_never_answers_keeps_his_own_event_and_no_memory() {
             })
             .unwrap();
         if serial == 1 || serial == 1000 {
-            queue.take(ChildId(100 + serial as u32), Unit::Bytes).unwrap();
+            queue.at_once(|queue| queue.take(ChildId(100 + serial as u32), Unit::Bytes)).unwrap();
         } else {
-            queue.take(ME, Unit::Bytes).unwrap();
+            queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap();
             queue.accepted(ME, true);
         }
     }
     assert!(blocks(&queue) < 2 * HOLE as i64, "{} bytes", blocks(&queue));
     let before = blocks(&queue);
-    let of =
-        |queue: &mut Queue, child| message(&queue.out_with(ChildId(child), Unit::Bytes).unwrap().unwrap());
+    let of = |queue: &mut Queue, child| {
+        message(&queue.at_once(|queue| queue.out_with(ChildId(child), Unit::Bytes)).unwrap().unwrap())
+    };
     assert_eq!((of(&mut queue, 101), of(&mut next_brain(&queue), 1100)), (long.clone(), long));
     assert!(queue.accepted(ChildId(1100), true));
     assert!(blocks(&queue) < before, "{before} bytes, then {}", blocks(&queue));
@@ -278,17 +298,17 @@ fn one_who_never_answers_keeps_his_own_event_and_no_memory() {
 fn what_is_out_with_somebody_who_is_no_more_waits_again() {
     let mut queue = Queue::create().unwrap();
     put(&mut queue, 1..=3);
-    queue.take(ME, Unit::Bytes).unwrap();
-    queue.take(OTHER, Unit::Bytes).unwrap();
+    queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap();
+    queue.at_once(|queue| queue.take(OTHER, Unit::Bytes)).unwrap();
     let mut next = next_brain(&queue);
     next.only_with(|child| child == OTHER);
-    assert_eq!(next.out_with(OTHER, Unit::Bytes).unwrap().unwrap().serial, 2);
+    assert_eq!(next.at_once(|queue| queue.out_with(OTHER, Unit::Bytes)).unwrap().unwrap().serial, 2);
     assert_eq!(all(&mut next), [1, 3]);
 }
 
 /// One life of a brain: it brings the events that its predecessors have not, and passes on what waits; `heard` is the listener.
 fn live(queue: &mut Queue, brought: &mut u64, heard: &mut Vec<u64>) {
-    if let Some(record) = queue.out_with(ME, Unit::Bytes).unwrap() {
+    if let Some(record) = queue.at_once(|queue| queue.out_with(ME, Unit::Bytes)).unwrap() {
         heard.push(record.serial);
         queue.accepted(ME, true);
     }
@@ -299,7 +319,7 @@ fn live(queue: &mut Queue, brought: &mut u64, heard: &mut Vec<u64>) {
             spill(queue, 150);
         }
         if brought.is_multiple_of(2)
-            && let Some(record) = queue.take(ME, Unit::Bytes).unwrap()
+            && let Some(record) = queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap()
         {
             if record.serial == 3 && heard.last() != Some(&3) {
                 heard.push(3);
@@ -310,7 +330,7 @@ fn live(queue: &mut Queue, brought: &mut u64, heard: &mut Vec<u64>) {
             }
         }
     }
-    while let Some(record) = queue.take(ME, Unit::Bytes).unwrap() {
+    while let Some(record) = queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap() {
         heard.push(record.serial);
         queue.accepted(ME, true);
     }

@@ -4,6 +4,7 @@
 //! needed, and nothing is written there before the keeper holds it. A disk that takes nothing is tried again after a
 //! while; meanwhile events stay in memory as long as there is room for some.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ impl Spill {
     }
 
     pub(super) fn has_work(&self, bus: &Bus) -> bool {
-        !bus.want_files(clock::now().mono).is_empty()
+        !bus.want_files(clock::mono()).is_empty()
     }
 
     /// When a disk is tried again.
@@ -46,7 +47,10 @@ impl Spill {
 
     /// A piece for each pool that wants it.
     pub(super) fn go_on(&mut self, bus: &Bus, notices: &Post<Notice>) {
-        for pool in bus.want_files(clock::now().mono) {
+        for pool in bus.with_chores() {
+            bus.run_errand(&pool);
+        }
+        for pool in bus.want_files(clock::mono()) {
             if bus.in_pool(&pool, |pool, _| pool.queue.is_without_file()).unwrap_or(false) {
                 self.ask_for_file(bus, &pool, notices);
             } else {
@@ -70,29 +74,35 @@ impl Spill {
         }
     }
 
+    /// For so many bytes.
+    fn make_room(&self, bus: &Bus, pool: &Arc<str>, bytes: u64) {
+        let mut dropped = None;
+        while let Some(Some(result)) = bus.in_pool(pool, |pool, _| drop_one(pool, bytes)) {
+            match result {
+                Ok(Some(serial)) => {
+                    let (_, count) = dropped.unwrap_or((serial, 0));
+                    dropped = Some((serial, count + 1));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && bus.run_errand(pool) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let Some((serial, count)) = dropped else { return };
+        bus.in_pool(pool, |pool, lines| {
+            let most = pool.config.overflow_maxbytes;
+            let text = format!(
+                "pool {} event buffer overflowed, discarding event {serial} and {} before it: more than \
+                 overflow_maxbytes={most} would be on disk",
+                pool.name,
+                count - 1
+            );
+            lines.push((LogLevel::Error, text));
+        });
+    }
+
     fn write_piece(&self, bus: &Bus, pool: &Arc<str>) {
         let Some((batch, file)) = bus.batch(pool, PIECE) else { return };
-        bus.in_pool(pool, |pool, lines| {
-            let mut dropped = None;
-            // Of a full file the oldest goes.
-            while pool.queue.far_bytes() + batch.length() > pool.config.overflow_maxbytes
-                && pool.queue.far_count() > 0
-            {
-                let Ok(Some(serial)) = pool.queue.drop_oldest() else { break };
-                let (_, count) = dropped.unwrap_or((serial, 0));
-                dropped = Some((serial, count + 1));
-            }
-            if let Some((serial, count)) = dropped {
-                let most = pool.config.overflow_maxbytes;
-                let text = format!(
-                    "pool {} event buffer overflowed, discarding event {serial} and {} before it: more than \
-                     overflow_maxbytes={most} would be on disk",
-                    pool.name,
-                    count - 1
-                );
-                lines.push((LogLevel::Error, text));
-            }
-        });
+        self.make_room(bus, pool, batch.length());
         match batch.write_to(&file) {
             Ok(()) => {
                 bus.in_pool(pool, |pool, _| {
@@ -105,6 +115,12 @@ impl Spill {
     }
 }
 
+/// Of a full file the oldest goes.
+fn drop_one(pool: &mut Pool, bytes: u64) -> Option<io::Result<Option<u64>>> {
+    let is_full = pool.queue.far_bytes() + bytes > pool.config.overflow_maxbytes;
+    (is_full && pool.queue.far_count() > 0).then(|| pool.queue.drop_oldest())
+}
+
 /// The keeper holds the file of this pool.
 pub(super) fn is_held(bus: &Bus, pool: &str, file: OwnedFd) {
     bus.in_pool(pool, |pool, _| {
@@ -114,7 +130,7 @@ pub(super) fn is_held(bus: &Bus, pool: &str, file: OwnedFd) {
 }
 
 fn refuses(bus: &Bus, pool: &str, why: &str) {
-    let until = clock::now().mono + PAUSE;
+    let until = clock::mono() + PAUSE;
     bus.in_pool(pool, |pool: &mut Pool, lines| {
         if !matches!(pool.file, FileFor::Refuses(_)) {
             let text = format!(

@@ -1,10 +1,13 @@
 //! What listeners may say, and that nobody else notices.
 
+use std::fs;
 use std::time::Duration;
 
-use provost_testkit::{Signal, send_signal, told};
+use provost_testkit::{Daemon, HEAD, Implementation, Sandbox, Signal, provost_child, send_signal, told};
 
-use crate::stage::{IN_TIME, Stage, has_all, look_for, number, until, until_within};
+use crate::stage::{
+    IN_TIME, Stage, call_of, has_all, kill_brain, look_for, number, pid_of, rpc, until, until_within,
+};
 
 /// How long is looked at what must not grow.
 const WHILE: Duration = Duration::from_secs(2);
@@ -275,5 +278,27 @@ fn one_who_may_come_back_and_answers_nonsense_for_ever_is_given_time() {
     stage.publish(1);
     until("many answers", || told(&stage.file("hostile")).0.len() >= 8);
     goes_on_quietly(&mut stage, 6);
+    stage.end_well();
+}
+
+/// What it counts is found out when it says READY for the first time. By the time a brain dies it may be another program, and is told to the end
+/// what it was being told.
+#[test]
+fn whoever_becomes_another_program_while_it_has_an_event_is_told_it_once() {
+    let sandbox = Sandbox::new();
+    fs::copy(provost_child(), sandbox.file("python3")).unwrap();
+    let command = "sh -c 'echo READY && read -r header && exec {dir}/python3 eat:9 on:USR1:go hello:eaten await ok ready event:{dir}/hostile ok forever'";
+    let section = hostile("", "").replace("{child} ", command);
+    let config = format!("{HEAD}{}", Stage::config(&section));
+    let mut stage = Stage::of(Daemon::start_in(sandbox, &Implementation::ours(), &config));
+    stage.becomes("hostile", "READY");
+    let call = call_of("n", "\u{e9}");
+    rpc(&stage.daemon, "system.multicall", &format!("<array><data>{call}</data></array>"));
+    stage.daemon.wait_for_hello("eaten");
+    kill_brain(&mut stage.daemon);
+    stage.publish(1);
+    until("both", || told(&stage.file("honest")).0.len() == 2);
+    send_signal(pid_of(&stage.daemon, "hostile"), Signal::USR1);
+    until("the next one", || told(&stage.file("hostile")).0.first().and_then(number) == Some(0));
     stage.end_well();
 }

@@ -149,9 +149,12 @@ fn a_program_waits_for_its_listener_where_that_was_asked_for() {
     stage.others_are_well();
     let pool = stage.pool("paused");
     assert_eq!(pool["waiting"], before + 1000 + 20, "{pool:#}");
+    let event = &pool["listeners"][0]["event"];
     kill_brain(&mut stage.daemon);
     stage.others_are_well();
-    assert_eq!(stage.pool("paused")["waiting"], before + 1000 + 40);
+    let pool = stage.pool("paused");
+    assert_eq!(pool["waiting"], before + 1000 + 40);
+    assert!(event.is_u64() && pool["listeners"][0]["event"] == *event, "{event} is out: {pool:#}");
     send_signal(pid, Signal::CONT);
     wait_for_writers(&mut stage);
     let pool = is_done(&stage);

@@ -269,9 +269,9 @@ impl Conversation {
         self.go_on_telling()
     }
 
-    /// An earlier brain had begun to tell it this.
-    pub(super) fn was_told(&mut self, letter: Letter) -> io::Result<Telling> {
-        (self.telling, self.to) = (Some(letter.file), letter.to);
+    /// An earlier brain had begun to tell it what lies in this file. In which of two forms that was, and so where it ends, is written down.
+    pub(super) fn was_told(&mut self, file: Arc<OwnedFd>) -> io::Result<Telling> {
+        self.telling = Some(file);
         self.go_on_telling()
     }
 

@@ -512,10 +512,20 @@ impl Telephone {
         let half = if out.is_none() { self.bus.half_told(&listener.pool, child) } else { None };
         listener.is_early = half.is_some();
         let conversation = &mut listener.conversation;
+        if let Some(letter) = &out {
+            self.bus.note(&listener.pool, child, |member| member.event = Some(letter.serial));
+        }
         let telling = match (out, half, conversation.state()) {
-            (Some(letter), _, Listening::Busy) | (None, Some(letter), _) => conversation.was_told(letter),
+            (Some(letter), _, Listening::Busy) | (None, Some(letter), _) => {
+                conversation.was_told(letter.file)
+            }
             (Some(letter), _, Listening::Ready) if conversation.is_ready() => conversation.tell(letter),
-            (_, _, _) => Ok(Telling::Done),
+            (Some(_), _, _) => {
+                // It had been chosen to be told this, and has broken the protocol before it was.
+                self.bus.returned(&listener.pool, child, false, true);
+                Ok(Telling::Done)
+            }
+            (None, None, _) => Ok(Telling::Done),
         };
         self.has_been_told(child, telling);
     }

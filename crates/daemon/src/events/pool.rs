@@ -151,8 +151,9 @@ impl Pool {
             lines.push((LogLevel::Critical, text));
         }
         let most = if self.has_file() { 4 * NEAR_WITHOUT_FILE } else { NEAR_WITHOUT_FILE };
+        // What lies in the file, and is older, makes no room there by going.
         while self.config.overflow != PoolOverflow::Drop && self.queue.near_bytes() > most {
-            let result = self.queue.drop_near();
+            let result = self.queue.drop_oldest_near();
             if !self.is_dropped(result, lines) {
                 break;
             }
@@ -165,7 +166,7 @@ impl Pool {
             let mut result = self.queue.drop_oldest();
             if is_on_disk(&result) {
                 // It was another kind of pool before, and nobody waits for a disk now.
-                result = self.queue.drop_near();
+                result = self.queue.drop_oldest_near();
             }
             if !self.is_dropped(result, lines) {
                 break;

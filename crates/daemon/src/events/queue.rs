@@ -342,39 +342,31 @@ impl Queue {
 
     /// Drops the event that would be told next; returns its serial.
     pub(super) fn drop_oldest(&mut self) -> io::Result<Option<u64>> {
-        let mut over = None;
-        let serial = if let Some(again) = self.again() {
-            let out = self.ledger.out[again];
-            let serial = self.head(out.side, out.at)?.serial;
-            over = Some(self.ledger.out.remove(again));
-            serial
-        } else {
-            let Some(side) = self.side() else { return Ok(None) };
-            let head = self.head(side, self.span(side).next)?;
-            self.pass(side, head.length() as u64);
-            head.serial
+        let Some(again) = self.again() else {
+            return self.side().map(|side| self.drop_next(side)).transpose();
         };
+        let out = self.ledger.out[again];
+        let serial = self.head(out.side, out.at)?.serial;
+        self.ledger.out.remove(again);
         self.ledger.tally.dropped += 1;
         self.commit();
-        if let Some(out) = over {
-            self.is_over(out);
-        }
+        self.is_over(out);
         self.give_back();
         Ok(Some(serial))
     }
 
-    /// The same of the oldest that is near: nobody waits for a disk here.
-    pub(super) fn drop_near(&mut self) -> io::Result<Option<u64>> {
-        let Span { next, count, .. } = self.ledger.near;
-        if count == 0 {
-            return Ok(None);
-        }
-        let head = self.head(Side::Near, next)?;
-        self.pass(Side::Near, head.length() as u64);
+    /// Drops the oldest event that takes room in memory, and is not out; returns its serial.
+    pub(super) fn drop_oldest_near(&mut self) -> io::Result<Option<u64>> {
+        (self.ledger.near.count > 0).then(|| self.drop_next(Side::Near)).transpose()
+    }
+
+    fn drop_next(&mut self, side: Side) -> io::Result<u64> {
+        let head = self.head(side, self.span(side).next)?;
+        self.pass(side, head.length() as u64);
         self.ledger.tally.dropped += 1;
         self.commit();
         self.give_back();
-        Ok(Some(head.serial))
+        Ok(head.serial)
     }
 
     /// Something cannot be read, which should not be: whatever waits is given up, and counted.

@@ -101,6 +101,21 @@ fn the_oldest_is_dropped_first_wherever_it_is() {
 }
 
 #[test]
+fn what_takes_room_in_memory_goes_before_what_takes_none() {
+    let mut queue = with_file();
+    put(&mut queue, 1..=4);
+    assert!(spill(&mut queue, 60));
+    queue.at_once(|queue| queue.take(ME, Unit::Bytes)).unwrap();
+    queue.returned(ME, true, true);
+    put(&mut queue, 5..=6);
+    let near = queue.near_bytes();
+    assert_eq!(queue.drop_oldest_near().unwrap(), Some(2));
+    assert!(queue.near_bytes() < near);
+    assert_eq!(all(&mut queue), [1, 3, 4, 5, 6]);
+    assert_eq!((queue.drop_oldest_near().unwrap(), queue.tally().dropped), (None, 1));
+}
+
+#[test]
 fn what_is_in_the_file_is_older_than_what_is_not() {
     let mut queue = with_file();
     put(&mut queue, 1..=1000);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use provost_testkit::{HEAD, Signal, send_signal, told};
 
-use crate::stage::{IN_TIME, Stage, brain, busy, has_all, look_for, number, until, until_within};
+use crate::stage::{IN_TIME, Stage, brain, busy, has_all, kill_brain, look_for, number, until, until_within};
 
 fn pool(command: &str, numprocs: usize, more: &str) -> String {
     format!(
@@ -180,4 +180,23 @@ fn who_rejects_and_then_says_nothing_turns_nobody() {
         assert!(busy < began.elapsed() / 2, "{end}: {busy:?} of {:?}", began.elapsed());
         stage.end_well();
     }
+}
+
+#[test]
+fn a_pool_that_is_added_later_begins_with_the_next_slice_of_time_after_a_brains_death_as_well() {
+    let ticker = pool("{child} listen:{dir}/ticks", 1, "").replace("REMOTE_COMMUNICATION", "TICK_5");
+    let mut stage = Stage::start(&ticker);
+    let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    kill_brain(&mut stage.daemon);
+    stage.daemon.ctl(&["stop", "hostile:*"]);
+    assert_eq!(stage.daemon.ctl(&["remove", "hostile"]).stdout, "hostile: removed process group\n");
+    let (removed, told_before) = (now(), told(&stage.file("ticks")).0.len());
+    until("another slice", || now() / 5 > removed / 5);
+    let added = now();
+    assert_eq!(stage.daemon.ctl(&["add", "hostile"]).stdout, "hostile: added process group\n");
+    until("a tick", || told(&stage.file("ticks")).0.len() > told_before);
+    let payload = String::from_utf8(told(&stage.file("ticks")).0[told_before].payload.clone()).unwrap();
+    let when: u64 = payload.strip_prefix("when:").unwrap().parse().unwrap();
+    assert!(when > added, "{when} is told, and it was added at {added}");
+    stage.end_well();
 }

@@ -471,8 +471,9 @@ impl Bus {
         (word != 0).then_some(word as i64 - 1)
     }
 
-    pub(super) fn slice_is(&self, slice: Slice, when: i64) {
-        self.state().numbers.words()[SLICES + slice as usize].store(when as u64 + 1, Ordering::Release);
+    pub(super) fn slice_is(&self, slice: Slice, when: Option<i64>) {
+        let word = when.map_or(0, |when| when as u64 + 1);
+        self.state().numbers.words()[SLICES + slice as usize].store(word, Ordering::Release);
     }
 }
 

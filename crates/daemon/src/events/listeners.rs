@@ -76,7 +76,7 @@ impl Listeners {
             Err(e) => return Ok(Err(e)),
         };
         let found = if resumes { conversations(held) } else { BTreeMap::new() };
-        let teller = Teller::start(bus.clone(), (bell, notices.clone()), directory, resumes);
+        let teller = Teller::start(bus.clone(), (bell, notices.clone()), directory);
         let (asked, alive, kept, going, unheld) = Default::default();
         Ok(teller.map(|teller| Listeners { bus, teller, found, asked, alive, kept, going, unheld }))
     }

@@ -169,11 +169,10 @@ impl Teller {
         bus: Bus,
         (bell, notices): (Bell, Post<Notice>),
         directory: PathBuf,
-        resumes: bool,
     ) -> io::Result<Teller> {
         let (words, queue) = Post::new(&bell);
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let ticks = Ticks::new(resumes)?;
+        let ticks = Ticks::new()?;
         epoll::add(&poll, &bell, EventData::new_u64(BELL), EventFlags::IN)?;
         epoll::add(&poll, ticks.timer(), EventData::new_u64(TIMER), EventFlags::IN)?;
         let telephone = Telephone {

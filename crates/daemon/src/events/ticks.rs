@@ -21,16 +21,14 @@ use crate::clock;
 #[derive(Debug)]
 pub(super) struct Ticks {
     timer: OwnedFd,
-    /// Which of them somebody wants to hear of.
-    wanted: [bool; 3],
-    /// What a dead brain has seen last holds.
-    resumes: bool,
+    /// Which of them somebody wants to hear of; nothing before that was looked at.
+    wanted: Option<[bool; 3]>,
 }
 
 impl Ticks {
-    pub(super) fn new(resumes: bool) -> io::Result<Ticks> {
+    pub(super) fn new() -> io::Result<Ticks> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        Ok(Ticks { timer: timerfd_create(TimerfdClockId::Realtime, flags)?, wanted: [false; 3], resumes })
+        Ok(Ticks { timer: timerfd_create(TimerfdClockId::Realtime, flags)?, wanted: None })
     }
 
     pub(super) fn timer(&self) -> &OwnedFd {
@@ -40,17 +38,20 @@ impl Ticks {
     /// Pools have opened or closed.
     pub(super) fn look_again(&mut self, bus: &Bus) {
         let wanted = Slice::ALL.map(|slice| bus.wants(slice.event_type()));
-        if wanted == self.wanted {
+        if self.wanted == Some(wanted) {
             return;
         }
         let now = seconds(clock::now().wall);
         for slice in Slice::ALL {
-            let is_new = wanted[slice as usize] && !self.wanted[slice as usize];
-            if is_new && !(self.resumes && bus.last_slice(slice).is_some()) {
-                bus.slice_is(slice, slice.begin(now));
+            match (wanted[slice as usize], bus.last_slice(slice)) {
+                // Whoever wants to hear of it later begins anew.
+                (false, _) => bus.slice_is(slice, None),
+                (true, None) => bus.slice_is(slice, Some(slice.begin(now))),
+                // It was wanted before, if need be by a dead brain's listeners.
+                (true, Some(_)) => {}
             }
         }
-        self.wanted = wanted;
+        self.wanted = Some(wanted);
         self.ring(bus);
     }
 
@@ -59,20 +60,24 @@ impl Ticks {
         // It is read until nothing is left; that the clock was set is an error of its kind.
         while let Ok(_) | Err(Errno::INTR | Errno::CANCELED) = rustix::io::read(&self.timer, &mut [0u8; 8]) {}
         let now = seconds(clock::now().wall);
-        for slice in Slice::ALL.into_iter().filter(|slice| self.wanted[*slice as usize]) {
+        for slice in self.wanted() {
             let when = slice.begin(now);
             if bus.last_slice(slice).is_some_and(|last| last != when) {
                 bus.publish(&Event::Tick { slice, when });
             }
-            bus.slice_is(slice, when);
+            bus.slice_is(slice, Some(when));
         }
         self.set(now);
     }
 
+    fn wanted(&self) -> impl Iterator<Item = Slice> + use<> {
+        let wanted = self.wanted.unwrap_or_default();
+        Slice::ALL.into_iter().filter(move |slice| wanted[*slice as usize])
+    }
+
     /// Until the next slice begins, or for ever.
     fn set(&self, now: i64) {
-        let wanted = Slice::ALL.into_iter().filter(|slice| self.wanted[*slice as usize]);
-        let next = wanted.map(|slice| slice.begin(now) + slice.seconds()).min().unwrap_or(0);
+        let next = self.wanted().map(|slice| slice.begin(now) + slice.seconds()).min().unwrap_or(0);
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let until = Itimerspec { it_interval: zero, it_value: Timespec { tv_sec: next, tv_nsec: 0 } };
         let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;

@@ -5,9 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
+use nix::unistd::geteuid;
 use provost_testkit::{Daemon, HEAD, Implementation, Lines, Sandbox, post};
 
 /// The blocks in this language, in order.
@@ -73,6 +75,26 @@ fn the_example_in_python_hears() {
     let told = ["one", "h\u{e9}llo \u{1f600}", "two  blanks", "three"];
     for implementation in [Implementation::supervisor_4_3(), Implementation::ours()] {
         hears(example("python"), &implementation, ("python3", ""), &told);
+    }
+}
+
+/// As root in a container is not, which therefore does not get to know what program another user runs.
+#[test]
+fn a_python_program_is_known_as_one_by_who_may_not_trace_it() {
+    let ours = Implementation::ours();
+    let mut supervisord: Vec<OsString> =
+        ["setpriv", "--bounding-set=-sys_ptrace"].into_iter().map(OsString::from).collect();
+    supervisord.extend(ours.supervisord.iter().cloned());
+    let ours = Implementation { supervisord, ..ours };
+    let told = ["one", "h\u{e9}llo \u{1f600}", "two  blanks", "three"];
+    // Only root may run it as somebody else.
+    let options = if geteuid().is_root() { "user=nobody\nstopasgroup=true\n" } else { "" };
+    // One that whoever runs the tests has for himself would be of no use to nobody.
+    let python = "env PATH=/usr/local/bin:/usr/bin:/bin python3";
+    for interpreter in [python, &format!("sh {{dir}}/stays {python}")] {
+        let sandbox = example("python");
+        fs::write(sandbox.file("stays"), "\"$@\"\nexit\n").unwrap();
+        hears(sandbox, &ours, (interpreter, options), &told);
     }
 }
 

@@ -4,8 +4,9 @@
 //! these do, and has always been told characters; whoever reads bytes has always lost step. So where the configuration does
 //! not say it, who is a Python program is told characters, and everybody else bytes.
 
-use std::fs::{read_link, read_to_string};
-use std::path::Path;
+use std::fs::{read, read_link, read_to_string};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use provost_config::PayloadLength;
 use provost_wire::listener::Unit;
@@ -25,13 +26,12 @@ pub(super) fn fixed(configured: PayloadLength) -> Option<Unit> {
 /// By the program that this process is; or by one that it has started, if that reads the same standard input: many a listener is
 /// started by a script that stays, or by sudo.
 pub(super) fn of(pid: i32) -> Unit {
-    let stdin = |pid: i32| read_link(format!("/proc/{pid}/fd/0")).ok();
     let input = stdin(pid);
     let mut family = vec![pid];
     let mut next = 0;
     while let Some(&member) = family.get(next) {
-        let reads_it = member == pid || (input.is_some() && stdin(member) == input);
-        if reads_it && read_link(format!("/proc/{member}/exe")).is_ok_and(|program| is_python(&program)) {
+        let reads_it = member == pid || is_same(&input, &stdin(member));
+        if reads_it && programs(member).iter().any(|program| is_python(program)) {
             return Unit::Characters;
         }
         if family.len() < FAMILY {
@@ -40,6 +40,35 @@ pub(super) fn of(pid: i32) -> Unit {
         next += 1;
     }
     Unit::Bytes
+}
+
+fn stdin(pid: i32) -> io::Result<PathBuf> {
+    read_link(format!("/proc/{pid}/fd/0"))
+}
+
+/// Where the kernel does not say it, they are taken for the same: see [`programs`].
+fn is_same(one: &io::Result<PathBuf>, other: &io::Result<PathBuf>) -> bool {
+    match (one, other) {
+        (Ok(one), Ok(other)) => one == other,
+        (Err(e), _) | (_, Err(e)) => e.kind() == io::ErrorKind::PermissionDenied,
+    }
+}
+
+/// What program it is. Of another user's process the kernel says that to those only who might trace it, which in most containers root
+/// may not; then it is what it was called by, and what it is called.
+fn programs(pid: i32) -> Vec<PathBuf> {
+    let text = |file: &str| {
+        let text = read(format!("/proc/{pid}/{file}")).ok()?;
+        let first = text.split(|byte| [0, b'\n'].contains(byte)).next().unwrap_or_default();
+        Some(PathBuf::from(String::from_utf8_lossy(first).into_owned()))
+    };
+    match read_link(format!("/proc/{pid}/exe")) {
+        Ok(program) => vec![program],
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+            ["cmdline", "comm"].into_iter().filter_map(text).collect()
+        }
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Of its first thread; none where the kernel does not tell.

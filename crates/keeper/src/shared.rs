@@ -2,7 +2,7 @@
 //!
 //! In: how much of it there is to be, or the descriptor of what an earlier process left. Out: the same bytes in two ways, as
 //! words that are read and stored atomically, and as a file: bytes go into it by [`Shared::read_from`], out of it by
-//! [`Shared::write_to`], or either way by its position.
+//! [`Shared::write_to`], or either way by its position. One of its words may be the position in another file ([`Shared::splice_from`]).
 //!
 //! It is sound whoever else writes: no reference to plain bytes of it is ever made, an atomic word may change at any time,
 //! and what is moved in or out goes from the kernel's hand to the kernel's. Only a process that shrank the file could

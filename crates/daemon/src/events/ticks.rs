@@ -1,7 +1,7 @@
 //! Slices of time that begin: TICK_5, TICK_60, TICK_3600 (SPEC 8.2).
 //!
 //! A clock of the kernel's wakes us when the next slice begins that somebody wants to hear of, and when the clock of the machine is set.
-//! Where nobody wants to there is no clock. The first slice that is seen is not told; what a stall, or a clock that was set, skips is
+//! Where nobody wants to it is not set. The first slice that is seen is not told; what a stall, or a clock that was set, skips is
 //! skipped. A slice that begins while a brain is dead is told by the next.
 
 use std::io;

@@ -1,4 +1,6 @@
 use provost_config::{PayloadLength, ResultHandler};
+use rustix::fs::ftruncate;
+use rustix::io::pread;
 
 use super::*;
 
@@ -20,20 +22,24 @@ fn pool(overflow: PoolOverflow, buffer_size: usize) -> Pool {
     let mut pool = Pool::new("p".into(), Arc::new(config), order, Queue::create().unwrap());
     // The order of the configuration, not that of their births.
     for (child, process) in [(SECOND, "b"), (FIRST, "a")] {
-        pool.join(Member {
-            child,
-            process: process.into(),
-            pid: 1,
-            may_hear: true,
-            unit: Unit::Bytes,
-            is_ready: true,
-            state: Listening::Ready,
-            since: NOW,
-            told: 0,
-            event: None,
-        });
+        pool.join(member(child, process));
     }
     pool
+}
+
+fn member(child: ChildId, process: &str) -> Member {
+    Member {
+        child,
+        process: process.into(),
+        pid: 1,
+        may_hear: true,
+        unit: Unit::Bytes,
+        is_ready: true,
+        state: Listening::Ready,
+        since: NOW,
+        told: 0,
+        event: None,
+    }
 }
 
 fn put(pool: &mut Pool, serials: std::ops::RangeInclusive<u64>, bytes: usize) -> Lines {
@@ -120,7 +126,9 @@ fn with_block_programs_wait_from_the_buffers_size_on_and_nothing_is_dropped() {
     let mut pool = pool(PoolOverflow::Block, 3);
     put(&mut pool, 1..=2, 1);
     assert!(!pool.is_behind());
-    assert!(put(&mut pool, 3..=9, 1).is_empty());
+    assert!(put(&mut pool, 3..=3, 1).is_empty());
+    assert!(pool.is_behind());
+    assert!(put(&mut pool, 4..=9, 1).is_empty());
     assert!(pool.is_behind());
     assert_eq!(pool.queue.waiting(), 9);
 }
@@ -160,4 +168,99 @@ fn what_came_when_nobody_could_hear_is_not_left_over() {
     assert_eq!(pool.left_over(), 3);
     pool.accepted(FIRST, true);
     assert_eq!(pool.left_over(), 2);
+}
+
+#[test]
+fn who_subscribes_to_a_family_hears_all_of_it_and_nothing_else() {
+    let mut pool = pool(PoolOverflow::Spill, 10);
+    let mut subscribe = |events: &[&str]| {
+        let events = events.iter().map(|event| (*event).to_owned()).collect();
+        put(&mut pool, 1..=1, 1);
+        let before = pool.queue.waiting();
+        pool.renew(Arc::new(PoolConfig { events, ..(*pool.config).clone() }), Vec::new());
+        assert_eq!(pool.queue.waiting(), before, "what waits goes on waiting");
+        let heard = EventType::ALL.iter().filter(|kind| pool.wanted & bit(**kind) != 0);
+        heard.map(|kind| kind.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(subscribe(&["TICK_60"]), ["TICK_60"]);
+    let log = ["PROCESS_LOG", "PROCESS_LOG_STDOUT", "PROCESS_LOG_STDERR"];
+    assert_eq!(subscribe(&["PROCESS_LOG", "PROCESS_LOG_STDOUT"]), log);
+    assert_eq!(subscribe(&["EVENT"]).len(), EventType::ALL.len());
+}
+
+#[test]
+fn of_two_children_of_one_process_it_is_the_turn_of_the_older() {
+    let mut pool = pool(PoolOverflow::Spill, 10);
+    pool.join(member(ChildId(3), "a"));
+    let order = |pool: &Pool| pool.members().iter().map(|member| member.child).collect::<Vec<_>>();
+    assert_eq!(order(&pool), [ChildId(3), FIRST, SECOND]);
+    pool.join(member(FIRST, "a"));
+    assert_eq!(order(&pool), [ChildId(3), FIRST, SECOND], "who comes again is there once");
+    pool.renew(Arc::clone(&pool.config), vec!["b".into(), "a".into()]);
+    assert_eq!(order(&pool), [SECOND, ChildId(3), FIRST]);
+    pool.leave(SECOND);
+    assert_eq!(order(&pool), [ChildId(3), FIRST]);
+}
+
+#[test]
+fn who_leaves_takes_along_what_it_had_answered_and_was_still_being_told() {
+    let mut pool = pool(PoolOverflow::Spill, 10);
+    put(&mut pool, 1..=1, 1);
+    assert_eq!(next(&mut pool, NOW), Some((FIRST, 1)));
+    assert!(pool.accepted(FIRST, false));
+    assert!(pool.queue.half_told(FIRST, Unit::Bytes).unwrap().is_some());
+    pool.leave(FIRST);
+    assert!(pool.queue.half_told(FIRST, Unit::Bytes).unwrap().is_none());
+    assert_eq!(pool.queue.waiting(), 0);
+}
+
+#[test]
+fn whoever_counts_characters_is_told_those() {
+    let mut pool = pool(PoolOverflow::Spill, 10);
+    pool.member(FIRST).unwrap().unit = Unit::Characters;
+    let told = |pool: &mut Pool, payload: &str| {
+        let letter = Contents { server: "s", event: EventType::RemoteCommunication, payload };
+        pool.put(1, NOW, letter, &mut Lines::new());
+        let Turn { child, letter, .. } = pool.next(NOW, &mut Lines::new()).unwrap();
+        let mut bytes = vec![0; usize::try_from(letter.to - letter.from).unwrap()];
+        assert_eq!(pread(&*letter.file, &mut bytes, letter.from), Ok(bytes.len()));
+        assert!(pool.accepted(child, true));
+        let message = String::from_utf8(bytes).unwrap();
+        message.split_once(" len:").unwrap().1.to_owned()
+    };
+    assert_eq!(told(&mut pool, "\u{e9}t\u{e9}"), "3\n\u{e9}t\u{e9}");
+    assert_eq!(told(&mut pool, "\u{e9}t\u{e9}"), "5\n\u{e9}t\u{e9}", "the other counts bytes");
+    pool.member(FIRST).unwrap().is_ready = true;
+    assert_eq!(told(&mut pool, "ete"), "3\nete", "of plain ASCII there is one form");
+}
+
+#[test]
+fn where_no_file_may_hold_anything_none_is_wanted() {
+    let mut pool = pool(PoolOverflow::Spill, 10);
+    pool.renew(Arc::new(PoolConfig { overflow_maxbytes: 0, ..(*pool.config).clone() }), Vec::new());
+    let piece = usize::try_from(NEAR_WITHOUT_FILE / 4).unwrap();
+    assert!(put(&mut pool, 1..=3, piece).is_empty());
+    assert!(!pool.wants_file(NOW) && !pool.is_behind());
+    pool.file = FileFor::Refuses(NOW);
+    assert_eq!(pool.next_try_of_file(), None);
+    let lines = put(&mut pool, 4..=4, piece);
+    assert_eq!(lines[0].1, "pool p event buffer overflowed, discarding event 1");
+    assert_eq!((lines.len(), pool.queue.waiting()), (1, 3));
+}
+
+#[test]
+fn events_that_cannot_be_read_are_given_up_and_those_after_them_are_told() {
+    let mut pool = pool(PoolOverflow::Spill, 10);
+    // Too long to be still at hand.
+    put(&mut pool, 1..=3, 64 * 1024);
+    let letter = pool.next(NOW, &mut Lines::new()).unwrap().letter;
+    ftruncate(&*letter.file, 0).unwrap();
+    let mut lines = Lines::new();
+    assert!(pool.next(NOW, &mut lines).is_none());
+    let (level, text) = &lines[0];
+    assert_eq!(*level, LogLevel::Critical);
+    assert!(text.starts_with("pool p cannot read its events, 3 are lost: "), "{text}");
+    assert_eq!((pool.queue.waiting(), pool.queue.tally().dropped), (0, 3));
+    put(&mut pool, 4..=4, 1);
+    assert_eq!(next(&mut pool, NOW), Some((SECOND, 4)));
 }

@@ -114,7 +114,8 @@ impl World {
         } else if let Some(letter) = queue.at_once(|queue| queue.half_told(ME, Unit::Bytes)).unwrap() {
             conversation.was_told(letter).unwrap();
         }
-        loop {
+        for turn in 0.. {
+            assert!(turn < 100_000, "it comes to no end: {conversation:?}");
             listener.act();
             while conversation.listen().unwrap() == Listened::Some {
                 hear(&mut conversation, queue);
@@ -230,4 +231,204 @@ fn one_that_says_very_much_is_heard_in_two_places_in_turn() {
     }
     let blocks = rustix::fs::fstat(&brain.kept.memory).unwrap().st_blocks * 512;
     assert!(blocks < 200_000, "{blocks} bytes");
+}
+
+// --- one brain after the other, with nothing to be told but a few words ---
+
+/// A listener's pipes, and what the keeper holds.
+struct Ends {
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    held: [OwnedFd; 2],
+    /// The listener's own.
+    reads: OwnedFd,
+    says: OwnedFd,
+}
+
+impl Ends {
+    fn new() -> Ends {
+        let pipe = || pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        let ((reads, stdin), (stdout, says)) = (pipe(), pipe());
+        Ends { stdin, stdout, held: Kept::create().unwrap().share().unwrap(), reads, says }
+    }
+
+    /// What a new brain goes on with; the listener may come back after nonsense.
+    fn next_brain(&self, is_logged: bool) -> Conversation {
+        let held = self.held.each_ref().map(|fd| fd.try_clone().unwrap());
+        let stdout = self.stdout.try_clone().unwrap();
+        let mut brain = Conversation::resume(Kept::found(held).unwrap(), stdout, is_logged, true);
+        brain.has_stdin(self.stdin.try_clone().unwrap());
+        brain
+    }
+
+    fn says(&self, words: &[u8]) {
+        assert_eq!(rustix::io::write(&self.says, words), Ok(words.len()));
+    }
+
+    fn log(&self) -> String {
+        String::from_utf8(drain(&self.held[1])).unwrap()
+    }
+}
+
+/// All that is in a pipe now.
+fn drain(pipe: &OwnedFd) -> Vec<u8> {
+    let (mut all, mut piece) = (Vec::new(), [0; 4096]);
+    while let Ok(read @ 1..) = rustix::io::read(pipe, &mut piece) {
+        all.extend_from_slice(&piece[..read]);
+    }
+    all
+}
+
+/// Reads once, and what that means.
+fn heard(brain: &mut Conversation) -> Vec<Heard> {
+    assert_eq!(brain.listen().unwrap(), Listened::Some);
+    understood(brain)
+}
+
+fn understood(brain: &mut Conversation) -> Vec<Heard> {
+    let mut all = Vec::new();
+    brain.hear(|heard| {
+        all.push(heard);
+        true
+    });
+    all
+}
+
+fn letter(text: &str) -> Letter {
+    let mut queue = Queue::create().unwrap();
+    let write = |_: u64, out: &mut Vec<u8>| {
+        out.extend_from_slice(text.as_bytes());
+        None
+    };
+    queue.put(1, Mono(1), write).unwrap();
+    queue.take(ME, Unit::Bytes).unwrap().unwrap()
+}
+
+#[test]
+fn a_log_that_takes_no_more_is_waited_for_and_gets_all_of_it_once() {
+    let ends = Ends::new();
+    let mut brain = ends.next_brain(true);
+    while rustix::io::write(brain.log(), &[b'.'; 4096]) == Ok(4096) {}
+    // There is room for a page of it.
+    assert_eq!(rustix::io::read(&ends.held[1], &mut [0; 4096]), Ok(4096));
+    let said: String = (0..3000).map(|n| format!("line {n}\n")).collect();
+    ends.says(said.as_bytes());
+    assert_eq!(heard(&mut brain), [Heard::Nonsense]);
+    assert!(!brain.log_on());
+    assert_eq!(brain.listen().unwrap(), Listened::LogIsFull, "nothing is read that nobody takes");
+    // The next brain knows what is there already.
+    let mut brain = ends.next_brain(true);
+    assert!(!brain.log_on());
+    let mut log = ends.log();
+    assert!(brain.log_on());
+    log += &ends.log();
+    assert_eq!(log.trim_start_matches('.'), said);
+    assert_eq!(brain.listen().unwrap(), Listened::Nothing);
+}
+
+#[test]
+fn little_is_logged_later_while_there_is_something_to_tell_first() {
+    let ends = Ends::new();
+    let mut brain = ends.next_brain(true);
+    ends.says(b"READY\n");
+    assert_eq!(heard(&mut brain), [Heard::Ready]);
+    assert!(!brain.may_log_later(), "it waits for an event, and may for long");
+    brain.tell(letter("x\n")).unwrap();
+    assert!(brain.may_log_later());
+    ends.says(&[b'?'; UNLOGGED]);
+    heard(&mut brain);
+    assert!(!brain.may_log_later(), "it is not little any more");
+    assert!(brain.log_on());
+    assert_eq!(ends.log(), "READY\n".to_owned() + &"?".repeat(UNLOGGED));
+}
+
+#[test]
+fn what_makes_no_sense_takes_no_memory_and_ends_with_a_word() {
+    let ends = Ends::new();
+    let mut brain = ends.next_brain(false);
+    let mut all = Vec::new();
+    for _ in 0..100 {
+        ends.says(&[b'?'; MOST]);
+        all.extend(heard(&mut brain));
+        assert!(brain.log_on());
+    }
+    assert_eq!((&*all, brain.state()), (&[Heard::Nonsense][..], Listening::Unknown));
+    ends.says(b"\nREADY\n");
+    assert_eq!(heard(&mut brain), [Heard::Recovered]);
+    let taken = rustix::fs::fstat(&ends.held[0]).unwrap().st_blocks * 512;
+    assert!(taken <= 2 * ROOM as i64, "{taken} bytes");
+}
+
+#[test]
+fn what_is_not_understood_yet_is_not_lost_when_it_moves() {
+    let ends = Ends::new();
+    let mut brain = ends.next_brain(false);
+    let noise = [&[b'?'; MOST - 6][..], b"\nREADY"].concat();
+    while ROOM - brain.filled >= MOST {
+        ends.says(&noise);
+        heard(&mut brain);
+        brain.log_on();
+    }
+    let before = brain.place;
+    ends.says(b"\n");
+    assert_eq!(brain.listen().unwrap(), Listened::Some);
+    assert_ne!(brain.place, before);
+    assert_eq!(understood(&mut ends.next_brain(false)), [Heard::Recovered], "most of the word was there");
+}
+
+#[test]
+fn whoever_does_not_read_is_told_the_rest_when_there_is_room() {
+    let ends = Ends::new();
+    let mut brain = ends.next_brain(false);
+    assert!(!brain.is_ready(), "it has not said so");
+    ends.says(b"READY\n");
+    heard(&mut brain);
+    assert!(brain.is_ready() && brain.is_told());
+    let text = "much\n".repeat(50_000);
+    assert_eq!(brain.tell(letter(&text)).unwrap(), Telling::Waits);
+    assert!(!brain.is_ready() && !brain.is_told());
+    assert_eq!(brain.go_on_telling().unwrap(), Telling::Waits);
+    let mut told = Vec::new();
+    while !brain.is_told() {
+        let read = drain(&ends.reads);
+        assert!(!read.is_empty(), "there was room, and nothing came");
+        told.extend(read);
+        brain.go_on_telling().unwrap();
+    }
+    told.extend(drain(&ends.reads));
+    assert!(told == text.as_bytes());
+}
+
+#[test]
+fn whoever_has_closed_its_standard_input_is_not_told_and_not_ready() {
+    let mut ends = Ends::new();
+    let mut brain = ends.next_brain(false);
+    ends.says(b"READY\n");
+    heard(&mut brain);
+    ends.reads = pipe().unwrap().0;
+    assert_eq!(brain.tell(letter("x\n")).unwrap(), Telling::Deaf);
+    brain.is_not_told();
+    assert_eq!((brain.state(), brain.is_ready()), (Listening::Ready, false));
+    assert!(brain.is_told() && brain.stdin().is_none());
+    assert_eq!(ends.next_brain(false).state(), Listening::Ready);
+}
+
+#[test]
+fn what_is_no_conversation_is_refused() {
+    let log = || pipe().unwrap().0;
+    let other = Shared::create("other", BYTES).unwrap();
+    assert!(Kept::found([other.share().unwrap(), log()]).is_err(), "nobody has written there what it is");
+    let small = Shared::create("small", HEAD).unwrap();
+    small.words()[IS].store(FORMAT, Ordering::Release);
+    assert!(Kept::found([small.share().unwrap(), log()]).is_err());
+}
+
+#[test]
+fn the_log_ends_with_the_conversation() {
+    let ends = Ends::new();
+    let brain = ends.next_brain(true);
+    let more = || rustix::io::read(&ends.held[1], &mut [0; 1]);
+    assert_eq!(more(), Err(rustix::io::Errno::AGAIN));
+    drop(brain);
+    assert_eq!(more(), Ok(0), "somebody else holds its other end");
 }

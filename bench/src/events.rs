@@ -236,7 +236,7 @@ fn as_they_happen(
         "lines/s",
         "CPU us a line",
         "missing",
-        "lines lost",
+        "lost",
         "twice",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];

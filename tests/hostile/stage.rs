@@ -116,6 +116,12 @@ impl Stage {
     pub(crate) fn others_are_well(&mut self) {
         self.publish(20);
         until_within(IN_TIME, "all events at the honest listener", || self.honest_has_all());
+        self.programs_are_well();
+    }
+
+    /// Whatever has to do with no listener goes on.
+    #[track_caller]
+    pub(crate) fn programs_are_well(&mut self) {
         let asked = Instant::now();
         assert_eq!(self.daemon.ctl(&["restart", "p"]).stdout, "p: stopped\np: started\n");
         self.daemon.wait_for_hello("p");

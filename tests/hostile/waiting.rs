@@ -310,9 +310,9 @@ fn events_find_their_file_when_the_directory_is_there_again() {
     stage.end_well();
 }
 
-/// Nobody but the thread that tells listeners waits for a disk.
+/// Nobody but the thread that tells listeners waits for a disk, and those whom it would tell meanwhile.
 #[test]
-fn a_disk_that_hangs_keeps_only_those_waiting_whose_events_are_there() {
+fn a_disk_that_hangs_under_events_keeps_no_program_and_no_command_waiting() {
     let config = without_logs(&paused("", 0).replace("\nstdout_logfile=NONE", ""));
     let mut stage = Stage::of(disk::start_stuck(&(head("slow") + &config)));
     let pid = pause(&mut stage);
@@ -322,11 +322,12 @@ fn a_disk_that_hangs_keeps_only_those_waiting_whose_events_are_there() {
     stage.pool_becomes("paused", |pool| pool["on_disk"].as_u64() >= Some(15));
     fs::write(stage.file("stuck"), "").unwrap();
     send_signal(pid, Signal::CONT);
-    stage.others_are_well();
+    stage.publish(20);
+    stage.programs_are_well();
     for _ in 0..30 {
         stage.publish_long(100_000);
     }
-    stage.others_are_well();
+    stage.programs_are_well();
     fs::remove_file(stage.file("stuck")).unwrap();
     is_done(&stage);
     assert!(has_all(&stage.file("paused"), stage.published));

@@ -138,6 +138,10 @@ impl Bus {
 
     /// Whether programs whose output is told of should wait.
     pub(crate) fn is_behind(&self) -> bool {
+        if self.0.is_behind.load(Ordering::Relaxed) {
+            // A disk that does not answer is waited for no longer.
+            self.look_behind(&self.state());
+        }
         self.0.is_behind.load(Ordering::Relaxed) || self.has_told_too_much()
     }
 
@@ -178,7 +182,8 @@ impl Bus {
     fn look_behind(&self, state: &State) {
         let output = [EventType::LogStdout, EventType::LogStderr, EventType::CommunicationStdout];
         let output: u64 = output.into_iter().chain([EventType::CommunicationStderr]).map(bit).sum();
-        let is_behind = state.pools.iter().any(|pool| pool.wanted & output != 0 && pool.is_behind());
+        let now = clock::mono();
+        let is_behind = state.pools.iter().any(|pool| pool.wanted & output != 0 && pool.is_behind(now));
         self.0.is_behind.store(is_behind, Ordering::Relaxed);
     }
 
@@ -384,9 +389,17 @@ impl Bus {
     /// else waits with us. Whether something was looked up.
     pub(super) fn run_errand(&self, pool: &str) -> bool {
         let Some(errand) = self.with(pool, |pool, _| pool.queue.errand()).flatten() else { return false };
-        let result = errand.run();
+        let result = self.at_disk(pool, || errand.run());
         let found = self.with(pool, |pool, lines| pool.is_back(result, lines));
         found.unwrap_or(false)
+    }
+
+    /// Does something for a pool that may wait for a disk.
+    pub(super) fn at_disk<T>(&self, pool: &str, act: impl FnOnce() -> T) -> T {
+        self.with(pool, |pool, _| pool.at_disk = Some(clock::mono()));
+        let result = act();
+        self.with(pool, |pool, _| pool.at_disk = None);
+        result
     }
 
     /// The pools of which something is to be done to the file.
@@ -404,7 +417,7 @@ impl Bus {
         if pool.has_chores() {
             self.0.has_chores.store(true, Ordering::Relaxed);
         }
-        if self.is_behind() {
+        if self.0.is_behind.load(Ordering::Relaxed) {
             self.look_behind(&state);
         }
         drop(state);

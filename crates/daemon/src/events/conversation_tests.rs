@@ -107,12 +107,12 @@ impl World {
         let state = conversation.state();
         if let Some(letter) = queue.at_once(|queue| queue.out_with(ME, Unit::Bytes)).unwrap() {
             match state {
-                Listening::Busy => conversation.was_told(letter).unwrap(),
+                Listening::Busy => conversation.was_told(letter.file).unwrap(),
                 Listening::Ready => conversation.tell(letter).unwrap(),
                 other => panic!("something is out with one that is {other:?}"),
             };
         } else if let Some(letter) = queue.at_once(|queue| queue.half_told(ME, Unit::Bytes)).unwrap() {
-            conversation.was_told(letter).unwrap();
+            conversation.was_told(letter.file).unwrap();
         }
         for turn in 0.. {
             assert!(turn < 100_000, "it comes to no end: {conversation:?}");

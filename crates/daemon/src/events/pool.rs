@@ -21,6 +21,8 @@ const NEAR: u64 = 1 << 20;
 const NEAR_AT_MOST: u64 = 4 << 20;
 /// And so many where there is no file to go to.
 const NEAR_WITHOUT_FILE: u64 = 16 << 20;
+/// Nobody waits any longer for a disk that does not answer.
+const LONG: Duration = Duration::from_secs(2);
 /// The first pause after an event was refused twice in a row, and the longest.
 const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -47,6 +49,8 @@ pub(super) struct Pool {
     left: Option<(u64, u64)>,
     /// A file has been asked for, or there is none to be had.
     pub(super) file: FileFor,
+    /// Since when somebody waits for the disk that it is on.
+    pub(super) at_disk: Option<Mono>,
 }
 
 /// Whom to tell what; it `is_last` where nobody else is ready.
@@ -111,6 +115,7 @@ impl Pool {
             pause: None,
             left: None,
             file,
+            at_disk: None,
         };
         pool.subscribe();
         pool
@@ -150,7 +155,7 @@ impl Pool {
             let text = format!("pool {} cannot keep event {serial}, it is lost: {e}", self.name);
             lines.push((LogLevel::Critical, text));
         }
-        let most = if self.has_file() { 4 * NEAR_WITHOUT_FILE } else { NEAR_WITHOUT_FILE };
+        let most = if self.has_file(now) { 4 * NEAR_WITHOUT_FILE } else { NEAR_WITHOUT_FILE };
         // What lies in the file, and is older, makes no room there by going.
         while self.config.overflow != PoolOverflow::Drop && self.queue.near_bytes() > most {
             let result = self.queue.drop_oldest_near();
@@ -247,10 +252,10 @@ impl Pool {
     }
 
     /// Whether programs whose output it hears should wait.
-    pub(super) fn is_behind(&self) -> bool {
+    pub(super) fn is_behind(&self, now: Mono) -> bool {
         match self.config.overflow {
             PoolOverflow::Block => self.queue.waiting() >= self.config.buffer_size as u64,
-            PoolOverflow::Spill => self.has_file() && self.queue.near_bytes() > NEAR_AT_MOST,
+            PoolOverflow::Spill => self.has_file(now) && self.queue.near_bytes() > NEAR_AT_MOST,
             PoolOverflow::Drop => false,
         }
     }
@@ -283,8 +288,9 @@ impl Pool {
     }
 
     /// Whether there is one, or will be.
-    fn has_file(&self) -> bool {
-        self.config.overflow_maxbytes > 0 && !matches!(self.file, FileFor::Refuses(_))
+    fn has_file(&self, now: Mono) -> bool {
+        let hangs = self.at_disk.is_some_and(|since| now.since(since) >= LONG);
+        self.config.overflow_maxbytes > 0 && !matches!(self.file, FileFor::Refuses(_)) && !hangs
     }
 
     /// Somebody has been to the disk: whether something was looked up there.

@@ -118,18 +118,18 @@ fn with_drop_the_newest_stay_and_each_that_goes_is_told_of() {
     let lines = refuses(&mut pool, FIRST, NOW);
     assert_eq!(lines[0].1, overflowed(4));
     assert_eq!((next(&mut pool, NOW), pool.queue.waiting()), (Some((FIRST, 1)), 2));
-    assert!(!pool.is_behind() && !pool.wants_file(NOW));
+    assert!(!pool.is_behind(NOW) && !pool.wants_file(NOW));
 }
 
 #[test]
 fn with_block_programs_wait_from_the_buffers_size_on_and_nothing_is_dropped() {
     let mut pool = pool(PoolOverflow::Block, 3);
     put(&mut pool, 1..=2, 1);
-    assert!(!pool.is_behind());
+    assert!(!pool.is_behind(NOW));
     assert!(put(&mut pool, 3..=3, 1).is_empty());
-    assert!(pool.is_behind());
+    assert!(pool.is_behind(NOW));
     assert!(put(&mut pool, 4..=9, 1).is_empty());
-    assert!(pool.is_behind());
+    assert!(pool.is_behind(NOW));
     assert_eq!(pool.queue.waiting(), 9);
 }
 
@@ -139,14 +139,14 @@ fn beyond_a_mebibyte_a_file_is_wanted_and_without_one_the_oldest_go_in_the_end()
     put(&mut pool, 1..=9, 100_000);
     assert!(!pool.wants_file(NOW));
     put(&mut pool, 10..=11, 100_000);
-    assert!(pool.wants_file(NOW) && !pool.is_behind());
+    assert!(pool.wants_file(NOW) && !pool.is_behind(NOW));
     pool.file = FileFor::Asked;
     assert!(!pool.wants_file(NOW));
     put(&mut pool, 12..=50, 100_000);
-    assert!(pool.is_behind(), "whoever can be made to wait is");
+    assert!(pool.is_behind(NOW), "whoever can be made to wait is");
     let until = NOW + Duration::from_secs(5);
     pool.file = FileFor::Refuses(until);
-    assert!(!pool.wants_file(NOW) && pool.wants_file(until) && !pool.is_behind());
+    assert!(!pool.wants_file(NOW) && pool.wants_file(until) && !pool.is_behind(NOW));
     assert_eq!(pool.next_try_of_file(), Some(until));
     let lines = put(&mut pool, 51..=200, 100_000);
     let kept = NEAR_WITHOUT_FILE / 100_000;
@@ -240,7 +240,7 @@ fn where_no_file_may_hold_anything_none_is_wanted() {
     pool.renew(Arc::new(PoolConfig { overflow_maxbytes: 0, ..(*pool.config).clone() }), Vec::new());
     let piece = usize::try_from(NEAR_WITHOUT_FILE / 4).unwrap();
     assert!(put(&mut pool, 1..=3, piece).is_empty());
-    assert!(!pool.wants_file(NOW) && !pool.is_behind());
+    assert!(!pool.wants_file(NOW) && !pool.is_behind(NOW));
     pool.file = FileFor::Refuses(NOW);
     assert_eq!(pool.next_try_of_file(), None);
     let lines = put(&mut pool, 4..=4, piece);

@@ -103,7 +103,7 @@ impl Spill {
     fn write_piece(&self, bus: &Bus, pool: &Arc<str>) {
         let Some((batch, file)) = bus.batch(pool, PIECE) else { return };
         self.make_room(bus, pool, batch.length());
-        match batch.write_to(&file) {
+        match bus.at_disk(pool, || batch.write_to(&file)) {
             Ok(()) => {
                 bus.in_pool(pool, |pool, _| {
                     pool.queue.is_far(&batch);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use provost_testkit::{Signal, descendants, send_signal, told};
+use provost_testkit::{Signal, Told, descendants, send_signal, told};
 
 use crate::disk;
 use crate::stage::{
@@ -259,4 +259,57 @@ fn who_has_taken_a_place_is_talked_to_by_the_next_brain_though_the_end_before_it
     let answers = || fs::read_to_string(&log).unwrap().matches("RESULT 2\nOK").count() as u64;
     until("all answers", || answers() == stage.published);
     stage.end_well();
+}
+
+/// Of what happens before it is asked to stop itself a listener hears, however soon that is.
+#[test]
+fn that_everything_ends_is_heard() {
+    for is_stopped in [true, false] {
+        let section = hostile("{child} listen:{dir}/hostile", "");
+        let section = section.replace(
+            "REMOTE_COMMUNICATION",
+            "SUPERVISOR_STATE_CHANGE,PROCESS_STATE_STOPPING,PROCESS_STATE_STOPPED",
+        );
+        let stage = Stage::start(&section);
+        if is_stopped {
+            assert_eq!(stage.daemon.ctl(&["stop", "p"]).stdout, "p: stopped\n");
+        }
+        let file = stage.file("hostile");
+        until("the beginning", || told(&file).0.len() == 1 + 2 * usize::from(is_stopped));
+        let mut daemon = stage.daemon;
+        send_signal(daemon.pid(), Signal::TERM);
+        assert_eq!(daemon.wait_for_end().and_then(|status| status.code()), Some(0));
+        // What the listeners themselves do last is told to some and is no loss to the others.
+        let is_theirs = |told: &Told| told.payload.starts_with(b"processname:ho");
+        let names: Vec<String> =
+            told(&file).0.into_iter().filter(|told| !is_theirs(told)).map(|told| told.event).collect();
+        let [begins, ends] = ["RUNNING", "STOPPING"].map(|state| format!("SUPERVISOR_STATE_CHANGE_{state}"));
+        let [stopping, stopped] = ["STOPPING", "STOPPED"].map(|state| format!("PROCESS_STATE_{state}"));
+        let expected = match is_stopped {
+            true => [begins, stopping, stopped, ends],
+            false => [begins, ends, stopping, stopped],
+        };
+        assert_eq!(names, expected);
+        assert!(!daemon.log().all().iter().any(|line| line.contains("that no listener has taken")));
+    }
+}
+
+/// Nobody waits for its answer for long, whichever brain it is.
+#[test]
+fn whoever_never_answers_does_not_keep_everything_from_ending() {
+    for dies in [false, true] {
+        let mut stage = Stage::start(&hostile("{child} ready event forever", ""));
+        stage.publish(2);
+        stage.becomes("hostile", "BUSY");
+        send_signal(stage.daemon.pid(), Signal::TERM);
+        let asked = Instant::now();
+        stage.daemon.wait_for_log_line("stopped: p ");
+        if dies {
+            send_signal(brain(&stage.daemon).pid(), Signal::KILL);
+        }
+        assert_eq!(stage.daemon.wait_for_end().and_then(|status| status.code()), Some(0));
+        // Nor is it killed by force, after ten seconds.
+        assert!(asked.elapsed() < 2 * IN_TIME, "{:?}", asked.elapsed());
+        assert!(stage.has_said("stopped: hostile (terminated by SIGTERM)"));
+    }
 }

@@ -135,7 +135,8 @@ fn one_who_answers_and_never_reads_holds_up_nobody() {
         stage.becomes("hostile", "READY");
     }
     println!("{told} events of 20,000 bytes were told to one who read none");
-    assert!(told >= 3, "{told}");
+    // A pipe has sixteen places, each for what lies in one page.
+    assert!(told >= 2, "{told}");
     stage.others_are_well();
     for _ in 0..3 {
         stage.publish_long(1_000_000);

@@ -275,6 +275,10 @@ impl Loop {
                     self.hands.tell_of_change();
                     None
                 }
+                Notice::ListenersHeard => {
+                    self.hands.let_listeners_stop()?;
+                    None
+                }
                 Notice::ListenerGone { child } => {
                     self.hands.listener_gone(child)?;
                     None

@@ -48,6 +48,8 @@ struct Inner {
     is_behind: AtomicBool,
     /// Some pool may pause, or have too much in memory.
     has_chores: AtomicBool,
+    /// Listeners are about to stop, and are told the last.
+    hear_out: AtomicBool,
     /// Of the thread that tells listeners.
     bell: Bell,
     notices: Post<Notice>,
@@ -84,13 +86,14 @@ impl Bus {
         }
         let found = if resumes { queues(held) } else { BTreeMap::new() };
         let state = Mutex::new(State { numbers, pools: Vec::new(), found });
-        let (wanted, is_behind, has_chores, lines) = Default::default();
+        let (wanted, is_behind, has_chores, hear_out, lines) = Default::default();
         let identifier = identifier.to_owned();
         Ok(Ok(Bus(Arc::new(Inner {
             state,
             wanted,
             is_behind,
             has_chores,
+            hear_out,
             bell,
             notices,
             lines,
@@ -313,6 +316,28 @@ impl Bus {
         if may {
             self.0.bell.ring();
         }
+    }
+
+    /// This child is about to be asked to stop: whether there is something left to tell it. The thread then says whenever that may have
+    /// become otherwise.
+    pub(super) fn hear_out(&self, child: ChildId) -> bool {
+        let mut state = self.state();
+        let pool =
+            state.pools.iter_mut().find(|pool| pool.members().iter().any(|member| member.child == child));
+        let has_more = pool.is_some_and(|pool| pool.hear_out(child));
+        self.0.hear_out.fetch_or(has_more, Ordering::AcqRel);
+        drop(state);
+        self.0.bell.ring();
+        has_more
+    }
+
+    pub(super) fn has_heard_all(&self, child: ChildId) -> bool {
+        self.state().pools.iter().all(|pool| pool.has_heard_all(child))
+    }
+
+    /// Whether somebody waits until listeners have heard all.
+    pub(super) fn hears_out(&self) -> bool {
+        self.0.hear_out.load(Ordering::Acquire)
     }
 
     /// How its pool wants a listener to be judged, whether one may come back that broke the protocol, and what it counts.

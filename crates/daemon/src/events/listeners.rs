@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provost_config::{LogLevel, PayloadLength, PoolConfig, ResultHandler};
-use provost_core::{ChildId, Mono};
+use provost_core::{ChildId, KillTarget, Mono};
 use provost_keeper::{Lent, Link, LinkError, Pipes, ToKeeper};
 use provost_wire::listener::{Listening, Unit};
 
@@ -28,6 +28,12 @@ use crate::wake::{Bell, Post};
 
 /// How long the last words of a listener are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a listener may take to hear of what has happened before everything ends. Supervisor asks it to stop at the next turn of its
+/// loop, which is up to a second later.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
+/// A signal, and whom of a child it is for.
+pub(crate) type Signal = (i32, KillTarget);
 
 /// What is to be done when the last words of a listener have been heard.
 #[derive(Debug)]
@@ -54,6 +60,10 @@ pub(crate) struct Listeners {
     /// Those that have ended, and until when their last words are waited for; nothing of one that waits itself for the end of the one whose
     /// place it took.
     going: BTreeMap<ChildId, (Option<Mono>, Going)>,
+    /// Everything ends.
+    is_ending: bool,
+    /// Those that are still told what has happened, until when, and the signals that they get after that.
+    hearing: BTreeMap<ChildId, (Mono, Vec<Signal>)>,
     /// Files that the keeper is being given.
     unheld: Vec<(Arc<str>, OwnedFd)>,
 }
@@ -77,8 +87,19 @@ impl Listeners {
         };
         let found = if resumes { conversations(held) } else { BTreeMap::new() };
         let teller = Teller::start(bus.clone(), (bell, notices.clone()), directory);
-        let (asked, alive, kept, going, unheld) = Default::default();
-        Ok(teller.map(|teller| Listeners { bus, teller, found, asked, alive, kept, going, unheld }))
+        let (asked, alive, kept, going, is_ending, hearing, unheld) = Default::default();
+        Ok(teller.map(|teller| Listeners {
+            bus,
+            teller,
+            found,
+            asked,
+            alive,
+            kept,
+            going,
+            is_ending,
+            hearing,
+            unheld,
+        }))
     }
 
     pub(crate) fn bus(&self) -> &Bus {
@@ -100,8 +121,49 @@ impl Listeners {
         Ok(())
     }
 
-    pub(crate) fn may_hear(&self, child: ChildId, may: bool) {
-        self.bus.may_hear(child, may);
+    /// Where it is the end of everything that it no longer may, it still hears of what has happened by now.
+    pub(crate) fn may_hear(&mut self, child: ChildId, may: bool) {
+        if !may && self.is_ending && self.bus.hear_out(child) {
+            self.hearing.insert(child, (clock::now().mono + LAST_MOMENT, Vec::new()));
+        } else {
+            self.bus.may_hear(child, may);
+        }
+    }
+
+    pub(crate) fn everything_ends(&mut self) {
+        self.is_ending = true;
+    }
+
+    /// Whether a signal for this child waits here until it has heard what it is to hear.
+    pub(crate) fn puts_off(&self, child: ChildId) -> bool {
+        self.hearing.contains_key(&child)
+    }
+
+    /// Keeps a signal until then; what is not put off is given back.
+    pub(crate) fn put_off(&mut self, child: ChildId, signal: Signal) -> Option<Signal> {
+        match self.hearing.get_mut(&child) {
+            Some((_, signals)) => signals.push(signal),
+            None => return Some(signal),
+        }
+        None
+    }
+
+    /// It is waited for no longer.
+    pub(crate) fn hurry(&mut self, child: ChildId) {
+        if let Some((until, _)) = self.hearing.get_mut(&child) {
+            *until = clock::now().mono;
+        }
+    }
+
+    /// One that has heard all, or has had its time, and what it is to get.
+    pub(crate) fn has_heard(&mut self) -> Option<(ChildId, Vec<Signal>)> {
+        let now = clock::now().mono;
+        let mut hearing = self.hearing.iter();
+        let (&child, _) =
+            hearing.find(|(child, (until, _))| *until <= now || self.bus.has_heard_all(**child))?;
+        let (_, signals) = self.hearing.remove(&child)?;
+        self.bus.may_hear(child, false);
+        Some((child, signals))
     }
 
     /// Everything that an earlier brain has left has been taken up, or is of no use any more; but for what it had of those that wait for the end
@@ -228,6 +290,7 @@ impl Listeners {
             return None;
         }
         self.asked.remove(&child);
+        self.hearing.remove(&child);
         if !self.alive.remove(&child) {
             return Some(going);
         }
@@ -278,7 +341,8 @@ impl Listeners {
     }
 
     pub(crate) fn deadline(&self) -> Option<Mono> {
-        self.going.values().filter_map(|(until, _)| *until).min()
+        let hearing = self.hearing.values().map(|(until, _)| *until);
+        self.going.values().filter_map(|(until, _)| *until).chain(hearing).min()
     }
 
     /// One whose last words have been waited for long enough.

@@ -47,6 +47,8 @@ pub(super) struct Pool {
     pause: Option<Mono>,
     /// How many events were there, and how many had been delivered, when the last member stopped hearing.
     left: Option<(u64, u64)>,
+    /// Its members are about to be asked to stop: so many events more, which had happened by then, are told.
+    last: Option<u64>,
     /// A file has been asked for, or there is none to be had.
     pub(super) file: FileFor,
     /// Since when somebody waits for the disk that it is on.
@@ -114,6 +116,7 @@ impl Pool {
             refusals: 0,
             pause: None,
             left: None,
+            last: None,
             file,
             at_disk: None,
         };
@@ -190,7 +193,7 @@ impl Pool {
     /// Somebody's turn, and what it is told.
     pub(super) fn next(&mut self, now: Mono, lines: &mut Lines) -> Option<Turn> {
         let member = self.members.iter().position(|member| member.may_hear && member.is_ready)?;
-        if self.pause.is_some_and(|until| now < until) {
+        if self.pause.is_some_and(|until| now < until) || self.last == Some(0) {
             return None;
         }
         let child = self.members[member].child;
@@ -199,6 +202,7 @@ impl Pool {
             self.is_hungry = true;
             return None;
         };
+        self.last = self.last.map(|last| last - 1);
         let member = &mut self.members[member];
         (member.is_ready, member.event) = (false, Some(letter.serial));
         (member.state, member.since) = (Listening::Busy, now);
@@ -227,6 +231,7 @@ impl Pool {
             self.make_room_for_one(lines);
         }
         let is_back = self.queue.returned(child, refused, told);
+        self.last = self.last.map(|last| last + u64::from(is_back));
         if is_back && refused {
             self.refusals = self.refusals.saturating_add(1);
             let doublings = self.refusals.saturating_sub(2).min(10);
@@ -327,10 +332,25 @@ impl Pool {
     /// Whether the process of this member is RUNNING; nothing of one that is no member.
     pub(super) fn may_hear(&mut self, child: ChildId, may: bool) -> Option<()> {
         self.member(child)?.may_hear = may;
+        self.last = self.last.filter(|_| !may);
+        let waiting = self.last.unwrap_or(self.queue.waiting());
         let hears = self.members.iter().any(|member| member.may_hear);
-        self.left =
-            (!hears).then(|| (self.queue.waiting() + self.queue.out_count(), self.queue.tally().delivered));
+        self.left = (!hears).then(|| (waiting + self.queue.out_count(), self.queue.tally().delivered));
         Some(())
+    }
+
+    /// What happens from now on this member is not told; whether there is anything left that it may hear.
+    pub(super) fn hear_out(&mut self, child: ChildId) -> bool {
+        let waiting = self.queue.waiting();
+        self.last.get_or_insert(waiting);
+        !self.has_heard_all(child)
+    }
+
+    /// Whether nothing of that is left for it, or it hears nothing any more.
+    pub(super) fn has_heard_all(&self, child: ChildId) -> bool {
+        let Some(member) = self.members.iter().find(|member| member.child == child) else { return true };
+        let nothing_waits = self.queue.waiting() == 0 || self.last == Some(0);
+        !member.may_hear || member.state == Listening::Unknown || (nothing_waits && member.event.is_none())
     }
 
     /// Events that were there while somebody could hear them, and that nobody has taken. What came later, as their own ends do, is

@@ -257,6 +257,9 @@ impl Telephone {
                 }
                 self.spill.go_on(&self.bus, &self.notices);
             }
+            if self.bus.hears_out() {
+                self.notices.send(Notice::ListenersHeard);
+            }
         }
     }
 

@@ -126,6 +126,8 @@ pub(crate) enum Notice {
     },
     /// A listener has broken the protocol, or has come back.
     ListenerChanged,
+    /// Everything ends, and listeners that are told the last have heard more of it.
+    ListenersHeard,
     /// What a listener said last has been heard.
     ListenerGone {
         child: ChildId,
@@ -390,6 +392,7 @@ impl Pump {
             | Notice::Said { .. }
             | Notice::Keep { .. }
             | Notice::ListenerChanged
+            | Notice::ListenersHeard
             | Notice::ListenerGone { .. }
             | Notice::KeepEvents { .. } => Some(notice),
         }

@@ -281,9 +281,20 @@ impl Hands {
         }
     }
 
+    /// Everything ends, and those who have heard of it may be asked to stop.
+    pub(crate) fn let_listeners_stop(&mut self) -> Result<(), LinkError> {
+        while let Some((child, signals)) = self.listeners.has_heard() {
+            for (signal, target) in signals {
+                self.send_signal(child, signal, target)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Those whose last words nobody hears, because whoever should does not answer, are ended all the same.
     pub(crate) fn look_after_listeners(&mut self) -> Result<(), LinkError> {
         self.listeners.look_after(&self.link);
+        self.let_listeners_stop()?;
         while let Some(child) = self.listeners.overdue() {
             let text =
                 "the thread that tells listeners does not answer: what one of them said last is not heard";
@@ -372,6 +383,24 @@ impl Hands {
                 return Ok(());
             }
         }
+        match self.listeners.put_off(child, (signal, target)) {
+            // It has had its time.
+            None if signal == SIGKILL => {
+                self.listeners.hurry(child);
+                self.let_listeners_stop()
+            }
+            None => Ok(()),
+            Some((signal, target)) => self.send_signal(child, signal, target),
+        }
+    }
+
+    /// Whether a signal for a child of this process has not gone out yet.
+    pub(super) fn puts_off(&self, process: ProcessId) -> bool {
+        let mut of_it = self.children.iter().filter(|(_, entry)| entry.process == process);
+        of_it.any(|(child, _)| self.listeners.puts_off(*child))
+    }
+
+    fn send_signal(&mut self, child: ChildId, signal: i32, target: KillTarget) -> Result<(), LinkError> {
         let target = match target {
             KillTarget::Process => Target::Process,
             KillTarget::Group => Target::Group,

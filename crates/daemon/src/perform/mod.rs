@@ -213,12 +213,13 @@ impl Hands {
             }
             Action::Remember { process, group, name, mut memory } => {
                 // A signal that waits here for the keeper dies with us: the next brain had better send it again.
-                memory.asked &= !self.link.wants_to_write();
+                memory.asked &= !self.link.wants_to_write() && !self.puts_off(process);
                 let written = self.memory.remember(process, &group, &name, &memory);
                 self.note_memory(written);
                 None
             }
             Action::RememberEnding(ending) => {
+                self.listeners.everything_ends();
                 let written = self.memory.remember_ending(ending);
                 self.note_memory(written);
                 None

@@ -28,9 +28,9 @@ use crate::wake::{Bell, Post};
 
 /// How long the last words of a listener are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a listener may take to hear of what has happened before everything ends. Supervisor asks it to stop at the next turn of its
-/// loop, which is up to a second later.
-const LAST_MOMENT: Duration = Duration::from_secs(1);
+/// How long a listener may take to hear of what has happened before everything ends. Most answer in a moment; who sent the signal that ends
+/// everything, as the one-liners of containers do, never does.
+const LAST_MOMENT: Duration = Duration::from_millis(250);
 
 /// A signal, and whom of a child it is for.
 pub(crate) type Signal = (i32, KillTarget);

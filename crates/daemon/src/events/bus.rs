@@ -600,3 +600,7 @@ impl Audience for Bus {
         Bus::is_behind(self)
     }
 }
+
+#[cfg(test)]
+#[path = "bus_tests.rs"]
+pub(super) mod tests;

@@ -89,3 +89,89 @@ impl Ticks {
 fn seconds(Wall(millis): Wall) -> i64 {
     millis.div_euclid(1000)
 }
+
+#[cfg(test)]
+mod tests {
+    use provost_config::PoolOverflow;
+    use rustix::time::timerfd_gettime;
+
+    use super::*;
+    use crate::events::bus::tests::{alone, open, told};
+
+    fn now() -> i64 {
+        seconds(clock::now().wall)
+    }
+
+    /// Whether the timer goes off at this second; false if it never does.
+    fn goes_off(ticks: &Ticks, at: i64) -> bool {
+        let before = now();
+        let left = timerfd_gettime(ticks.timer()).unwrap().it_value;
+        let is_set = left.tv_sec != 0 || left.tv_nsec != 0;
+        is_set && (before + left.tv_sec..=now() + left.tv_sec + 1).contains(&at)
+    }
+
+    /// What must be true of one moment is looked at when no slice has begun meanwhile.
+    fn within_one<T>(slice: Slice, mut look: impl FnMut(i64) -> T) -> T {
+        loop {
+            let began = slice.begin(now());
+            let seen = look(began);
+            if slice.begin(now()) == began {
+                return seen;
+            }
+        }
+    }
+
+    #[test]
+    fn where_nobody_wants_to_hear_of_the_time_the_timer_is_not_set() {
+        let (bus, _, _) = alone(false);
+        let beginning = || {
+            let mut ticks = Ticks::new().unwrap();
+            ticks.look_again(&bus);
+            ticks
+        };
+        open(&bus, "groups", PoolOverflow::Spill, &["PROCESS_GROUP", "PROCESS_STATE"]);
+        let left = timerfd_gettime(beginning().timer()).unwrap().it_value;
+        assert_eq!((left.tv_sec, left.tv_nsec), (0, 0));
+        open(&bus, "hours", PoolOverflow::Spill, &["TICK_3600"]);
+        assert!(within_one(Slice::Hour, |hour| goes_off(&beginning(), hour + 3600)));
+        open(&bus, "all", PoolOverflow::Spill, &["TICK"]);
+        assert!(
+            within_one(Slice::FiveSeconds, |five| goes_off(&beginning(), five + 5)),
+            "the shortest comes first"
+        );
+    }
+
+    #[test]
+    fn the_slice_in_which_somebody_begins_to_hear_is_not_told_and_the_next_one_is_once() {
+        let (bus, _, _) = alone(false);
+        let mut ticks = Ticks::new().unwrap();
+        // Somebody heard of minutes long ago, under another brain.
+        bus.slice_is(Slice::Minute, Some(0));
+        ticks.look_again(&bus);
+        open(&bus, "minutes", PoolOverflow::Spill, &["TICK_60"]);
+        ticks.look_again(&bus);
+        assert_eq!(told(&bus, "minutes"), None);
+        let told = within_one(Slice::Minute, |minute| {
+            // As if the machine had slept for three minutes.
+            bus.slice_is(Slice::Minute, Some(minute - 180));
+            ticks.ring(&bus);
+            ticks.ring(&bus);
+            let first = told(&bus, "minutes").map(|told| told.ends_with(&format!("\nwhen:{minute}")));
+            (first, told(&bus, "minutes"))
+        });
+        assert_eq!(told, (Some(true), None));
+    }
+
+    #[test]
+    fn a_slice_that_began_while_a_brain_was_dead_is_told_by_the_next() {
+        let (bus, _, _) = alone(false);
+        open(&bus, "minutes", PoolOverflow::Spill, &["TICK_60"]);
+        let told = within_one(Slice::Minute, |minute| {
+            bus.slice_is(Slice::Minute, Some(minute - 60));
+            let mut ticks = Ticks::new().unwrap();
+            ticks.look_again(&bus);
+            (told(&bus, "minutes").is_some(), told(&bus, "minutes"))
+        });
+        assert_eq!(told, (true, None));
+    }
+}

@@ -51,6 +51,8 @@ const LATER: Duration = Duration::from_millis(1);
 const OFTEN: u32 = 8;
 /// How long the main loop is left to write lines.
 const A_LITTLE: Duration = Duration::from_millis(1);
+/// And how often, before the next event is told all the same.
+const LITTLES: u32 = 100;
 /// One that cannot be told anything has most often ended, which is told of in a moment.
 const A_MOMENT: Duration = Duration::from_millis(500);
 /// So many reads of one that has ended; it can have said no more than its pipe holds.
@@ -216,9 +218,7 @@ impl Telephone {
         let mut events = Vec::with_capacity(64);
         loop {
             events.clear();
-            while self.bus.has_told_too_much() {
-                std::thread::sleep(A_LITTLE);
-            }
+            self.leave_time_to_write();
             match epoll::wait(&self.poll, spare_capacity(&mut events), self.timeout().as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 // Nothing that epoll can answer here is anything but a mistake of ours.
@@ -260,6 +260,16 @@ impl Telephone {
             if self.bus.hears_out() {
                 self.notices.send(Notice::ListenersHeard);
             }
+        }
+    }
+
+    /// The main loop has a lot of lines to write. At the end of everything it does not, and is waited for no longer than that.
+    fn leave_time_to_write(&self) {
+        for _ in 0..LITTLES {
+            if !self.bus.has_told_too_much() {
+                return;
+            }
+            std::thread::sleep(A_LITTLE);
         }
     }
 

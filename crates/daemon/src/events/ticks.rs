@@ -18,6 +18,9 @@ use rustix::time::{
 use super::bus::Bus;
 use crate::clock;
 
+/// How often a timer is set anew because the clock was set meanwhile.
+const TRIES: u32 = 3;
+
 #[derive(Debug)]
 pub(super) struct Ticks {
     timer: OwnedFd,
@@ -59,7 +62,17 @@ impl Ticks {
     pub(super) fn ring(&mut self, bus: &Bus) {
         // It is read until nothing is left; that the clock was set is an error of its kind.
         while let Ok(_) | Err(Errno::INTR | Errno::CANCELED) = rustix::io::read(&self.timer, &mut [0u8; 8]) {}
-        let now = seconds(clock::now().wall);
+        // Somebody may set the clock between two of our looks at it.
+        for _ in 0..TRIES {
+            let now = seconds(clock::now().wall);
+            self.tell(bus, now);
+            if self.set(now) {
+                break;
+            }
+        }
+    }
+
+    fn tell(&self, bus: &Bus, now: i64) {
         for slice in self.wanted() {
             let when = slice.begin(now);
             if bus.last_slice(slice).is_some_and(|last| last != when) {
@@ -67,7 +80,6 @@ impl Ticks {
             }
             bus.slice_is(slice, Some(when));
         }
-        self.set(now);
     }
 
     fn wanted(&self) -> impl Iterator<Item = Slice> + use<> {
@@ -75,14 +87,14 @@ impl Ticks {
         Slice::ALL.into_iter().filter(move |slice| wanted[*slice as usize])
     }
 
-    /// Until the next slice begins, or for ever.
-    fn set(&self, now: i64) {
+    /// Until the next slice begins, or for ever; false if the clock was set just now.
+    fn set(&self, now: i64) -> bool {
         let next = self.wanted().map(|slice| slice.begin(now) + slice.seconds()).min().unwrap_or(0);
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let until = Itimerspec { it_interval: zero, it_value: Timespec { tv_sec: next, tv_nsec: 0 } };
         let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-        // It was made for just this.
-        let _ = timerfd_settime(&self.timer, flags, &until);
+        // It was made for just this, and can fail for no other reason.
+        timerfd_settime(&self.timer, flags, &until).err() != Some(Errno::CANCELED)
     }
 }
 

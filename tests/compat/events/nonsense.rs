@@ -330,12 +330,20 @@ process_name=%(program_name)s_%(process_num)d
 numprocs=2
 events=REMOTE_COMMUNICATION
 startsecs=0
+
+[program:x]
+command={child} forever
+autostart=false
+startsecs=1
 ",
         steps: &[
             Ready("ears_0"),
             Ready("ears_1"),
             Send("one", ""),
             Last("ears_1", "type:one"),
+            // Whoever is deaf is told of half a second later, as most have just ended.
+            Start("x"),
+            Log("success: x entered RUNNING state"),
             Send("end", ""),
             Last("ears_1", "type:end"),
         ],

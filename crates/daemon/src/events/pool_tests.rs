@@ -264,3 +264,42 @@ fn events_that_cannot_be_read_are_given_up_and_those_after_them_are_told() {
     put(&mut pool, 4..=4, 1);
     assert_eq!(next(&mut pool, NOW), Some((SECOND, 4)));
 }
+
+#[test]
+fn nobody_waits_for_a_disk_that_does_not_answer() {
+    let mut pool = pool(PoolOverflow::Spill, 10);
+    put(&mut pool, 1..=1, usize::try_from(NEAR_AT_MOST).unwrap());
+    pool.at_disk = Some(NOW);
+    let long = NOW + LONG;
+    assert!(pool.is_behind(NOW) && pool.is_behind(Mono(long.0 - 1)) && !pool.is_behind(long));
+    pool.at_disk = None;
+    assert!(pool.is_behind(long));
+}
+
+#[test]
+fn whoever_is_about_to_stop_hears_what_had_happened_by_then_and_no_more() {
+    let mut pool = pool(PoolOverflow::Spill, 10);
+    assert!(!pool.hear_out(FIRST), "there is nothing");
+    put(&mut pool, 1..=1, 1);
+    assert_eq!(next(&mut pool, NOW), None);
+    // It is RUNNING again.
+    pool.may_hear(FIRST, true);
+    put(&mut pool, 2..=2, 1);
+    assert!(pool.hear_out(FIRST) && !pool.has_heard_all(FIRST));
+    put(&mut pool, 3..=3, 1);
+    assert_eq!(next(&mut pool, NOW), Some((FIRST, 1)));
+    refuses(&mut pool, FIRST, NOW);
+    assert_eq!(next(&mut pool, NOW), Some((FIRST, 1)), "what comes back counts again");
+    assert_eq!(next(&mut pool, NOW), Some((SECOND, 2)));
+    assert!(pool.accepted(SECOND, true) && pool.has_heard_all(SECOND));
+    pool.member(SECOND).unwrap().is_ready = true;
+    assert_eq!(next(&mut pool, NOW), None, "the third came too late");
+    assert!(!pool.has_heard_all(FIRST), "it has one and has not answered");
+    pool.member(FIRST).unwrap().state = Listening::Unknown;
+    assert!(pool.has_heard_all(FIRST), "from that one no answer comes");
+    assert!(pool.has_heard_all(ChildId(99)));
+    for child in [FIRST, SECOND] {
+        pool.may_hear(child, false);
+    }
+    assert_eq!(pool.left_over(), 1, "what came too late is no loss");
+}

@@ -342,6 +342,8 @@ impl Telephone {
                     listener.watch.is_told = false;
                     let telling = listener.conversation.go_on_telling();
                     self.has_been_told(child, telling);
+                    // It may have said before that it is ready for the next.
+                    self.tell(child);
                 }
             }
             LOGS => {

@@ -213,10 +213,38 @@ fn agree() -> Result<(), Box<dyn Error>> {
     say(&[OK, READY].concat())
 }
 
+/// Until whoever started us has let go of its own end of this pipe, which it may do a moment later: before, what is told finds a reader.
+fn until_unread_by_parent(pipe: u64) -> Result<(), Box<dyn Error>> {
+    let parent = format!("/proc/{}", nix::unistd::getppid());
+    let name = format!("pipe:[{pipe}]");
+    for _ in 0..10_000 {
+        let mut ends = std::fs::read_dir(format!("{parent}/fd"))?.flatten();
+        let reads = |end: std::fs::DirEntry| {
+            let info = std::fs::read_to_string(format!("{parent}/fdinfo/{}", end.file_name().display()));
+            let flags = info
+                .unwrap_or_default()
+                .lines()
+                .find_map(|line| line.strip_prefix("flags:").map(str::to_owned));
+            let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+            let is_it = std::fs::read_link(end.path()).is_ok_and(|to| to.as_os_str() == name.as_str());
+            is_it && flags.is_some_and(|flags| flags & 3 == 0)
+        };
+        if !ends.any(reads) {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Err("the supervisor keeps a reading end of our standard input".into())
+}
+
 fn shut(end: &str) -> Result<(), Box<dyn Error>> {
     let nowhere = File::options().read(true).write(true).open("/dev/null")?;
     match end {
-        "in" => rustix::stdio::dup2_stdin(nowhere)?,
+        "in" => {
+            let pipe = rustix::fs::fstat(std::io::stdin())?.st_ino;
+            rustix::stdio::dup2_stdin(nowhere)?;
+            until_unread_by_parent(pipe)?;
+        }
         "out" => rustix::stdio::dup2_stdout(nowhere)?,
         _ => return Err("wanted shut:in or shut:out".into()),
     }

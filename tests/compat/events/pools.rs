@@ -124,7 +124,7 @@ startsecs=0
 priority=2
 
 [program:x]
-command={child} forever
+command={child} hello forever
 autostart=false
 startsecs=0
 ",
@@ -135,6 +135,8 @@ startsecs=0
             Start("x"),
             Told("all", "STATE_RUNNING…processname:x"),
             Send("two", ""),
+            // 4.3.0 signals its own half of a fork else, which forgets it.
+            Hello("x"),
             Stop("x"),
             Told("all", "STATE_STOPPED…processname:x"),
             Send("end", ""),

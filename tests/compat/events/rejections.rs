@@ -142,7 +142,7 @@ events=PROCESS_STATE_STOPPING
 startsecs=0
 
 [program:x]
-command={child} forever
+command={child} hello forever
 autostart=false
 startsecs=0
 ",
@@ -157,6 +157,8 @@ startsecs=0
             Last("ear", "type:end"),
             Start("x"),
             Log("success: x entered RUNNING"),
+            // 4.3.0 signals its own half of a fork else, which forgets it.
+            Hello("x"),
             Stop("x"),
             Log("stopped: x"),
             Last("other", "processname:x"),

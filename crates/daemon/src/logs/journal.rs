@@ -53,7 +53,6 @@ use super::open::Open;
 use super::recovery::{self, Found};
 use super::slot::{self, MOST, Mark, Slot};
 use crate::death;
-use crate::twice::Twice;
 
 /// How many chunks can wait, one that is on its way included.
 const SLOTS: usize = 64;
@@ -66,7 +65,7 @@ const FORMAT: u64 = u64::from_le_bytes(*b"journal\x02");
 const IS: usize = 0;
 const ACTIVE: usize = 1;
 const ASIDE: usize = 2;
-const VOICE: Twice = Twice::new(3, 1);
+const VOICE: usize = 3;
 /// In the word of a voice: it is there, it is standard error, it goes by hand; the child lies above.
 const IS_THERE: u64 = 1;
 const IS_STDERR: u64 = 2;
@@ -100,7 +99,6 @@ pub(crate) struct Journal {
     fetched: usize,
     /// What the noted path is, if we wrote it.
     path: Option<Arc<Path>>,
-    has_voice: bool,
 }
 
 /// Whose words are on their way to somebody who listens.
@@ -162,7 +160,7 @@ impl Journal {
         let active = words[ACTIVE].load(Ordering::Acquire) as usize % SLOTS;
         let slot = slot_at(&memory, active);
         let fetched = slot.mark().taken;
-        Ok(Journal { memory, out, into, slot, fetched, path: None, has_voice: false })
+        Ok(Journal { memory, out, into, slot, fetched, path: None })
     }
 
     /// Descriptors of it for the keeper.
@@ -183,6 +181,11 @@ impl Journal {
         self.aim(path)?;
         let before = to.end()?;
         self.slot.set(&self.memory, Mark { file: Some(to.id), before, taken: 0, done: 0 });
+        self.splice(pipe, most)
+    }
+
+    /// Step 2.
+    fn splice(&mut self, pipe: &OwnedFd, most: usize) -> io::Result<Flow> {
         match splice(pipe, None, &self.into, None, most.min(MOST), SpliceFlags::NONBLOCK) {
             Ok(0) => Ok(Flow::Ended),
             Ok(n) => {
@@ -200,21 +203,12 @@ impl Journal {
         debug_assert!(self.slot.mark().left() == 0, "what was taken is still here");
         self.note_voice(Some(voice), IS_BY_HAND);
         self.slot.set(&self.memory, Mark { file: None, before: 0, taken: 0, done: 0 });
-        match splice(pipe, None, &self.into, None, most.min(MOST), SpliceFlags::NONBLOCK) {
-            Ok(0) => Ok(Flow::Ended),
-            Ok(n) => {
-                death::may_come();
-                self.has_taken(n);
-                Ok(Flow::Some(n))
-            }
-            Err(Errno::AGAIN | Errno::INTR) => Ok(Flow::Dry),
-            Err(e) => Err(e.into()),
-        }
+        self.splice(pipe, most)
     }
 
     /// Somebody is to hear what is taken next, or nobody.
     pub(super) fn listens(&mut self, voice: Option<Voice>) {
-        if voice.is_some() || self.has_voice {
+        if voice.is_some() || self.voice() != 0 {
             self.note_voice(voice, 0);
         }
     }
@@ -225,13 +219,16 @@ impl Journal {
         self.note_voice(None, 0);
     }
 
-    fn note_voice(&mut self, voice: Option<Voice>, how: u64) {
+    fn voice(&self) -> u64 {
+        self.memory.words()[VOICE].load(Ordering::Acquire)
+    }
+
+    fn note_voice(&self, voice: Option<Voice>, how: u64) {
         let word = voice.map_or(0, |Voice { child, output }| {
             let output = if output == Output::Stderr { IS_STDERR } else { 0 };
             u64::from(child.0) << 8 | IS_THERE | output | how
         });
-        self.has_voice = voice.is_some();
-        VOICE.set(self.memory.words(), [word]);
+        self.store(VOICE, word);
     }
 
     fn has_taken(&mut self, bytes: usize) {
@@ -356,7 +353,7 @@ impl Journal {
 
     /// What a dead brain had yet to pass on to somebody who listens; asked for before anything else.
     pub(super) fn take_leftover(&mut self) -> Option<(Voice, Leftover)> {
-        let word = VOICE.get(self.memory.words()).next().filter(|word| word & IS_THERE != 0)?;
+        let word = Some(self.voice()).filter(|word| word & IS_THERE != 0)?;
         let output = if word & IS_STDERR == 0 { Output::Stdout } else { Output::Stderr };
         let voice = Voice { child: ChildId((word >> 8) as u32), output };
         let bytes = self.regain().and_then(|()| self.slot.bytes(&self.memory)).unwrap_or_default();

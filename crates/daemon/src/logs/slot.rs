@@ -3,13 +3,12 @@
 //! In and out: marks, paths, and bytes from and to descriptors. What a mark means, and in which order things are done so that a brain may
 //! be killed between any two of them, is `journal.rs`.
 //!
-//! A mark is one of two, and a single word says which one counts: a brain that dies while it writes the other changes
-//! nothing. Memory that was never touched is an empty slot, and an emptied one becomes that again.
+//! A mark changes all at once (`twice.rs`). Memory that was never touched is an empty slot, and an emptied one becomes that again.
 
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use provost_keeper::Shared;
 use rustix::fs::{FallocateFlags, fallocate};
@@ -17,6 +16,7 @@ use rustix::io::pread;
 
 use super::open::{FileId, Open};
 use crate::death;
+use crate::twice::Twice;
 
 /// The longest chunk; the size of Supervisor's reads (SPEC 4.2).
 pub(super) const MOST: usize = 128 * 1024;
@@ -25,9 +25,8 @@ const HEAD: usize = 8192;
 /// One slot after the other, each this long.
 pub(super) const LENGTH: usize = HEAD + MOST;
 
-/// The words of a slot's head: which mark counts, the two marks, a path.
-const CURRENT: usize = 0;
-const MARKS: [usize; 2] = [1, 6];
+/// The words of a slot's head: the mark, a path.
+const MARK: Twice = Twice::new(0, 5);
 const PATH_LENGTH: usize = 11;
 const PATH: usize = 12;
 const LONGEST_PATH: usize = HEAD - PATH * 8;
@@ -60,9 +59,8 @@ impl Slot {
     /// The slot at this byte of the memory, as it was left.
     pub(super) fn found(memory: &Shared, at: usize) -> Slot {
         let words = words(memory, at);
-        let from = MARKS[current(words)];
-        let [dev, ino, before, taken, done] =
-            std::array::from_fn(|n| words[from + n].load(Ordering::Acquire));
+        let mut mark = MARK.get(words);
+        let [dev, ino, before, taken, done] = std::array::from_fn(|_| mark.next().unwrap_or(0));
         let taken = (taken as usize).min(MOST);
         let done = (done as usize).min(taken);
         // No file has this number.
@@ -79,20 +77,10 @@ impl Slot {
     }
 
     pub(super) fn set(&mut self, memory: &Shared, mark: Mark) {
-        let words = words(memory, self.at);
-        let other = 1 - current(words);
-        // What the other mark was, it was until the last call ended.
-        compiler_fence(Ordering::SeqCst);
         let Mark { file, before, taken, done } = mark;
         let FileId { dev, ino } = file.unwrap_or(FileId { dev: 0, ino: 0 });
-        let fields = [dev, ino, before, taken as u64, done as u64];
-        for (place, field) in words[MARKS[other]..].iter().zip(fields) {
-            place.store(field, Ordering::Relaxed);
-            death::may_come();
-        }
-        words[CURRENT].store(other as u64, Ordering::Release);
+        MARK.set(words(memory, self.at), [dev, ino, before, taken as u64, done as u64]);
         self.mark = mark;
-        death::may_come();
     }
 
     pub(super) fn path(&self, memory: &Shared) -> PathBuf {
@@ -186,8 +174,4 @@ impl Slot {
 
 fn words(memory: &Shared, at: usize) -> &[AtomicU64] {
     &memory.words()[at / 8..(at + HEAD) / 8]
-}
-
-fn current(words: &[AtomicU64]) -> usize {
-    usize::from(words[CURRENT].load(Ordering::Acquire) == 1)
 }

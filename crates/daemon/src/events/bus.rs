@@ -20,6 +20,7 @@ use provost_wire::listener::{Listening, Unit};
 
 use super::pool::{Contents, Lines, Member, Pool, Turn, bit, is_on_disk};
 use super::queue::{self, Batch, Letter, Queue, following};
+use super::words;
 use crate::clock;
 use crate::kept;
 use crate::logs::{Audience, Count, Notice, Word};
@@ -590,10 +591,7 @@ fn queues(held: &mut Vec<(String, OwnedFd)>) -> BTreeMap<String, Queue> {
 
 impl Audience for Bus {
     fn hear(&self, word: Word, said: &Said<'_>) {
-        self.publish(&match word {
-            Word::Piece => Event::ProcessLog(*said),
-            Word::Message => Event::ProcessCommunication(*said),
-        });
+        self.publish(&words::said(word, *said));
     }
 
     fn is_behind(&self) -> bool {

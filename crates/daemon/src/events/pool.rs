@@ -265,10 +265,14 @@ impl Pool {
         }
     }
 
+    /// Whether more waits in memory than should.
+    fn is_over(&self) -> bool {
+        self.config.overflow != PoolOverflow::Drop && self.queue.near_bytes() > NEAR
+    }
+
     /// Whether some of what waits should go to the file.
     pub(super) fn wants_file(&self, now: Mono) -> bool {
-        let is_over = self.config.overflow != PoolOverflow::Drop && self.queue.near_bytes() > NEAR;
-        is_over
+        self.is_over()
             && self.config.overflow_maxbytes > 0
             && match self.file {
                 FileFor::Unneeded | FileFor::Ready => true,
@@ -279,15 +283,13 @@ impl Pool {
 
     /// Whether there is a pause that ends, or something to be done about its file, now or later.
     pub(super) fn has_chores(&self) -> bool {
-        let is_over = self.config.overflow != PoolOverflow::Drop && self.queue.near_bytes() > NEAR;
-        is_over || self.pause.is_some() || self.queue.has_chores()
+        self.is_over() || self.pause.is_some() || self.queue.has_chores()
     }
 
     /// When a file that took nothing is tried again.
     pub(super) fn next_try_of_file(&self) -> Option<Mono> {
-        let is_over = self.config.overflow != PoolOverflow::Drop && self.queue.near_bytes() > NEAR;
         match self.file {
-            FileFor::Refuses(until) if is_over && self.config.overflow_maxbytes > 0 => Some(until),
+            FileFor::Refuses(until) if self.is_over() && self.config.overflow_maxbytes > 0 => Some(until),
             _ => None,
         }
     }

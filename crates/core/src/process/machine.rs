@@ -595,7 +595,7 @@ impl Process {
         }
     }
 
-    fn is_stopped(&mut self, out: &mut Outbox, pid: i32) {
+    pub(super) fn is_stopped(&mut self, out: &mut Outbox, pid: i32) {
         self.deadline = None;
         self.backoff = 0;
         self.enter(State::Stopped, StateDetail::Pid(pid), out);
@@ -635,7 +635,7 @@ impl Process {
         out.push(Action::Kill { child, signal, target });
     }
 
-    fn enter(&mut self, to: State, detail: StateDetail, out: &mut Outbox) {
+    pub(super) fn enter(&mut self, to: State, detail: StateDetail, out: &mut Outbox) {
         // Before anybody learns of the change: a listener that is about to go is told of nothing more, nor of that.
         if let Some(child) = self.hearer.take() {
             out.push(Action::MayHear { child, may: false });

@@ -1,13 +1,13 @@
 //! A process from one brain to the next: what is written down of it, and how it goes on from there.
 //!
 //! In: a [`Memory`], and the child if it still lives. Out: the state, the deadline, and what has to be done again (a stop
-//! signal that may not have gone out). Events are not published: nothing has changed. What is remembered and why is in
-//! `memory.rs`; where it is kept is the shell's affair.
+//! signal that may not have gone out). An event is published only of what the death itself has changed: of a child that was
+//! wished for and never came to be. What is remembered and why is in `memory.rs`; where it is kept is the shell's affair.
 
 use std::sync::Arc;
 
 use crate::action::Action;
-use crate::event::Note;
+use crate::event::{Note, StateDetail};
 use crate::ids::ChildId;
 use crate::memory::{Due, Memory};
 use crate::process::State;
@@ -37,7 +37,7 @@ impl Process {
         }
     }
 
-    /// Goes on where an earlier brain left off. Nobody is told: nothing has changed.
+    /// Goes on where an earlier brain left off.
     pub(crate) fn recall(&mut self, now: Now, memory: Memory, out: &mut Outbox) {
         // An end that was dealt with, by a brain that died before it could let go of the child: that is the past.
         let ended = self.started.zip(memory.stopped);
@@ -57,7 +57,7 @@ impl Process {
         }
         match self.child {
             Some(_) => self.recall_alive(now, &memory, out),
-            None => self.recall_down(now, memory),
+            None => self.recall_down(now, memory, out),
         }
     }
 
@@ -96,21 +96,25 @@ impl Process {
         self.started.zip(self.stopped).is_some_and(|(started, stopped)| stopped.mono > started.mono)
     }
 
-    fn recall_down(&mut self, now: Now, memory: Memory) {
-        let Memory { due, end, .. } = memory;
-        (self.exit, self.started, self.spawnerr) = (memory.exit, memory.started, memory.spawnerr);
-        self.state = match memory.state {
+    fn recall_down(&mut self, now: Now, memory: Memory, out: &mut Outbox) {
+        let Memory { state, due, end, .. } = memory;
+        (self.state, self.exit, self.started, self.spawnerr) =
+            (state, memory.exit, memory.started, memory.spawnerr);
+        match state {
             // It was wanted, and is not there: the wish died with the brain. Nothing has failed, so only the pace is kept.
             State::Starting | State::Running => {
                 self.deadline = Some(self.paced(now.mono));
-                State::Backoff
+                match state {
+                    State::Starting => self.enter(State::Backoff, StateDetail::Tries(self.backoff), out),
+                    // Its end was told of, and could not be written down.
+                    _ => self.state = State::Backoff,
+                }
             }
             State::Backoff => {
                 self.deadline = Some(match due {
                     Due::At(at) => at,
                     Due::Never | Due::Unknown => self.retry_as_if_now(now),
                 });
-                State::Backoff
             }
             State::Exited => {
                 let expected = self.exit.is_some_and(|status| self.expects(status));
@@ -119,14 +123,14 @@ impl Process {
                     Due::Never => None,
                     Due::Unknown => self.comes_back(expected).then(|| self.earliest_restart(now)),
                 };
-                State::Exited
             }
-            State::Stopping | State::Stopped | State::Unknown => {
+            State::Stopping | State::Unknown => {
                 self.returns = memory.returns;
-                State::Stopped
+                self.is_stopped(out, 0);
             }
-            State::Fatal => State::Fatal,
-        };
+            State::Stopped => self.returns = memory.returns,
+            State::Fatal => {}
+        }
         // An older build said STOPPED of what somebody kept down: what is down otherwise is so by itself.
         let is_down = matches!(self.state, State::Exited | State::Fatal) && self.deadline.is_none();
         self.end_number = end.or((is_down && due == Due::Unknown).then_some(0));

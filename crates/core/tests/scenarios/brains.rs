@@ -57,6 +57,21 @@ fn what_was_stopped_done_or_given_up_stays_so_with_the_next_brain() {
 }
 
 #[test]
+fn whoever_follows_the_states_is_told_what_became_of_a_child_that_never_was() {
+    let wanted = Memory { backoff: 2, ..memory(State::Starting, 60) };
+    let (story, _) = resumed("", wanted.clone(), None);
+    let still_wanted = ["a: BACKOFF -> STARTING tries 2", "spawn a as 1"];
+    assert_eq!(story, [&["group a added", "a: STARTING -> BACKOFF tries 2"], &still_wanted[..]].concat());
+    // The stop had come before the child.
+    for state in [State::Stopping, State::Unknown] {
+        let (story, mut table) = resumed("", Memory { state, ..wanted.clone() }, None);
+        assert_eq!(story, ["group a added".to_owned(), format!("a: {} -> STOPPED pid 0", state.name())]);
+        table.advance(3600 * SECOND);
+        assert_eq!(table.wanted, [], "{state:?}");
+    }
+}
+
+#[test]
 fn an_adopted_child_that_ends_nobody_knows_how_was_not_expected_to() {
     let (_, mut table) = resumed("exitcodes=0,255\n", memory(State::Running, 60), Some(70));
     let (child, status) = (ChildId(7), ExitStatus::Unknown);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provost_config::{Curve, ProcessConfig};
-use provost_core::{Due, ExitStatus, KillTarget, Memory, Mono, Now, State, Wall};
+use provost_core::{Due, ExitStatus, KillTarget, Memory, Mono, Now, State, StateDetail, Wall};
 
 use crate::seen::Seen;
 use told::Told;
@@ -62,6 +62,8 @@ pub(crate) struct Course {
     pub(crate) awaits_heir: bool,
     /// A new brain was told what it had been.
     pub(crate) is_recalled: bool,
+    /// What it is instead, as its child never came to be; until that is told.
+    bereft_as: Option<State>,
     /// It ended, and its policy wants it back.
     returns: bool,
     /// And nobody has objected.
@@ -124,6 +126,7 @@ impl Course {
             is_pardoned: false,
             awaits_heir: false,
             is_recalled: false,
+            bereft_as: None,
             returns: false,
             pending: false,
             kept_down: false,
@@ -151,11 +154,12 @@ impl Course {
         self.restarts = memory.restarts.to_vec();
         self.restarted = memory.restarted;
         self.told = Told::recalled(&memory.history);
-        self.state = match (memory.state, child) {
+        self.state = memory.state;
+        self.bereft_as = match (memory.state, child) {
             // A wish that died with the brain is taken up like a failed attempt.
-            (State::Starting | State::Running, None) => State::Backoff,
-            (State::Stopping | State::Unknown, None) => State::Stopped,
-            (state, _) => state,
+            (State::Starting | State::Running, None) => Some(State::Backoff),
+            (State::Stopping | State::Unknown, None) => Some(State::Stopped),
+            _ => None,
         };
         self.wanted_back = memory.returns && matches!(self.state, State::Stopping | State::Stopped);
         self.returns = self.state == State::Exited
@@ -169,7 +173,7 @@ impl Course {
         if self.state == State::Starting && self.ended.is_some_and(|at| child.is_some_and(|born| at > born)) {
             self.awaits_heir = true;
         }
-        match (self.state, memory.due) {
+        match (self.bereft_as.unwrap_or(self.state), memory.due) {
             // It is not asked a second time.
             (State::Stopping, Due::At(at)) if memory.asked => self.kill_due = Some(at),
             // Another configuration may have decided that.
@@ -181,6 +185,16 @@ impl Course {
             }
             _ => {}
         }
+    }
+
+    /// Whether this is what a death has made of it.
+    pub(crate) fn is_bereft_as(&mut self, to: State, detail: StateDetail) -> bool {
+        let is_as_said = match detail {
+            StateDetail::Tries(tries) => tries == self.failures,
+            StateDetail::Pid(pid) => pid == 0,
+            StateDetail::Exited { .. } | StateDetail::None => false,
+        };
+        is_as_said && self.bereft_as.take_if(|state| *state == to).is_some()
     }
 
     // --- what the world did ---

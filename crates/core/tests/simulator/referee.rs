@@ -399,7 +399,7 @@ impl Referee {
     /// The brain has died: its askers see a closed connection, and all that counts is what was written down.
     pub(crate) fn brain_died(
         &mut self,
-        ending: Option<Ending>,
+        written: &Written,
         to_relaunch: BTreeSet<ChildId>,
         first_child: ChildId,
     ) {
@@ -411,13 +411,13 @@ impl Referee {
             self.seen.saw("a brain died over an update");
         }
         self.updates.clear();
-        self.listeners.brain_died();
+        self.listeners.brain_died(&written.processes);
         self.asks.forget_all();
         self.children.clear();
         self.ids.clear();
         self.to_relaunch = to_relaunch;
         self.last_child = first_child.0 - 1;
-        self.closing.resumes(ending);
+        self.closing.resumes(written.ending);
         let courses = std::mem::take(&mut self.courses);
         let is_overtaken = |course: &Course| course.is_overtaken || course.next.is_some();
         let overtaken = courses.iter().filter(|(_, course)| is_overtaken(course));

@@ -50,6 +50,7 @@ impl Seen {
             "a group went",
             "a group was renewed",
             "a group was exchanged",
+            "a wish that died with a brain",
             "a brain died over an exchange",
             "a pool came",
             "a pool went",

@@ -68,6 +68,7 @@ impl Referee {
             Action::ForgetProcess { process, group, name } => {
                 let who = Who::of(group, name);
                 self.must_be(*process, who);
+                self.is_forgotten(who);
                 if self.lives(who).is_some() || self.courses.remove(&who).is_none() {
                     self.fail(format!("{who:?} is taken out of its group, and lives or is not there"));
                 }
@@ -188,6 +189,7 @@ impl Referee {
                 if known != *from || !is_legal(*from, *to) {
                     self.fail(format!("{who:?} went from {from:?} to {to:?}, and was {known:?}"));
                 }
+                self.told_changed(who, *from, *to);
                 let kept = self.changes(now, who, *to, *detail, all);
                 self.check(who, kept);
                 if *from == State::Running && self.has_a_hearer(who) {
@@ -224,6 +226,11 @@ impl Referee {
     }
 
     fn changes(&mut self, now: Mono, who: Who, to: State, detail: StateDetail, all: &Config) -> Verdict {
+        if self.course(who).is_bereft_as(to, detail) {
+            self.seen.saw("a wish that died with a brain");
+            self.course(who).state = to;
+            return Ok(());
+        }
         let all_stop = self.closing.has_begun;
         let cause = if to == State::Starting { self.cause(who)? } else { Cause::None };
         if to == State::Stopping && all_stop {

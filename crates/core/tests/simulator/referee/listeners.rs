@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use provost_config::{Config, GroupConfig, GroupKind, PoolConfig, ProcessKind};
-use provost_core::{ChildId, State};
+use provost_core::{ChildId, Memory, State};
 
 use super::Referee;
 use crate::cast::Who;
@@ -28,6 +28,10 @@ pub(super) struct Listeners {
     unwritten: BTreeSet<String>,
     /// They know that the supervisor runs.
     is_announced: bool,
+    /// The last that they were told of each process.
+    heard: BTreeMap<Who, State>,
+    /// What a dead brain had written down of it, which may be behind that, until something more is told of it.
+    written: BTreeMap<Who, State>,
 }
 
 /// A pool as the shell was told of it.
@@ -75,7 +79,10 @@ impl Listeners {
         self.unwritten.clear();
     }
 
-    pub(super) fn brain_died(&mut self) {
+    pub(super) fn brain_died(&mut self, written: &BTreeMap<Who, Memory>) {
+        // Nothing at all is written down of one that has never been anything but STOPPED.
+        self.written = self.heard.keys().map(|who| (*who, State::Stopped)).collect();
+        self.written.extend(written.iter().map(|(who, memory)| (*who, memory.state)));
         self.pools.clear();
         self.open.clear();
         self.hearers.clear();
@@ -148,12 +155,33 @@ impl Referee {
         self.children.iter().any(|(child, life)| life.who == who && hearers.contains(child))
     }
 
+    // --- what is told of processes ---
+
+    /// Whoever listens can follow each process from state to state, and what is told again begins where the memory of it does.
+    pub(super) fn told_changed(&mut self, who: Who, from: State, to: State) {
+        let listeners = &mut self.listeners;
+        let heard = listeners.heard.insert(who, to).unwrap_or(State::Stopped);
+        let written = listeners.written.remove(&who);
+        if heard != from && written != Some(from) {
+            self.fail(format!(
+                "{who:?} is told to go from {from:?} to {to:?}, and was last told to be {heard:?}"
+            ));
+        }
+    }
+
+    /// It is no more, whatever comes under this name.
+    pub(super) fn is_forgotten(&mut self, who: Who) {
+        self.listeners.heard.remove(&who);
+    }
+
     // --- what is told of groups ---
 
     pub(super) fn told_added(&mut self, group: &str) {
         let listeners = &mut self.listeners;
         let is_news = listeners.told.insert(group.to_owned());
         listeners.unwritten.insert(group.to_owned());
+        // All that is in it begins at rest.
+        listeners.heard.retain(|who, _| who.group() != group);
         if !is_news {
             self.fail(format!("that group {group} came is told twice"));
         }

@@ -104,8 +104,9 @@ impl Referee {
         if told != removed {
             self.fail(format!("{told:?} are taken out of their group, and {removed:?} are to be"));
         }
-        for (process, _) in gone {
+        for (process, name) in gone {
             self.ids.remove(process);
+            self.is_forgotten(Who::of(group, name));
         }
     }
 

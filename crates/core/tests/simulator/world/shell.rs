@@ -70,7 +70,7 @@ impl World {
         }
         let replaced = self.keeper.slots.iter().filter(|(_, slot)| slot.relaunch.is_some());
         let to_relaunch = replaced.map(|(id, _)| *id).collect();
-        self.referee.brain_died(self.written.ending, to_relaunch, first);
+        self.referee.brain_died(&self.written, to_relaunch, first);
         self.in_force = self.kept.clone();
         self.is_unwritten = false;
         let (available, groups) = (Arc::clone(&self.kept.available), self.kept.groups());

@@ -45,6 +45,18 @@ fn accept(listener: &TcpListener) -> BufReader<TcpStream> {
     }
 }
 
+/// Nobody listens there any more: neither we, nor a child that another test has forked and that is still to become what it will be.
+#[track_caller]
+fn go_away(connection: BufReader<TcpStream>, listener: TcpListener) {
+    let address = listener.local_addr().unwrap();
+    drop((connection, listener));
+    let end = Instant::now() + DEADLINE;
+    while TcpStream::connect(address).is_ok() {
+        assert!(Instant::now() < end, "somebody still listens at {address}");
+        std::thread::yield_now();
+    }
+}
+
 /// The text of the next message, behind its header.
 #[track_caller]
 fn message(connection: &mut BufReader<TcpStream>) -> String {
@@ -119,12 +131,13 @@ fn a_tcp_server_that_is_away_is_waited_for_and_has_every_line_in_order() {
     let a = daemon.wait_for_hello("a").pid;
 
     // It goes while nothing is on its way, and comes again.
-    drop((connection, listener));
+    go_away(connection, listener);
     for _ in 0..2 {
         send_signal(a, Signal::USR1);
         let listener = TcpListener::bind(address).unwrap();
         let mut connection = accept(&listener);
         assert_eq!(message(&mut connection), "<14>1 supervisord: a later");
+        go_away(connection, listener);
     }
     end_well(daemon);
 }

@@ -182,6 +182,7 @@ impl Supervisor {
                 }
                 self.of_child(now, child, out, |process, restarts, out| {
                     // An earlier brain may have dealt with this end already.
+                    process.remains.take_if(|remains| *remains == child);
                     if process.child == Some(child) {
                         process.exited(now, Death { at, status, next, clue }, restarts, out);
                     }

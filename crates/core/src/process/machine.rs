@@ -49,6 +49,9 @@ pub(crate) struct Process {
     pub(crate) pid: Option<i32>,
     /// An earlier brain has dealt with the end of the child, and was about to go on with who took its place.
     pub(super) is_past: bool,
+    /// An earlier brain has dealt with the end of this child, and the keeper has not heard of that: who comes after the process under its
+    /// name would be given it.
+    pub(crate) remains: Option<ChildId>,
     /// The child that takes its place when it ends, if it is to be replaced without asking.
     pub(crate) promised: Option<ChildId>,
     /// The child that is told of events.
@@ -110,6 +113,7 @@ impl Process {
             child: None,
             pid: None,
             is_past: false,
+            remains: None,
             promised: None,
             hearer: None,
             started: None,

@@ -44,7 +44,7 @@ impl Process {
         let ended = ended.is_some_and(|(started, stopped)| stopped.mono >= started.mono);
         let is_down = matches!(memory.state, State::Stopped | State::Backoff | State::Exited | State::Fatal);
         if self.child.is_some() && ended && is_down {
-            (self.child, self.pid) = (None, None);
+            (self.remains, self.child, self.pid) = (self.child, None, None);
         }
         (self.backoff, self.stopped) = (memory.backoff, memory.stopped);
         // Older builds wrote down what was shown only.

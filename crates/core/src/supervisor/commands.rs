@@ -507,7 +507,7 @@ impl Supervisor {
 
 /// An UNKNOWN process counts as stopped, but dropping it would lose its child.
 pub(super) fn lives(process: &Process) -> bool {
-    !process.state.is_stopped() || process.child.is_some()
+    !process.state.is_stopped() || process.child.or(process.remains).is_some()
 }
 
 fn info(now: Now, process: &Process) -> ProcessInfo {

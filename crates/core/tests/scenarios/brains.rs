@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use provost_core::{ChildId, Command, Due, Ending, ExitStatus, Input, Memory, Mono, Now, Reply, State, Wall};
+use provost_core::{
+    ChildId, Command, Due, Ending, ExitStatus, Fault, Input, Memory, Mono, Now, Reply, State, Wall,
+};
 
 use crate::common::{self, Table, config};
 use crate::{MOMENT, SECOND, running, start, stop};
@@ -96,6 +98,18 @@ fn an_end_that_was_dealt_with_is_not_dealt_with_again() {
         let told = table.story();
         assert_eq!(told, Vec::<String>::new(), "{state:?}");
     }
+}
+
+/// The next brain would find that child, and take it for that of the process which came under this name.
+#[test]
+fn no_group_goes_while_the_keeper_holds_a_child_of_it() {
+    let ended = Memory { exit: Some(ExitStatus::Code(0)), ..memory(State::Stopped, 60) };
+    let (_, mut table) = resumed("", ended, Some(70));
+    let ask = table.ask(Command::RemoveGroup { name: "a".into() });
+    assert_eq!(table.reply(ask), Some(&Reply::Fault(Fault::StillRunning { name: "a".into() })));
+    table.exits(ChildId(7), 0);
+    let ask = table.ask(Command::RemoveGroup { name: "a".into() });
+    assert_eq!(table.reply(ask), Some(&Reply::Done));
 }
 
 /// The old brain had told of the end and of the start that followed, and died before it let go of the child. By now `startsecs` is larger.

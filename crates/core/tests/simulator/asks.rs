@@ -234,6 +234,13 @@ impl Asks {
         }
     }
 
+    /// It comes into a group that may be about to go over.
+    pub(crate) fn comes(&mut self, who: Who) {
+        let waits = |ask: &&mut Ask| ask.wanted == (Wanted::Update { turned: false });
+        let is_of_group = |ask: &&mut Ask| ask.concerned.iter().any(|other| other.group() == who.group());
+        self.open.values_mut().filter(waits).filter(is_of_group).for_each(|ask| ask.concerned.push(who));
+    }
+
     /// The group has gone over: what becomes of each process is settled.
     pub(crate) fn turned(&mut self, id: AskId, fates: BTreeMap<Who, Fate>, courses: &Courses) {
         let Some(ask) = self.open.get_mut(&id) else { return };
@@ -317,7 +324,7 @@ impl Ask {
             (Wanted::Stdin { written }, _, Some(_)) => written == Some(false),
             (Wanted::Event, _, _) => false,
             (Wanted::Removal, Fault::StillRunning { .. }, _) => {
-                let lives = |who: &Who| courses.get(who).is_some_and(|course| !course.is_at_rest());
+                let lives = |who: &Who| courses.get(who).is_some_and(|course| !course.may_go());
                 self.concerned.iter().any(lives)
             }
             (Wanted::Update { turned }, Fault::BadName { .. }, _) => !turned,
@@ -418,7 +425,7 @@ impl Ask {
             Wanted::Again { wait: true } => course.state == State::Starting,
             Wanted::Again { wait: false } => course.state == State::Starting && course.born.is_none(),
             Wanted::Logs => true,
-            Wanted::Update { turned: false } => !course.is_at_rest(),
+            Wanted::Update { turned: false } => !course.may_go(),
             Wanted::Update { turned: true } => {
                 course.state == State::Stopping
                     || (course.state == State::Starting && course.born.is_none())

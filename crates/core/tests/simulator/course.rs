@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provost_config::{Curve, ProcessConfig};
-use provost_core::{Due, ExitStatus, KillTarget, Memory, Mono, Now, State, StateDetail, Wall};
+use provost_core::{ChildId, Due, ExitStatus, KillTarget, Memory, Mono, Now, State, StateDetail, Wall};
 
 use crate::seen::Seen;
 use told::Told;
@@ -62,6 +62,8 @@ pub(crate) struct Course {
     pub(crate) awaits_heir: bool,
     /// A new brain was told what it had been.
     pub(crate) is_recalled: bool,
+    /// A dead brain had dealt with the end of its child, which is still to be let go.
+    pub(crate) remains: Option<ChildId>,
     /// What it is instead, as its child never came to be; until that is told.
     bereft_as: Option<State>,
     /// It ended, and its policy wants it back.
@@ -126,6 +128,7 @@ impl Course {
             is_pardoned: false,
             awaits_heir: false,
             is_recalled: false,
+            remains: None,
             bereft_as: None,
             returns: false,
             pending: false,

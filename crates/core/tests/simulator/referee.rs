@@ -232,6 +232,9 @@ impl Referee {
             }
             Input::Exited { child, status, at, next, .. } => {
                 self.to_relaunch.remove(child);
+                for course in self.courses.values_mut() {
+                    course.remains.take_if(|remains| *remains == *child);
+                }
                 let Some(life) = self.children.get_mut(child) else { return };
                 life.is_over = true;
                 let who = life.who;
@@ -449,7 +452,7 @@ impl Referee {
         course.pid = pid;
         // The end of its child has been dealt with: only the keeper has not heard of that.
         if let Some(child) = child.filter(|_| !has_child(course.state)) {
-            (course.born, course.pid) = (None, None);
+            (course.born, course.pid, course.remains) = (None, None, Some(child));
             self.children.remove(&child);
         }
         let course = self.courses.get_mut(&who).expect("it has just been found");

@@ -164,6 +164,11 @@ impl Course {
         matches!(self.state, State::Stopped | State::Exited | State::Fatal)
     }
 
+    /// Nothing is left of it that would be taken for the child of whoever comes under its name.
+    pub(crate) fn may_go(&self) -> bool {
+        self.is_at_rest() && self.remains.is_none()
+    }
+
     pub(crate) fn is_job(&self) -> bool {
         self.config.program_type == ProgramType::Oneshot
     }

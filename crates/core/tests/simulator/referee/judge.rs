@@ -111,6 +111,7 @@ impl Referee {
             if self.courses.insert(who, course).is_some() {
                 self.fail(format!("{who:?} was added twice"));
             }
+            self.asks.comes(who);
             if process.autostart {
                 self.moment.to_autostart.push(who);
             }

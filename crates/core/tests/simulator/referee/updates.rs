@@ -89,6 +89,8 @@ impl Referee {
             let new = wanted.processes.iter().find(|process| process.name == who.name());
             self.turns(*who, *fate, new);
         }
+        // Updates that have waited turn in the order in which they were asked for, whatever the priorities of their groups.
+        self.moment.last_autostarted = None;
         self.priorities.insert(group.to_owned(), wanted.priority);
         self.listeners.has_group(wanted);
         let of_group = self.courses.iter_mut().filter(|(who, _)| who.group() == group);
@@ -113,7 +115,7 @@ impl Referee {
     fn turns(&mut self, who: Who, fate: Fate, new: Option<&Arc<ProcessConfig>>) {
         let lives = self.lives(who).is_some();
         let Some(new) = new else {
-            if lives || self.courses.remove(&who).is_none_or(|course| !course.is_at_rest()) {
+            if lives || self.courses.remove(&who).is_none_or(|course| !course.may_go()) {
                 self.fail(format!("{who:?} is taken out of its group, and lives or is not there"));
             }
             return self.seen.saw("a process left its group in an update");

@@ -7,9 +7,8 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 const STOP: &str = "/?action=stop&processname=cat";
 
 fn site() -> Site {
-    let mut site =
-        Site::start(&format!("\n[program:cat]\ncommand={{child}} hello forever\nstartsecs=0\n{OPEN}"));
-    site.daemon.wait_for_hello("cat");
+    let site = Site::start(&format!("\n[program:cat]\ncommand={{child}} hello forever\nstartsecs=0\n{OPEN}"));
+    site.wait_until_running(&["cat"]);
     site
 }
 
@@ -153,11 +152,11 @@ fn pages_cannot_be_framed_sniffed_or_kept() {
 fn a_token_of_another_user_is_wrong_and_a_viewer_may_not_act() {
     // "ann:a" and "ben:b" as browsers send them.
     let (ann, ben) = ("Authorization: Basic YW5uOmE=", "Authorization: Basic YmVuOmI=");
-    let mut site = Site::start(&format!(
+    let site = Site::start(&format!(
         "\n[program:cat]\ncommand={{child}} hello forever\nstartsecs=0\n\
          [user:ann]\npassword=a\nrole=operator\n[user:ben]\npassword=b\nrole=viewer\n{OPEN}"
     ));
-    site.daemon.wait_for_hello("cat");
+    site.wait_until_running(&["cat"]);
     let (host, origin) = (site.host(), format!("Origin: http://127.0.0.1:{}", site.port));
     let own = |user: &'static str| {
         [host.clone(), origin.clone(), FORM.to_owned(), AGENT.to_owned(), user.to_owned()]

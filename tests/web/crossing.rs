@@ -10,10 +10,10 @@ use crate::browser::Browser;
 use crate::site::{OPEN, Site};
 
 fn site(config: &str) -> Site {
-    let mut site = Site::start(&format!(
+    let site = Site::start(&format!(
         "\n[program:cat]\ncommand={{child}} hello forever\nstartsecs=0\n{config}{OPEN}"
     ));
-    site.daemon.wait_for_hello("cat");
+    site.wait_until_running(&["cat"]);
     site
 }
 

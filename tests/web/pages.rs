@@ -35,6 +35,7 @@ startretries=0
 fn site(config: &str) -> Site {
     let mut site = Site::start(&format!("{PROGRAMS}{config}"));
     site.daemon.wait_for_hello("cat");
+    site.wait_until_running(&["cat", "worker:worker_00", "worker:worker_01", "worker:worker_02"]);
     // In whichever order.
     let ends = ["exited: job", "exited: aborted", "gave up: broken"];
     for _ in ends {

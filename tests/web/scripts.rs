@@ -23,6 +23,7 @@ autostart=false
 fn site() -> Site {
     let mut site = Site::start(&format!("{PROGRAMS}{OPEN}"));
     site.daemon.wait_for_hello("cat");
+    site.wait_until_running(&["cat"]);
     site
 }
 

@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation, free_port};
 
@@ -77,6 +78,15 @@ impl Site {
     pub(crate) fn state(&self, name: &str) -> String {
         let said = self.daemon.ctl(&["status", name]).stdout;
         said.split_whitespace().nth(1).unwrap_or_else(|| panic!("{said:?}")).to_owned()
+    }
+
+    /// Waits until these are RUNNING. A program may speak before its supervisor has heard that it is there.
+    #[track_caller]
+    pub(crate) fn wait_until_running(&self, names: &[&str]) {
+        let end = Instant::now() + DEADLINE;
+        while names.iter().any(|name| self.state(name) != "RUNNING") {
+            assert!(Instant::now() < end, "not all of {names:?} are RUNNING");
+        }
     }
 
     /// The token of a page that is fetched with these headers.

@@ -66,6 +66,10 @@ stderr_events_enabled=true
         "SUPERVISOR_STATE_CHANGE_RUNNING ''",
     ];
     assert_eq!(lines, expected, "{}", implementation.name);
+    if implementation.name == Implementation::ours().name {
+        let listed = daemon.ctl(&["listeners"]).stdout;
+        assert!(listed.ends_with(", counts characters\n"), "{listed}");
+    }
 }
 
 /// What each is told, one after the other.
@@ -109,6 +113,10 @@ payload_length=bytes
             let expected = format!("REMOTE_COMMUNICATION {}", hex(&format!("type:{number}\n{data}")));
             assert_eq!(line, expected, "{name} on {}", implementation.name);
         }
+    }
+    if counts_bytes {
+        let listed = daemon.ctl(&["listeners"]).stdout;
+        assert_eq!(listed.matches(", counts bytes\n").count(), names.len(), "{listed}");
     }
 }
 

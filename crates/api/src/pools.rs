@@ -54,6 +54,8 @@ pub struct ListenerReport {
     pub told: u64,
     /// The serial of the event that it was told and has not answered.
     pub event: Option<u64>,
+    /// What the `len` of the events that it is told counts, `bytes` or `characters`; `None` while that is still to be found out.
+    pub counts: Option<&'static str>,
 }
 
 /// An event that has waited for longer makes its pool one that lags, in milliseconds.
@@ -131,6 +133,7 @@ pub(crate) mod tests {
                 state_ms: 12,
                 told: 9,
                 event: Some(4711),
+                counts: Some("characters"),
             }],
         }
     }

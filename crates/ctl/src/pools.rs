@@ -38,6 +38,8 @@ pub(crate) struct Listener {
     pub(crate) told: u64,
     /// The serial of the event that it has not answered.
     pub(crate) event: Option<u64>,
+    /// What the `len` of its events counts, once that is known.
+    counts: Option<String>,
 }
 
 /// All that the caller may see. Nothing, if this daemon cannot tell.
@@ -103,12 +105,23 @@ impl Listener {
             state_ms: count(value, "state_ms")?,
             told: count(value, "told")?,
             event: count_if_any(value, "event")?,
+            counts: value
+                .get("counts")
+                .and_then(Value::as_str)
+                .filter(|it| !it.is_empty())
+                .map(str::to_owned),
         })
     }
 
     pub(crate) fn line(&self) -> String {
         let event = self.event.map_or("-".to_owned(), |serial| serial.to_string());
-        format!("pid {}, for {}, told {}, event {event}", self.pid, span(self.state_ms), self.told)
+        let counts = self.counts.as_deref().unwrap_or("-");
+        format!(
+            "pid {}, for {}, told {}, event {event}, counts {counts}",
+            self.pid,
+            span(self.state_ms),
+            self.told
+        )
     }
 
     pub(crate) fn object(&self, pool: &str) -> Json {
@@ -120,6 +133,7 @@ impl Listener {
             "state_ms": self.state_ms,
             "told": self.told,
             "event": self.event,
+            "counts": self.counts,
         })
     }
 }
@@ -177,6 +191,7 @@ pub(crate) mod tests {
             ("state_ms", "12500".into()),
             ("told", "9".into()),
             ("event", event.into()),
+            ("counts", "characters".into()),
         ])
     }
 

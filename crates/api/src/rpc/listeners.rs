@@ -38,7 +38,7 @@ pub(super) fn pool(told: &PoolReport) -> Value {
 }
 
 fn listener(told: &ListenerReport) -> Value {
-    let ListenerReport { process, pid, state, state_ms, told, event } = told;
+    let ListenerReport { process, pid, state, state_ms, told, event, counts } = told;
     Value::members([
         ("name", process.as_str().into()),
         ("pid", (*pid).into()),
@@ -46,6 +46,7 @@ fn listener(told: &ListenerReport) -> Value {
         ("state_ms", count(*state_ms)),
         ("told", count(*told)),
         ("event", event.map_or("".into(), count)),
+        ("counts", counts.unwrap_or_default().into()),
     ])
 }
 
@@ -77,9 +78,14 @@ mod tests {
         }
         let listener = &told.get("listeners").and_then(Value::as_array).unwrap()[0];
         assert_eq!(listener.get("pid"), Some(&7.into()));
-        for (member, text) in
-            [("name", "ear"), ("state", "BUSY"), ("state_ms", "12"), ("told", "9"), ("event", "4711")]
-        {
+        for (member, text) in [
+            ("name", "ear"),
+            ("state", "BUSY"),
+            ("state_ms", "12"),
+            ("told", "9"),
+            ("event", "4711"),
+            ("counts", "characters"),
+        ] {
             assert_eq!(listener.get(member), Some(&text.into()), "{member}");
         }
     }
@@ -87,10 +93,11 @@ mod tests {
     #[test]
     fn what_there_is_nothing_to_say_of_is_empty() {
         let mut idle = with_listener(made_up("mail"), "READY");
-        (idle.oldest_ms, idle.listeners[0].event) = (None, None);
+        (idle.oldest_ms, idle.listeners[0].event, idle.listeners[0].counts) = (None, None, None);
         let told = pool(&idle);
         assert_eq!(told.get("oldest_ms"), Some(&"".into()));
         let listener = &told.get("listeners").and_then(Value::as_array).unwrap()[0];
         assert_eq!(listener.get("event"), Some(&"".into()));
+        assert_eq!(listener.get("counts"), Some(&"".into()));
     }
 }

@@ -31,7 +31,7 @@ pub(super) const VERB: Verb = Verb {
         "A pool is an [eventlistener:x]. Its line has the events that wait for it, how many of these are on disk, for how long the oldest \
          waits, how many were delivered, came back, and were discarded, what becomes of events without room, and what it subscribes to. \
          The line of a listener has its state (ACKNOWLEDGED, READY, BUSY or UNKNOWN), for how long it is in that, how many events it was \
-         told, and the serial of the one that it has not answered. Who is UNKNOWN broke the protocol and gets none: why says what to try.",
+         told, the serial of the one that it has not answered, and what the len of its events counts (bytes or characters). Who is UNKNOWN broke the protocol and gets none: why says what to try.",
     ),
     run,
 };
@@ -165,12 +165,11 @@ mod tests {
 
     const LOG: &str = "log                              pool          waiting 3, on disk 0, oldest 1 min, delivered 5000000000, \
                        rejected 2, discarded 1, overflow spill, events TICK_60 PROCESS_STATE\n";
-    const LOG_00: &str =
-        "log:log_00                       BUSY          pid 42, for 12 s, told 9, event 4711\n";
-    const LOG_01: &str = "log:log_01                       UNKNOWN       pid 42, for 12 s, told 9, event -\n";
+    const LOG_00: &str = "log:log_00                       BUSY          pid 42, for 12 s, told 9, event 4711, counts characters\n";
+    const LOG_01: &str = "log:log_01                       UNKNOWN       pid 42, for 12 s, told 9, event -, counts characters\n";
     const MAIL: &str = "mail                             pool          waiting 0, on disk 0, oldest -, delivered 5000000000, \
                         rejected 2, discarded 1, overflow spill, events TICK_60 PROCESS_STATE\n\
-                        mail                             READY         pid 42, for 12 s, told 9, event -\n";
+                        mail                             READY         pid 42, for 12 s, told 9, event -, counts characters\n";
 
     #[test]
     fn each_pool_and_each_listener_has_a_line() {
@@ -243,7 +242,7 @@ mod tests {
         };
         let one = json!([{
             "name": "log:log_00", "process": "log_00", "pid": 42, "state": "BUSY", "state_ms": 12500,
-            "told": 9, "event": 4711,
+            "told": 9, "event": 4711, "counts": "characters",
         }]);
         up(vec![log, pool("mail", vec![])]).run("listeners --json log mail x").documents(json!({
             "verb": "listeners", "server": "unix:///s", "exit_status": 1, "advice": [],

@@ -20,7 +20,7 @@ use provost_wire::listener::{Listening, Unit};
 
 use super::pool::{Contents, Lines, Member, Pool, Turn, bit, is_on_disk};
 use super::queue::{self, Batch, Letter, Queue, following};
-use super::words;
+use super::{unit, words};
 use crate::clock;
 use crate::kept;
 use crate::logs::{Audience, Count, Notice, Word};
@@ -402,7 +402,7 @@ impl Bus {
     ) -> Option<Letter> {
         loop {
             let letter = self.with(pool, |pool, _| {
-                let unit = pool.member(child)?.unit;
+                let unit = pool.member(child)?.counts();
                 Some(of(&mut pool.queue, child, unit))
             })??;
             if !is_on_disk(&letter) || !self.run_errand(pool) {
@@ -532,6 +532,7 @@ fn report(pool: &mut Pool, now: Mono) -> PoolReport {
         state_ms: millis(member.since),
         told: member.told,
         event: member.event,
+        counts: member.unit.map(unit::name),
     });
     PoolReport {
         name: pool.name.to_string(),

@@ -2,7 +2,6 @@ use std::sync::mpsc::{Receiver, channel};
 
 use provost_config::PoolOverflow;
 use provost_wire::events::Channel;
-use provost_wire::listener::Unit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::pread;
 
@@ -55,7 +54,7 @@ pub(in crate::events) fn open(bus: &Bus, name: &str, overflow: PoolOverflow, eve
             process: "ear".into(),
             pid: 1,
             may_hear: true,
-            unit: Unit::Bytes,
+            unit: None,
             is_ready: true,
             state: Listening::Ready,
             since: Mono(0),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use provost_config::{LogLevel, PayloadLength, PoolConfig, ResultHandler};
 use provost_core::{ChildId, KillTarget, Mono};
 use provost_keeper::{Lent, Link, LinkError, Pipes, ToKeeper};
-use provost_wire::listener::{Listening, Unit};
+use provost_wire::listener::Listening;
 
 use super::bus::Bus;
 use super::conversation::{self, Conversation, Kept};
@@ -221,7 +221,7 @@ impl Listeners {
                 process: Arc::clone(&process),
                 pid,
                 may_hear: false,
-                unit: unit::fixed(counts).unwrap_or(Unit::Bytes),
+                unit: unit::fixed(counts),
                 is_ready: false,
                 state: Listening::Acknowledged,
                 since: clock::now().mono,

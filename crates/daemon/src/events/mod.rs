@@ -1,7 +1,7 @@
 //! Events: who hears them, what waits, and the conversations with listeners (SPEC 8).
 //!
 //! `bus.rs` is where they are published and kept, pool by pool (`pool.rs`, `queue.rs`, `record.rs`). `thread.rs` tells them, by one
-//! conversation for each listener (`conversation.rs`), judges the answers (`judge.rs`), moves what finds no room in memory to a file
+//! conversation for each listener (`conversation.rs`), draws the consequences of what they say (`hearing.rs`, `judge.rs`), moves what finds no room in memory to a file
 //! (`spill.rs`), and knows the time (`ticks.rs`) and what listeners count (`unit.rs`). `listeners.rs` is the main loop's end of all
 //! that. `words.rs` puts what the core tells into the words of Supervisor's listeners.
 //!
@@ -10,6 +10,7 @@
 
 mod bus;
 mod conversation;
+mod hearing;
 mod judge;
 mod listeners;
 mod pool;

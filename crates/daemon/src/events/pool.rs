@@ -91,8 +91,8 @@ pub(super) struct Member {
     pub(super) pid: i32,
     /// Its process is RUNNING.
     pub(super) may_hear: bool,
-    /// What it counts when it reads a payload.
-    pub(super) unit: Unit,
+    /// What it counts when it reads a payload. Not known before it is ready for the first time, unless that is configured.
+    pub(super) unit: Option<Unit>,
     /// It can be told something now.
     pub(super) is_ready: bool,
     pub(super) state: Listening,
@@ -100,6 +100,12 @@ pub(super) struct Member {
     pub(super) told: u64,
     /// The serial of what it was told and has not answered.
     pub(super) event: Option<u64>,
+}
+
+impl Member {
+    pub(super) fn counts(&self) -> Unit {
+        self.unit.unwrap_or(Unit::Bytes)
+    }
 }
 
 impl Pool {
@@ -197,7 +203,7 @@ impl Pool {
             return None;
         }
         let child = self.members[member].child;
-        let taken = self.queue.take(child, self.members[member].unit);
+        let taken = self.queue.take(child, self.members[member].counts());
         let Some(letter) = self.or_give_up(taken, lines).flatten() else {
             self.is_hungry = true;
             return None;

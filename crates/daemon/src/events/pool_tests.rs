@@ -33,7 +33,7 @@ fn member(child: ChildId, process: &str) -> Member {
         process: process.into(),
         pid: 1,
         may_hear: true,
-        unit: Unit::Bytes,
+        unit: None,
         is_ready: true,
         state: Listening::Ready,
         since: NOW,
@@ -217,7 +217,7 @@ fn who_leaves_takes_along_what_it_had_answered_and_was_still_being_told() {
 #[test]
 fn whoever_counts_characters_is_told_those() {
     let mut pool = pool(PoolOverflow::Spill, 10);
-    pool.member(FIRST).unwrap().unit = Unit::Characters;
+    pool.member(FIRST).unwrap().unit = Some(Unit::Characters);
     let told = |pool: &mut Pool, payload: &str| {
         let letter = Contents { server: "s", event: EventType::RemoteCommunication, payload };
         pool.put(1, NOW, letter, &mut Lines::new());

@@ -15,16 +15,16 @@ use std::time::Duration;
 
 use provost_config::{LogLevel, ResultHandler};
 use provost_core::{ChildId, Mono};
-use provost_wire::events::decoded;
-use provost_wire::listener::{Heard, Listening};
+use provost_wire::listener::Listening;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 
-use super::bus::{Bus, state_name};
+use super::bus::Bus;
 use super::conversation::{Conversation, Listened, Telling};
-use super::judge::{Judge, Verdict};
+use super::hearing::{Hearing, Offences};
+use super::judge::Judge;
 use super::pool::Turn;
 use super::spill;
 use super::ticks::Ticks;
@@ -43,12 +43,8 @@ const EACH: u64 = 4;
 const SAYS: u64 = 1;
 const IS_TOLD: u64 = 2;
 const LOGS: u64 = 3;
-/// Whoever breaks the protocol again and again is not told of more often than that.
-const SELDOM: Duration = Duration::from_secs(1);
 /// How long what a listener says waits for more before it goes to its log, while there is more to tell.
 const LATER: Duration = Duration::from_millis(1);
-/// Whoever does it more often in that time is not heard for the rest of it: it may babble for ever, and come back each time.
-const OFTEN: u32 = 8;
 /// How long the main loop is left to write lines.
 const A_LITTLE: Duration = Duration::from_millis(1);
 /// And how often, before the next event is told all the same.
@@ -108,17 +104,6 @@ pub(super) struct Listener {
     pub(super) is_early: bool,
     /// By this pid it is found out what it counts, when it is ready for the first time: then it is the program that it is to be.
     pub(super) guess: Option<i32>,
-}
-
-/// How often it breaks the protocol.
-#[derive(Debug, Default)]
-pub(super) struct Offences {
-    /// When that was last told of.
-    told_of: Option<Mono>,
-    /// How often since.
-    since: u32,
-    /// It is not heard for a while.
-    rests: bool,
 }
 
 #[derive(Debug)]
@@ -383,9 +368,8 @@ impl Telephone {
     /// One that breaks the protocol all the time is left alone for a while.
     fn rest(&mut self, child: ChildId) {
         let Some(Listener { offences, .. }) = self.listeners.get_mut(&child) else { return };
-        if let Some(told_of) = offences.told_of.filter(|_| offences.since > OFTEN) {
-            (offences.rests, offences.since) = (true, 0);
-            self.later.insert((told_of + SELDOM, child));
+        if let Some(until) = offences.rest() {
+            self.later.insert((until, child));
             self.watch_says(child, false);
         }
     }
@@ -401,7 +385,7 @@ impl Telephone {
                 listener.is_deaf = Some(Deaf::Said);
                 self.bus.tell(LogLevel::Warn, text);
             }
-            if std::mem::take(&mut listener.offences.rests) {
+            if listener.offences.end_rest() {
                 self.hear_on(child);
             }
         }
@@ -411,7 +395,7 @@ impl Telephone {
     fn hear_on(&mut self, child: ChildId) {
         match self.listeners.get(&child) {
             Some(listener) if listener.is_ending => self.hear_the_last(child),
-            Some(listener) if listener.offences.rests => {}
+            Some(listener) if listener.offences.rests() => {}
             Some(_) => self.watch_says(child, true),
             None => {}
         }
@@ -449,7 +433,7 @@ impl Telephone {
                 (member.state, member.since) = (state, now);
             }
             member.is_ready = is_ready;
-            member.unit = unit.unwrap_or(member.unit);
+            member.unit = unit.or(member.unit);
             before
         });
         if before.is_some_and(|before| before != state && [before, state].contains(&Listening::Unknown)) {
@@ -664,107 +648,6 @@ impl Telephone {
         }
         for child in std::mem::take(&mut self.waits_for_stdout) {
             self.hear_on(child);
-        }
-    }
-}
-
-/// What is needed to draw consequences from what a listener says.
-struct Hearing<'a> {
-    child: ChildId,
-    pool: &'a str,
-    process: &'a str,
-    offences: &'a mut Offences,
-    told: bool,
-    bus: &'a Bus,
-}
-
-impl Hearing<'_> {
-    /// Whether what it says makes sense.
-    fn consequence(
-        &mut self,
-        heard: Heard,
-        state: &mut Listening,
-        judge: &mut Judge,
-        handler: &ResultHandler,
-    ) -> bool {
-        let name = self.process;
-        match heard {
-            Heard::Ready | Heard::Recovered => self.enters(state, Listening::Ready),
-            Heard::Result(result) => return self.result(&result, state, judge, handler),
-            Heard::BadLine(line) => {
-                self.say(LogLevel::Warn, || format!("{name}: bad result line: '{}'", decoded(&line)));
-                self.enters(state, Listening::Unknown);
-                self.bus.returned(self.pool, self.child, true, self.told);
-            }
-            // What a result was found to be is told of already.
-            Heard::Nonsense if *state == Listening::Unknown => {}
-            Heard::Nonsense => self.enters(state, Listening::Unknown),
-        }
-        true
-    }
-
-    fn result(
-        &mut self,
-        result: &[u8],
-        state: &mut Listening,
-        judge: &mut Judge,
-        handler: &ResultHandler,
-    ) -> bool {
-        let name = self.process;
-        match judge.judge(handler, result) {
-            Verdict::Accepted => {
-                self.say(LogLevel::Debug, || format!("{name}: event was processed"));
-                self.enters(state, Listening::Acknowledged);
-                self.bus.accepted(self.pool, self.child, self.told);
-                true
-            }
-            Verdict::Refused => {
-                self.say(LogLevel::Warn, || format!("{name}: event was rejected"));
-                self.enters(state, Listening::Acknowledged);
-                self.bus.returned(self.pool, self.child, true, self.told);
-                true
-            }
-            Verdict::Senseless => {
-                self.say(LogLevel::Warn, || format!("{name}: event caused an error"));
-                self.enters(state, Listening::Unknown);
-                self.bus.returned(self.pool, self.child, true, self.told);
-                false
-            }
-        }
-    }
-
-    fn enters(&mut self, state: &mut Listening, new: Listening) {
-        let (name, old) = (self.process, std::mem::replace(state, new));
-        let is_told = new == Listening::Unknown && self.offends();
-        if self.offences.since <= OFTEN {
-            self.say(LogLevel::Debug, || format!("{name}: {} -> {}", state_name(old), state_name(new)));
-        }
-        if is_told {
-            self.say(LogLevel::Warn, || {
-                format!(
-                    "{name}: has entered the UNKNOWN state and will no longer receive events, this usually \
-                     indicates the process violated the eventlistener protocol"
-                )
-            });
-        }
-    }
-
-    /// Whether this is to be told of.
-    fn offends(&mut self) -> bool {
-        let now = clock::now().mono;
-        let Offences { told_of, since, .. } = &mut self.offences;
-        let is_new = told_of.is_none_or(|then| now.since(then) >= SELDOM);
-        if is_new {
-            (*told_of, *since) = (Some(now), 0);
-        } else {
-            *since += 1;
-        }
-        is_new
-    }
-
-    fn say(&self, level: LogLevel, text: impl FnOnce() -> String) {
-        if self.bus.says(level) {
-            self.bus.tell(level, text());
         }
     }
 }

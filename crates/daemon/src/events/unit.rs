@@ -23,6 +23,14 @@ pub(super) fn fixed(configured: PayloadLength) -> Option<Unit> {
     }
 }
 
+/// As in the configuration.
+pub(super) fn name(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Bytes => "bytes",
+        Unit::Characters => "characters",
+    }
+}
+
 /// By the program that this process is; or by one that it has started, if that reads the same standard input: many a listener is
 /// started by a script that stays, or by sudo.
 pub(super) fn of(pid: i32) -> Unit {

@@ -1,9 +1,9 @@
 //! Somebody who kills programs, with SIGKILL and behind the supervisor's back, and remembers whom.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use provost_testkit::{DEADLINE, HelloSocket, Process, Signal, ledger, monotonic_ns};
+use provost_testkit::{HelloSocket, Process, Signal, ledger, monotonic_ns, until};
 
 use crate::Done;
 use crate::chance::Chance;
@@ -52,10 +52,8 @@ impl Killer {
 
     #[track_caller]
     fn wait_until_entered(&self, name: &str, pid: i32) {
-        let end = Instant::now() + DEADLINE;
-        while ledger(&self.ledger, name).last().is_none_or(|entry| entry.pid != pid) {
-            assert!(Instant::now() < end, "{name} (pid {pid}) does not begin");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        until(&format!("{name} (pid {pid}) begins"), || {
+            ledger(&self.ledger, name).last().is_some_and(|entry| entry.pid == pid)
+        });
     }
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use provost_testkit::{DEADLINE, Daemon, Deadline, HEAD, Process, Sandbox, Signal, send_signal};
+use provost_testkit::{DEADLINE, Daemon, Deadline, HEAD, Process, Sandbox, Signal, send_signal, until};
 
 use crate::common::{
     brain, content, descriptors, end_well, kill_brain, pid_of, start, started_by, state_of, wait_for_proc,
@@ -234,11 +234,7 @@ fn children_that_are_slow_to_become_programs_disturb_nobody_however_they_end() {
     assert_eq!(daemon.ctl(&["start", "a"]).stdout, "a: started\n");
     assert_eq!(daemon.ctl(&["stop", "a"]).stdout, "a: stopped\n");
     // Nothing stays in the lanes, and nothing of the children.
-    let end = std::time::Instant::now() + DEADLINE;
-    while descriptors(daemon.pid()) != before {
-        assert!(std::time::Instant::now() < end, "{} descriptors, not {before}", descriptors(daemon.pid()));
-        std::thread::yield_now();
-    }
+    until(&format!("{before} descriptors, as before"), || descriptors(daemon.pid()) == before);
     assert!(!content(&daemon, "main.log").contains("ended unexpectedly"));
     end_well(daemon);
 }

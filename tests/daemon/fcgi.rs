@@ -6,9 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Instant;
 
-use provost_testkit::{DEADLINE, Daemon, Process, Signal};
+use provost_testkit::{DEADLINE, Daemon, Process, Signal, until};
 
 use crate::common::{end_well, kill_brain, pid_of, start, state_of};
 
@@ -64,10 +63,7 @@ fn the_socket_is_closed_behind_the_last_process_and_opened_again() {
     daemon.wait_for_log_line("success: f");
     daemon.ctl(&["stop", "f"]);
     // Brain and keeper let go of it behind the answer; the kernel offers no event for that.
-    let end = Instant::now() + DEADLINE;
-    while UnixStream::connect(socket(&daemon)).is_ok() {
-        assert!(Instant::now() < end, "somebody still listens");
-    }
+    until("nobody listens any more", || UnixStream::connect(socket(&daemon)).is_err());
     daemon.ctl(&["start", "f"]);
     assert_eq!(ask(&daemon), pid_of(&daemon, "f"));
     end_well(daemon);

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use provost_testkit::{
     DEADLINE, DEV_LOG, Daemon, HEAD, Implementation, JOURNAL, Lines, Process, Sandbox, Signal, send_signal,
+    until,
 };
 
 use crate::common::{brain, content, end_well, kill_brain, start, state_of};
@@ -50,11 +51,7 @@ fn accept(listener: &TcpListener) -> BufReader<TcpStream> {
 fn go_away(connection: BufReader<TcpStream>, listener: TcpListener) {
     let address = listener.local_addr().unwrap();
     drop((connection, listener));
-    let end = Instant::now() + DEADLINE;
-    while TcpStream::connect(address).is_ok() {
-        assert!(Instant::now() < end, "somebody still listens at {address}");
-        std::thread::yield_now();
-    }
+    until("nobody listens there", || TcpStream::connect(address).is_err());
 }
 
 /// The text of the next message, behind its header.

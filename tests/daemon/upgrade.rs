@@ -5,11 +5,10 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use provost_testkit::{
     DEADLINE, Daemon, HEAD, Implementation, Lines, Process, Sandbox, Signal, make_foreign, replace_program,
-    send_signal, supervisord_next,
+    send_signal, supervisord_next, until,
 };
 
 use crate::common::{
@@ -288,11 +287,7 @@ fn a_log_that_nobody_takes_keeps_no_upgrade_from_anything_and_loses_nothing_by_i
     let mut daemon = Daemon::start_in(sandbox, &Implementation::ours(), &config);
     let a = daemon.wait_for_hello("a").pid;
     // The FIFO holds a megabyte, the program's own pipe a little.
-    let end = Instant::now() + DEADLINE;
-    while written_by(pid_of(&daemon, "loud")) < 1_000_000 {
-        assert!(Instant::now() < end, "it does not fill");
-        std::thread::yield_now();
-    }
+    until("it fills", || written_by(pid_of(&daemon, "loud")) >= 1_000_000);
     assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord from 0.1.0 to 0.1.0\n");
     assert_eq!(pid_of(&daemon, "a"), a);
     let lines = BufReader::new(reader).lines().map(|line| line.unwrap());

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use provost_testkit::{
     DEADLINE, Daemon, HEAD, Implementation, Process, Signal, Told, descendants, post, send_signal, told,
 };
+pub(crate) use provost_testkit::{until, until_within};
 use serde_json::Value as Json;
 
 /// How late anything may come here that nothing should delay. The machine may be busy with other tests.
@@ -257,22 +258,6 @@ pub(crate) fn kill_brain(daemon: &mut Daemon) {
 pub(crate) fn pid_of(daemon: &Daemon, name: &str) -> i32 {
     let said = daemon.ctl(&["pid", name]);
     said.stdout.trim().parse().unwrap_or_else(|_| panic!("no pid of {name}: {said:?}"))
-}
-
-/// Waits for what no event tells of.
-#[track_caller]
-pub(crate) fn until(what: &str, is_so: impl FnMut() -> bool) {
-    until_within(DEADLINE, what, is_so);
-}
-
-/// The same with another patience.
-#[track_caller]
-pub(crate) fn until_within(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + patience;
-    while !is_so() {
-        assert!(Instant::now() < end, "in {patience:?} it has not come to this: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// A time in which something could happen that must not: how long the test looks.

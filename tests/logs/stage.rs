@@ -6,11 +6,9 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use provost_testkit::{
-    DEADLINE, Daemon, HEAD, Implementation, Process, Signal, Torrent, descendants, send_signal,
-};
+use provost_testkit::{Daemon, HEAD, Implementation, Process, Signal, Torrent, descendants, send_signal};
+pub(crate) use provost_testkit::{until, until_within};
 
 /// A program that runs once.
 pub(crate) const ONCE: &str = "startsecs=0\nautorestart=false\n";
@@ -53,22 +51,6 @@ pub(crate) fn kill_brain(daemon: &mut Daemon) {
 pub(crate) fn end_well(mut daemon: Daemon) {
     send_signal(daemon.pid(), Signal::TERM);
     assert_eq!(daemon.wait_for_end().and_then(|status| status.code()), Some(0));
-}
-
-/// Waits for what no event tells of.
-#[track_caller]
-pub(crate) fn until(what: &str, is_so: impl FnMut() -> bool) {
-    until_within(DEADLINE, what, is_so);
-}
-
-/// The same with less patience.
-#[track_caller]
-pub(crate) fn until_within(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + patience;
-    while !is_so() {
-        assert!(Instant::now() < end, "in {patience:?} it has not come to this: {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// The rotated files of a log, the oldest first, and then the log itself.

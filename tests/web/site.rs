@@ -4,9 +4,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Instant;
 
-use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation, free_port};
+use provost_testkit::{DEADLINE, Daemon, HEAD, Implementation, free_port, until};
 
 /// A running daemon and the port of its page.
 pub(crate) struct Site {
@@ -83,10 +82,7 @@ impl Site {
     /// Waits until these are RUNNING. A program may speak before its supervisor has heard that it is there.
     #[track_caller]
     pub(crate) fn wait_until_running(&self, names: &[&str]) {
-        let end = Instant::now() + DEADLINE;
-        while names.iter().any(|name| self.state(name) != "RUNNING") {
-            assert!(Instant::now() < end, "not all of {names:?} are RUNNING");
-        }
+        until(&format!("{names:?} are RUNNING"), || names.iter().all(|name| self.state(name) == "RUNNING"));
     }
 
     /// The token of a page that is fetched with these headers.

@@ -12,6 +12,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
 
 use provost_config::Recording;
+use provost_keeper::{Link, LinkError, ToKeeper};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 /// Which versions a build reads; it writes the newest of them.
@@ -74,6 +75,23 @@ impl std::fmt::Display for StateError {
 }
 
 impl std::error::Error for StateError {}
+
+/// Gives the keeper what was just made and has to outlive this brain, under the first of these names. The inner error is that of making it;
+/// nothing is held then.
+pub(crate) fn hand_over<T, const N: usize>(
+    made: io::Result<([OwnedFd; N], T)>,
+    names: impl IntoIterator<Item = String>,
+    link: &mut Link,
+) -> Result<io::Result<T>, LinkError> {
+    let (shared, kept) = match made {
+        Ok(made) => made,
+        Err(e) => return Ok(Err(e)),
+    };
+    for (name, fd) in names.into_iter().zip(shared) {
+        link.send(ToKeeper::Hold { name, fd })?;
+    }
+    Ok(Ok(kept))
+}
 
 /// The line that bytes of this kind and version begin with.
 pub(crate) fn header(kind: &str, version: u32) -> Vec<u8> {

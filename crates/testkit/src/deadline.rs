@@ -38,6 +38,33 @@ impl Default for Deadline {
     }
 }
 
+/// How long before what nobody tells of is looked at again.
+const A_LITTLE: Duration = Duration::from_millis(1);
+
+/// Waits until it is so, and looks again and again, as nobody tells of it.
+///
+/// # Panics
+///
+/// When it has not come to `what` within [`DEADLINE`].
+#[track_caller]
+pub fn until(what: &str, is_so: impl FnMut() -> bool) {
+    until_within(DEADLINE, what, is_so);
+}
+
+/// [`until`] with another patience.
+///
+/// # Panics
+///
+/// When it has not come to `what` in that time.
+#[track_caller]
+pub fn until_within(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Deadline::after(patience);
+    while !is_so() {
+        assert!(deadline.remaining().is_some(), "in {patience:?} it has not come to this: {what}");
+        std::thread::sleep(A_LITTLE);
+    }
+}
+
 /// Waits until `fd` is readable; false when the deadline came first.
 pub(crate) fn readable(fd: impl AsFd, deadline: Deadline) -> bool {
     any_readable(&[fd.as_fd()], deadline)

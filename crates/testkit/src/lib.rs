@@ -39,7 +39,7 @@ pub use artifacts::{
 pub use author::{Assignment, Author};
 pub use busy_socket::BusySocket;
 pub use daemon::{CtlOutput, Daemon, HEAD};
-pub use deadline::{DEADLINE, Deadline};
+pub use deadline::{DEADLINE, Deadline, until, until_within};
 pub use free_port::free_port;
 pub use hello::{Hello, HelloSocket, monotonic_ns};
 pub use implementation::Implementation;

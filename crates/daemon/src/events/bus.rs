@@ -207,7 +207,10 @@ impl Bus {
         } else {
             let queue = match state.found.remove(&**name) {
                 Some(queue) => Ok(queue),
-                None => self.new_queue(name, link)?,
+                None => {
+                    let made = Queue::create().and_then(|queue| Ok((queue.share()?, queue)));
+                    kept::hand_over(made, queue::held_as(name), link)?
+                }
             };
             let queue = match queue {
                 Ok(queue) => queue,
@@ -230,18 +233,6 @@ impl Bus {
         // There may be ticks to be told.
         self.0.bell.ring();
         Ok(())
-    }
-
-    fn new_queue(&self, name: &str, link: &mut Link) -> Result<std::io::Result<Queue>, LinkError> {
-        let made = Queue::create().and_then(|queue| Ok((queue.share()?, queue)));
-        let (shared, queue) = match made {
-            Ok(made) => made,
-            Err(e) => return Ok(Err(e)),
-        };
-        for (name, fd) in queue::held_as(name).into_iter().zip(shared) {
-            link.send(ToKeeper::Hold { name, fd })?;
-        }
-        Ok(Ok(queue))
     }
 
     /// From now on it hears nothing, and what waits is gone with it.

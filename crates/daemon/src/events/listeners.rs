@@ -197,7 +197,10 @@ impl Listeners {
     ) -> Result<OwnedFd, LinkError> {
         let kept = match self.found.remove(&child) {
             Some(kept) => Ok(kept),
-            None => self.new_conversation(child, link)?,
+            None => {
+                let made = Kept::create().and_then(|kept| Ok((kept.share()?, kept)));
+                kept::hand_over(made, conversation::held_as(child.0), link)?
+            }
         };
         let (kept, to_log) = match kept.and_then(|kept| Ok((kept.log()?, kept))) {
             Ok((to_log, kept)) => (kept, to_log),
@@ -251,18 +254,6 @@ impl Listeners {
         self.asked.insert(child);
         link.send(ToKeeper::Stdin { id: child.0 })?;
         Ok(to_log)
-    }
-
-    fn new_conversation(&self, child: ChildId, link: &mut Link) -> Result<io::Result<Kept>, LinkError> {
-        let made = Kept::create().and_then(|kept| Ok((kept.share()?, kept)));
-        let (shared, kept) = match made {
-            Ok(made) => made,
-            Err(e) => return Ok(Err(e)),
-        };
-        for (name, fd) in conversation::held_as(child.0).into_iter().zip(shared) {
-            link.send(ToKeeper::Hold { name, fd })?;
-        }
-        Ok(Ok(kept))
     }
 
     /// The keeper's answer, if it was for us; else it is given back.

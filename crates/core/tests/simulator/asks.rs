@@ -62,6 +62,15 @@ struct Ask {
     words: Option<Vec<(String, Vec<Who>)>>,
     /// What an update does to each.
     fates: BTreeMap<Who, Fate>,
+    /// What has to be down before anything of it is started again.
+    to_be_down: BTreeSet<Who>,
+}
+
+impl Ask {
+    fn new(since: Mono, wanted: Wanted, single: Option<State>, concerned: Vec<Who>) -> Ask {
+        let (main_log, words, fates, to_be_down) = Default::default();
+        Ask { since, wanted, single, concerned, main_log, words, fates, to_be_down }
+    }
 }
 
 /// What follows from an answer.
@@ -88,20 +97,20 @@ impl Asks {
             Command::RemoveProcess { group, process } => {
                 let who = Who::named(&format!("{group}:{process}")).filter(|who| courses.contains_key(who));
                 let concerned = who.into_iter().collect();
-                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false, words: None, fates: BTreeMap::new() };
+                let ask = Ask::new(awake, Wanted::Removal, None, concerned);
                 self.open.insert(ask_id, ask);
                 return;
             }
             Command::RemoveGroup { name } => {
                 let concerned = courses.keys().copied().filter(|who| who.group() == name).collect();
-                let ask = Ask { since: awake, wanted: Wanted::Removal, single: None, concerned, main_log: false, words: None, fates: BTreeMap::new() };
+                let ask = Ask::new(awake, Wanted::Removal, None, concerned);
                 self.open.insert(ask_id, ask);
                 return;
             }
             Command::UpdateGroup { name, .. } => {
                 let concerned = courses.keys().copied().filter(|who| who.group() == name).collect();
                 let wanted = Wanted::Update { turned: false };
-                let ask = Ask { since: awake, wanted, single: None, concerned, main_log: false, words: None, fates: BTreeMap::new() };
+                let ask = Ask::new(awake, wanted, None, concerned);
                 self.open.insert(ask_id, ask);
                 return;
             }
@@ -113,7 +122,7 @@ impl Asks {
                 let single = one.map(|who| courses[&who].state);
                 let concerned = one.into_iter().collect();
                 let wanted = Wanted::Stdin { written: None };
-                let ask = Ask { since: awake, wanted, single, concerned, main_log: false, words: None, fates: BTreeMap::new() };
+                let ask = Ask::new(awake, wanted, single, concerned);
                 self.open.insert(ask_id, ask);
                 return;
             }
@@ -167,10 +176,14 @@ impl Asks {
             }
             _ => None,
         };
-        self.open.insert(
-            ask_id,
-            Ask { since: awake, wanted, single, concerned, main_log, words, fates: BTreeMap::new() },
-        );
+        // One that is UNKNOWN is not waited for: nobody can end it.
+        let lives = |who: &&Who| !courses[who].state.is_stopped();
+        let to_be_down = match wanted {
+            Wanted::Again { .. } => concerned.iter().filter(lives).copied().collect(),
+            _ => BTreeSet::new(),
+        };
+        let ask = Ask::new(awake, wanted, single, concerned);
+        self.open.insert(ask_id, Ask { main_log, words, to_be_down, ..ask });
     }
 
     pub(crate) fn answered(
@@ -232,6 +245,17 @@ impl Asks {
             | Reply::Compared(_)
             | Reply::Upgraded(_) => Ok(granted),
         }
+    }
+
+    /// It is down, or nobody can end it.
+    pub(crate) fn is_down(&mut self, who: Who) {
+        self.open.values_mut().for_each(|ask| drop(ask.to_be_down.remove(&who)));
+    }
+
+    /// Whether somebody may have it started now.
+    pub(crate) fn may_start(&self, who: Who) -> bool {
+        let mut concerning = self.open.values().filter(|ask| ask.concerned.contains(&who)).peekable();
+        concerning.peek().is_none() || concerning.any(|ask| ask.to_be_down.is_empty())
     }
 
     /// It comes into a group that may be about to go over.

@@ -274,6 +274,9 @@ impl Referee {
         course.wanted_back |=
             is_updated && (to == State::Stopping || (to == State::Stopped && course.state == State::Backoff));
         course.state = to;
+        if to.is_stopped() {
+            self.asks.is_down(who);
+        }
         if !matches!(to, State::Starting | State::Backoff | State::Unknown) {
             course.failures = 0;
         }
@@ -294,6 +297,9 @@ impl Referee {
             return Err("is started while everything stops, or before it may".to_owned());
         }
         if self.moment.by_hand == Some(who) {
+            if !self.asks.may_start(who) {
+                return Err("is started again before all that is to be is down".to_owned());
+            }
             return Ok(Cause::Hand);
         }
         let has_turned = self.moment.turned.contains(who.group());

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 
-use provost_testkit::{Daemon, HEAD, Implementation};
+use provost_testkit::{Daemon, HEAD, Implementation, replace_program};
 
 const PROGRAMS: &str = "
 [program:web]
@@ -156,9 +156,10 @@ fn install(daemon: &Daemon, implementation: &Implementation) -> String {
         ctl = implementation.supervisorctl[0].display(),
         conf = daemon.sandbox().file("supervisord.conf").display()
     );
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o755).open(bin.join("supervisorctl")).unwrap();
+    let text = bin.join("text");
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o755).open(&text).unwrap();
     file.write_all(script.as_bytes()).unwrap();
+    replace_program(&text, &bin.join("supervisorctl"));
     bin.to_str().unwrap().to_owned()
 }
 

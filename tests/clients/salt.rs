@@ -118,6 +118,10 @@ fn highstate(pair: &Implementation) {
 
     assert_eq!(minion.told(&["start", "one"]), "one: ERROR (already started)", "{which}: not prefixed");
     assert_eq!(minion.told(&["restart", "one"]), "one: stopped\none: started", "{which}");
+    // Its first life, and then this one: before that a signal would end it.
+    daemon.wait_for_hello("one");
+    daemon.wait_for_hello("one");
+    let minion = Minion(&daemon);
     assert_eq!(minion.custom("start off one"), "off: started\none: ERROR (already started)", "{which}");
     assert_eq!(minion.custom("signal USR1 one"), "one: signalled", "{which}");
     assert_eq!(

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use provost_testkit::{DEADLINE, Daemon, Deadline, HEAD, Process, Sandbox, Signal, send_signal, until};
+use provost_testkit::{
+    DEADLINE, Daemon, Deadline, HEAD, Process, Sandbox, Signal, replace_program, send_signal, until,
+};
 
 use crate::common::{
     brain, content, descriptors, end_well, kill_brain, pid_of, start, started_by, state_of, wait_for_proc,
@@ -162,8 +164,9 @@ fn a_brain_that_is_killed_while_everything_starts_anew_is_replaced() {
     let _writer = std::thread::spawn(move || fs::write(pipe, text));
     send_signal(daemon.pid(), Signal::HUP);
     Process::new(first).wait_until_gone();
-    wait_for_proc(daemon.pid(), &format!("task/{}/children", daemon.pid()), |pids| !pids.trim().is_empty());
-    let second = Process::new(brain_to_be(&daemon));
+    // The first is there until it is reaped.
+    until("there is another", || brain_to_be(&daemon).is_some_and(|pid| pid != first));
+    let second = Process::new(brain_to_be(&daemon).unwrap());
     wait_for_proc(second.pid(), "comm", |comm| comm == "provost-brain\n");
     fs::rename(&aside, &config).unwrap();
     second.signal(Signal::KILL);
@@ -174,9 +177,9 @@ fn a_brain_that_is_killed_while_everything_starts_anew_is_replaced() {
 }
 
 #[track_caller]
-fn brain_to_be(daemon: &Daemon) -> i32 {
+fn brain_to_be(daemon: &Daemon) -> Option<i32> {
     let path = format!("/proc/{0}/task/{0}/children", daemon.pid());
-    fs::read_to_string(path).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+    Some(fs::read_to_string(path).unwrap().split_whitespace().next()?.parse().unwrap())
 }
 
 struct Lease(Child);
@@ -213,9 +216,9 @@ fn children_that_are_slow_to_become_programs_disturb_nobody_however_they_end() {
          [program:silent]\ncommand={child} hello forever\nstdout_logfile=NONE\nstderr_logfile=NONE\n",
     );
     // The lane for what needs no disk is there from now on.
-    daemon.wait_for_hello("silent");
+    daemon.wait_for_log_line("success: silent");
     let slow = daemon.sandbox().file("slow");
-    fs::copy(provost_testkit::provost_child(), &slow).unwrap();
+    replace_program(provost_testkit::provost_child(), &slow);
     assert_eq!(state_of(&daemon, "a"), "STOPPED");
     let before = descriptors(daemon.pid());
     let lease = Lease::on(daemon.sandbox(), &slow);
@@ -243,7 +246,7 @@ fn children_that_are_slow_to_become_programs_disturb_nobody_however_they_end() {
 #[track_caller]
 fn stopped_while_it_rests(then: impl FnOnce(&mut Daemon)) {
     let mut daemon =
-        start("[program:a]\ncommand={child} hello forever\nautorestart=true\nstartsecs=0\nrestartpause=2\n");
+        start("[program:a]\ncommand={child} hello forever\nautorestart=true\nstartsecs=0\nrestartpause=4\n");
     let first = daemon.wait_for_hello("a").pid;
     daemon.wait_for_log_line("success: a");
     send_signal(first, Signal::KILL);
@@ -251,7 +254,7 @@ fn stopped_while_it_rests(then: impl FnOnce(&mut Daemon)) {
     assert_eq!(daemon.ctl(&["stop", "a"]).stdout, "a: ERROR (not running)\n");
     then(&mut daemon);
     let again = |line: &str| line.contains("spawned: 'a'");
-    let spawned = daemon.log().next_matching(again, Deadline::after(DEADLINE / 8));
+    let spawned = daemon.log().next_matching(again, Deadline::after(DEADLINE / 5));
     assert_eq!(spawned, None, "started against somebody's will");
     end_well(daemon);
 }

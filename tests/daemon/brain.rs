@@ -3,7 +3,8 @@
 use std::process::{Command, Stdio};
 
 use provost_testkit::{
-    DEADLINE, Daemon, Deadline, HEAD, Implementation, Lines, Process, Signal, send_signal, wait_until_gone,
+    DEADLINE, Daemon, Deadline, HEAD, Implementation, Lines, Process, Signal, send_signal, until,
+    wait_until_gone,
 };
 
 use crate::common::{
@@ -66,7 +67,7 @@ fn output_written_while_there_is_no_brain_is_in_the_log_once() {
 #[test]
 fn a_shutdown_by_supervisorctl_goes_on_too() {
     let mut daemon = start(
-        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=3\nstdout_logfile={dir}/a.log\n",
+        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=6\nstdout_logfile={dir}/a.log\n",
     );
     daemon.wait_for_hello("a");
     daemon.wait_for_log_line("success: a");
@@ -80,7 +81,7 @@ fn a_shutdown_by_supervisorctl_goes_on_too() {
 #[test]
 fn a_shutdown_in_progress_goes_on() {
     let mut daemon = start(
-        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=3\nstdout_logfile={dir}/a.log\n",
+        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=6\nstdout_logfile={dir}/a.log\n",
     );
     daemon.wait_for_hello("a");
     daemon.wait_for_log_line("success: a");
@@ -215,7 +216,7 @@ fn a_program_that_was_given_up_stays_given_up() {
 #[test]
 fn an_accepted_stop_is_honoured_by_the_next_brain() {
     let mut daemon = start(
-        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=3\nstdout_logfile={dir}/a.log\n",
+        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=6\nstdout_logfile={dir}/a.log\n",
     );
     let a = daemon.wait_for_hello("a").pid;
     daemon.wait_for_log_line("success: a");
@@ -440,7 +441,7 @@ fn a_group_that_was_being_exchanged_is_there_under_the_next_brain_and_what_ran_r
     let _ = update.wait();
     // Listeners hear of it, whichever brain exchanges it in the end.
     daemon.ctl(&["update", "f"]);
-    let told = |line: &&String| line.contains("event PROCESS_GROUP_ADDED groupname:f");
-    assert!(daemon.log().all().iter().filter(told).count() >= 2, "at the start, and anew");
+    let told = || content(&daemon, "main.log").matches("event PROCESS_GROUP_ADDED groupname:f").count();
+    until("it is told at the start, and anew", || told() >= 2);
     end_well(daemon);
 }

@@ -109,6 +109,8 @@ fn an_address_in_use_is_that_programs_spawn_error_and_nobody_elses() {
     let start = daemon.ctl(&["start", "f"]);
     assert_eq!(start.stdout, "f: ERROR (spawn error)\n");
     drop(other);
+    // A child that another test has forked may hold it for a moment.
+    until("nobody listens there", || TcpStream::connect(("127.0.0.1", port)).is_err());
     daemon.ctl(&["start", "f"]);
     assert_eq!((state_of(&daemon, "f"), state_of(&daemon, "p")), ("RUNNING".into(), "RUNNING".into()));
     end_well(daemon);

@@ -77,6 +77,7 @@ fn a_link_that_a_user_has_planted_is_neither_written_nor_read() {
     let mut daemon = Daemon::start_in(sandbox, &Implementation::ours(), &config);
     let log = daemon.sandbox().file("app/log");
     assert_eq!(daemon.ctl(&["start", "a"]).stdout, "a: started\n");
+    daemon.wait_for_hello("a");
     assert_eq!(daemon.ctl(&["stop", "a"]).stdout, "a: stopped\n");
     assert_eq!(daemon.ctl(&["tail", "a"]).stdout, "out\n\n");
     fs::remove_file(&log).unwrap();

@@ -58,14 +58,13 @@ fn a_hundred_updates_cost_no_memory() {
 #[test]
 fn nothing_runs_while_nothing_happens() {
     let mut daemon = start(
-        "[program:a]\ncommand={child} hello forever\n[program:timer]\ncommand={child} hello after:3s hello:over forever\nautostart=false\nstartsecs=0\n",
+        "[program:a]\ncommand={child} hello forever\n[program:timer]\ncommand={child} after:500ms hello:rest after:3s hello:over forever\nautostart=false\nstartsecs=0\n",
     );
     daemon.wait_for_hello("a");
     daemon.wait_for_log_line("success: a");
     call(&daemon, "supervisor.startProcess", &["timer"]);
-    daemon.wait_for_hello("timer");
-    // One question more, so that every thread has come to rest after it.
-    call(&daemon, "supervisor.getState", &[]);
+    // By then every thread has come to rest.
+    daemon.wait_for_hello("rest");
     let (mind, keeper) = (brain(&daemon), daemon.pid());
     let measure = || (activity(mind), activity(keeper));
     let before = measure();

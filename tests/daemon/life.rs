@@ -70,5 +70,5 @@ fn nothing_waits_for_a_tick() {
     end_well(daemon);
     let took = (monotonic_ns() - before) / 1_000_000;
     // Supervisor's takes about two seconds for each round.
-    assert!(took < 7_000, "ten starts and stops took {took} ms");
+    assert!(took < 15_000, "ten starts and stops took {took} ms");
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use provost_testkit::{Lines, Signal, send_signal};
+use provost_testkit::{Lines, Signal, send_signal, until};
 
 use crate::common::{call, content, end_well, start};
 
@@ -100,6 +100,8 @@ fn the_main_log_is_emptied_where_it_is() {
     assert!(content(&daemon, "main.log").contains("supervisord started"));
     let held = fs::File::open(daemon.sandbox().file("main.log")).unwrap();
     assert!(call(&daemon, "supervisor.clearLog", &[]).contains("<boolean>1</boolean>"));
+    // Who did it is written down in its turn.
+    until("there is a record of it", || content(&daemon, "main.log").contains(" INFO audit: "));
     let left = content(&daemon, "main.log");
     is_only_audit(&left);
     assert_eq!(held.metadata().unwrap().len(), left.len() as u64);

@@ -13,8 +13,8 @@ use crate::common::{call, content, kill_brain, pid_of, start, state_of};
 #[test]
 fn a_stop_has_its_patience_once_and_its_signal_too() {
     let mut daemon = start(
-        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=4\nstdout_logfile={dir}/a.log\n\
-         [program:timer]\ncommand={child} hello:ready after:2s hello:late forever\nautostart=false\n",
+        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=10\nstdout_logfile={dir}/a.log\n\
+         [program:timer]\ncommand={child} hello:ready after:5s hello:late forever\nautostart=false\n",
     );
     let a = daemon.wait_for_hello("a").pid;
     daemon.wait_for_log_line("success: a");
@@ -26,8 +26,8 @@ fn a_stop_has_its_patience_once_and_its_signal_too() {
     assert_eq!(state_of(&daemon, "a"), "STOPPING");
     wait_until_gone(a);
     let took = asked.elapsed();
-    // Patience that began again would have lasted for six seconds.
-    let allowed = Duration::from_millis(3900)..Duration::from_millis(5900);
+    // Patience that began again would have lasted for fifteen seconds.
+    let allowed = Duration::from_millis(9900)..Duration::from_millis(14_900);
     assert!(allowed.contains(&took), "SIGKILL came after {took:?}");
     daemon.wait_for_log_line("stopped: a (terminated by SIGKILL)");
     assert_eq!(content(&daemon, "a.log"), "asked\n", "the stop signal was sent again");

@@ -59,7 +59,7 @@ fn a_stop_that_overtakes_the_spawn_is_honoured() {
 #[test]
 fn a_start_while_stopping_is_an_answer_and_not_a_second_program() {
     let mut daemon = start(
-        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=2\nstdout_logfile={dir}/a.log\n",
+        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=6\nstdout_logfile={dir}/a.log\n",
     );
     daemon.wait_for_hello("a");
     daemon.wait_for_log_line("success: a");
@@ -75,7 +75,7 @@ fn a_start_while_stopping_is_an_answer_and_not_a_second_program() {
 #[test]
 fn a_group_removed_and_added_while_somebody_waits_for_it() {
     let mut daemon = start(
-        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=2\nstdout_logfile={dir}/a.log\n",
+        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=6\nstdout_logfile={dir}/a.log\n",
     );
     daemon.wait_for_hello("a");
     daemon.wait_for_log_line("success: a");
@@ -112,6 +112,7 @@ fn a_group_removed_while_a_start_waits() {
 fn rereading_a_broken_file_says_so_and_changes_nothing() {
     let mut daemon = start("[program:a]\ncommand={child} hello forever\n");
     let a = daemon.wait_for_hello("a").pid;
+    daemon.wait_for_log_line("spawned: 'a'");
     daemon.write_config(&format!("{HEAD}[program:a]\n[program:b]\ncommand=x\nstopsignal=TREM\n"));
     let answer = call(&daemon, "supervisor.reloadConfig", &[]);
     assert!(answer.contains("<int>92</int>") && answer.contains("CANT_REREAD"), "{answer}");
@@ -142,7 +143,7 @@ fn two_hundred_kills_are_two_hundred_restarts() {
 #[test]
 fn a_thousand_waiting_clients_are_all_answered() {
     let mut daemon = start(
-        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=2\nstdout_logfile={dir}/a.log\n",
+        "[program:a]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=6\nstdout_logfile={dir}/a.log\n",
     );
     daemon.wait_for_hello("a");
     daemon.wait_for_log_line("success: a");

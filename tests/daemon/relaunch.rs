@@ -108,7 +108,7 @@ fn an_expected_end_and_a_program_that_is_gone_are_left_to_the_brain() {
     assert_eq!(state_of(&daemon, "a"), "EXITED");
 
     let copy = daemon.sandbox().file("copy");
-    std::fs::copy(provost_testkit::provost_child(), &copy).unwrap();
+    provost_testkit::replace_program(provost_testkit::provost_child(), &copy);
     daemon.ctl(&["start", "b"]);
     let b = daemon.wait_for_hello("b").pid;
     std::fs::remove_file(&copy).unwrap();

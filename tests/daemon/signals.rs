@@ -16,8 +16,8 @@ use crate::common::{
     brain, content, end_well, freeze_brain, kill_brain, pid_of, start, started_by, wait_for_proc,
 };
 
-/// A program that takes a second to stop, so that there is time to send more.
-const SLOW: &str = "[program:slow]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=1\nstdout_logfile={dir}/slow.log\n";
+/// A program that takes some seconds to stop, so that there is time to send more.
+const SLOW: &str = "[program:slow]\ncommand={child} on:TERM:say:asked hello forever\nstopwaitsecs=4\nstdout_logfile={dir}/slow.log\n";
 
 /// How often the main log says `text`, up to now.
 fn times(daemon: &Daemon, text: &str) -> usize {

@@ -167,7 +167,8 @@ fn who_does_not_run_is_told_nothing() {
 
 #[test]
 fn supervisorctl_fg_takes_input_again() {
-    let daemon = start("[program:cat]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/cat.log\n");
+    let mut daemon = start("[program:cat]\ncommand=cat\nstartsecs=0\nstdout_logfile={dir}/cat.log\n");
+    daemon.wait_for_log_line("success: cat");
     let config = daemon.sandbox().file("supervisord.conf");
     let ours = provost_testkit::Implementation::ours();
     let mut fg = Command::new(&ours.supervisorctl[0])

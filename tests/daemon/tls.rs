@@ -265,7 +265,7 @@ fn plain_http_is_told_to_speak_https_and_silence_keeps_nobody_out() {
     let _ = garbage.read_to_end(&mut Vec::new());
     served.is_served();
     // A handshake that comes to nothing is given up after ten.
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(9), "{:?}", asked.elapsed());
     let mind = brain(&served.daemon);
     drop((silent, nonsense));
     served.is_served();

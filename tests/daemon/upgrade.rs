@@ -183,11 +183,12 @@ fn two_upgrades_at_once_are_one() {
     daemon.wait_for_log_line("success: a");
     put_next(&daemon, "hangs");
     std::thread::scope(|scope| {
-        let first = scope.spawn(|| daemon.ctl(&["upgrade", "2"]).stdout);
+        let first = scope.spawn(|| daemon.ctl(&["upgrade", "10"]).stdout);
         wait_for_proc(daemon.pid(), "stat", |_| {
             content(&daemon, "main.log").contains("an upgrade was asked for")
         });
-        assert_eq!(daemon.ctl(&["upgrade"]).stdout, "upgrade: ERROR (another upgrade is under way)\n");
+        let second = daemon.ctl_command(&Implementation::ours(), &["upgrade"]).output().unwrap();
+        assert_eq!(second.stdout, b"upgrade: ERROR (another upgrade is under way)\n");
         assert_eq!(first.join().unwrap(), "upgrade: ERROR (the new program was not ready in time)\n");
     });
     end_well(daemon);
@@ -218,7 +219,7 @@ fn a_brain_killed_during_a_trial_takes_the_trial_with_it() {
 #[test]
 fn a_stop_under_way_and_a_retry_go_on_under_the_next_build() {
     let mut daemon = start(
-        "[program:stubborn]\ncommand={child} ignore:TERM hello:stubborn forever\nstopwaitsecs=4\n\
+        "[program:stubborn]\ncommand={child} ignore:TERM hello:stubborn forever\nstopwaitsecs=10\n\
          [program:failing]\ncommand={child} exit:3\nstartsecs=1\nstartretries=2\n",
     );
     let stubborn = Process::new(daemon.wait_for_hello("stubborn").pid);
@@ -286,6 +287,7 @@ fn a_log_that_nobody_takes_keeps_no_upgrade_from_anything_and_loses_nothing_by_i
     let config = format!("{HEAD}{A}{loud}");
     let mut daemon = Daemon::start_in(sandbox, &Implementation::ours(), &config);
     let a = daemon.wait_for_hello("a").pid;
+    daemon.wait_for_log_line("spawned: 'loud'");
     // The FIFO holds a megabyte, the program's own pipe a little.
     until("it fills", || written_by(pid_of(&daemon, "loud")) >= 1_000_000);
     assert_eq!(daemon.ctl(&["upgrade"]).stdout, "Upgraded supervisord from 0.1.0 to 0.1.0\n");

@@ -9,12 +9,12 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use provost_testkit::{
-    Daemon, HEAD, Implementation, Sandbox, Signal, replace_program, send_signal, supervisord_next,
+    Daemon, HEAD, Implementation, Sandbox, Signal, replace_program, send_signal, supervisord_next, until,
     wait_until_gone,
 };
 use serde_json::{Value, json};
 
-use crate::common::{end_well, kill_brain, pid_of, start, started_by};
+use crate::common::{content, end_well, kill_brain, pid_of, start, started_by};
 
 /// What `why --json` says of one process.
 #[track_caller]
@@ -84,7 +84,7 @@ fn ends_of_its_own_are_told_with_what_followed() {
         send_signal(a, Signal::USR1);
     }
     let a = daemon.wait_for_hello("a").pid;
-    daemon.wait_for_log_line("gave up: quick");
+    daemon.log().wait_for_all(&["gave up: quick", &format!("spawned: 'a' with pid {a}")]);
     let told = why(&daemon, "a");
     assert_eq!(
         members(&told, &["pid", "attempts", "restarts"]),
@@ -275,7 +275,10 @@ fn the_death_of_a_brain_is_no_gap() {
     }
     let a = daemon.wait_for_hello("a").pid;
     wait_until_gone(deaf);
-    daemon.wait_for_log_line("stopped: deaf (terminated by SIGKILL)");
+    // It may have been said while somebody waited for another line.
+    until("its end is said", || {
+        content(&daemon, "main.log").contains("stopped: deaf (terminated by SIGKILL)")
+    });
     kill_brain(&mut daemon);
     let told = why(&daemon, "a");
     assert_eq!(

@@ -266,10 +266,8 @@ impl Page<'_> {
         );
         while deadline.remaining().is_some() {
             // A page that goes away takes the promise with it; the next one is asked anew.
-            match self.try_eval(&waiting) {
-                Ok(Value::Bool(true)) => return,
-                Ok(_) => break,
-                Err(_) => {}
+            if let Ok(Value::Bool(true)) = self.try_eval(&waiting) {
+                return;
             }
         }
         let page = self.eval("document.documentElement.outerHTML");

@@ -87,6 +87,7 @@ fn a_script_may_post_without_ceremony() {
 #[test]
 fn links_can_be_switched_off() {
     let site = Site::start(&format!("{PROGRAMS}{OPEN}get_actions=false\n"));
+    site.wait_until_running(&["cat"]);
     let answer = site.ask("GET /?action=stop&processname=cat", &[], "");
     assert_eq!((answer.status, answer.header("Allow")), (405, Some("POST")));
     assert_eq!(site.state("cat"), "RUNNING");

@@ -249,7 +249,9 @@ impl Asks {
 
     /// It is down, or nobody can end it.
     pub(crate) fn is_down(&mut self, who: Who) {
-        self.open.values_mut().for_each(|ask| drop(ask.to_be_down.remove(&who)));
+        for ask in self.open.values_mut() {
+            ask.to_be_down.remove(&who);
+        }
     }
 
     /// Whether somebody may have it started now.

@@ -39,6 +39,8 @@ fn daemon() -> Daemon {
     daemon.wait_for_log_line("deaf: has entered the UNKNOWN state and will no longer receive events");
     // The last that is started.
     daemon.wait_for_hello("web");
+    // The line is written first.
+    said(&daemon, &["listeners", "deaf"], " UNKNOWN ");
     daemon
 }
 

@@ -161,7 +161,8 @@ fn calls_for_all() -> Vec<(Call, Option<&'static str>, bool)> {
         (call("supervisor.startAllProcesses").flag(false), Some("start"), false),
         (Call::new("supervisor.signalAllProcesses", &["CONT"]), Some("signal"), false),
         (call("provost.restartAllProcesses").flag(false), Some("restart"), false),
-        (call("supervisor.stopAllProcesses").flag(false), Some("stop"), false),
+        // To the end, or the next one would find something that stops.
+        (call("supervisor.stopAllProcesses").flag(true), Some("stop"), false),
         (call("supervisor.clearAllProcessLogs"), Some("clear"), false),
         (call("provost.rotateAllLogs"), Some("clear"), false),
         (call("provost.reopenLogs"), Some("clear"), false),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use provost_testkit::{Signal, Told, descendants, send_signal, told};
+use provost_testkit::{Signal, Told, descendants, provost_listener, send_signal, told};
 
 use crate::disk;
 use crate::stage::{
@@ -112,9 +112,13 @@ fn endless_deliveries_turn_no_faster_than_startsecs_lets_them() {
 
 #[test]
 fn one_that_has_closed_its_ears_is_told_of_once_and_others_of_its_pool_hear() {
-    let command = "sh -c 'test %(process_num)s = 0 && exec {child} ready close:0 forever || exec {child} listen:{dir}/hostile'";
+    // It has closed them when the keeper has, too: until then what it is told would find a reader.
+    let command = format!(
+        "sh -c 'test %(process_num)s = 0 && exec {} shut:in ready forever || exec {{child}} listen:{{dir}}/hostile'",
+        provost_listener().display()
+    );
     let more = "numprocs=2\nprocess_name=%(process_num)s";
-    let mut stage = Stage::start(&hostile(command, more));
+    let mut stage = Stage::start(&hostile(&command, more));
     stage.pool_becomes("hostile", |pool| pool["listeners"][0]["state"] == "READY");
     stage.others_are_well();
     until("all events", || has_all(&stage.file("hostile"), stage.published));
@@ -301,11 +305,12 @@ fn whoever_never_answers_does_not_keep_everything_from_ending() {
         let mut stage = Stage::start(&hostile("{child} ready event forever", ""));
         stage.publish(2);
         stage.becomes("hostile", "BUSY");
+        let mind = brain(&stage.daemon);
         send_signal(stage.daemon.pid(), Signal::TERM);
         let asked = Instant::now();
         stage.daemon.wait_for_log_line("stopped: p ");
         if dies {
-            send_signal(brain(&stage.daemon).pid(), Signal::KILL);
+            mind.signal(Signal::KILL);
         }
         assert_eq!(stage.daemon.wait_for_end().and_then(|status| status.code()), Some(0));
         // Nor is it killed by force, after ten seconds.

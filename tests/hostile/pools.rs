@@ -114,6 +114,7 @@ fn a_pool_is_changed_and_removed_whatever_it_has() {
     stage.daemon.ctl(&["update"]);
     until("all events", || has_all(&stage.file("told-0"), 5));
     stage.others_are_well();
+    until("these, too", || has_all(&stage.file("told-0"), stage.published));
     // And taken away, while it has something.
     stage.daemon.write_config(&config(&pool(BUSY, 1, "")));
     stage.daemon.ctl(&["update"]);

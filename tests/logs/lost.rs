@@ -55,8 +55,11 @@ fn a_directory_goes(spoil: impl FnOnce(&Path), mend: impl FnOnce(&Path)) {
     go_on(&mut daemon);
     // It has been taken, or it would not say this.
     daemon.wait_for_hello("a");
-    let told =
-        daemon.log().all().iter().filter(|line| line.contains("CRIT") && line.contains("a.log")).count();
+    let told = |daemon: &mut Daemon| {
+        daemon.log().all().iter().filter(|line| line.contains("CRIT") && line.contains("a.log")).count()
+    };
+    until("it is told", || told(&mut daemon) > 0);
+    let told = told(&mut daemon);
     assert_eq!(told, 1, "trouble is told of once");
     mend(&place);
     assert_eq!(daemon.ctl(&["reopen", "a"]).stdout, "a: reopened\n");
@@ -104,7 +107,11 @@ fn the_directory_of_a_log_may_not_be_changed_any_more() {
     may(0o555);
     go_on(&mut daemon);
     daemon.wait_for_hello("a");
-    let told = daemon.log().all().iter().filter(|line| line.contains("a.log: Permission denied")).count();
+    let told = |daemon: &mut Daemon| {
+        daemon.log().all().iter().filter(|line| line.contains("a.log: Permission denied")).count()
+    };
+    until("it is told", || told(&mut daemon) > 0);
+    let told = told(&mut daemon);
     assert_eq!(told, 1, "trouble is told of once");
     may(0o755);
     fs::write(daemon.sandbox().file("go"), "x\n").unwrap();
@@ -180,7 +187,7 @@ fn nobody_reads_the_copy_of_the_main_log_and_nobody_waits_for_that() {
     is_whole(Torrent::new(Matter::Lines, 0), &all_of(&log), MUCH);
     let asked = Instant::now();
     assert_eq!(daemon.ctl(&["status", "a"]).status, 0);
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
     // All of it was copied into the main log, too.
     let mut main_log = Lines::follow(&daemon.sandbox().file("main.log"));
     main_log.wait_for(&format!("{:012} ", MUCH / 100 - 1));

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use crate::artifacts::provost_child;
 use crate::deadline::{DEADLINE, Deadline};
@@ -190,6 +191,12 @@ impl Daemon {
     #[track_caller]
     pub fn wait_for_hello(&mut self, name: &str) -> Hello {
         self.hellos.wait(name)
+    }
+
+    /// [`Daemon::wait_for_hello`] with another patience.
+    #[track_caller]
+    pub fn wait_for_hello_within(&mut self, name: &str, patience: Duration) -> Hello {
+        self.hellos.wait_within(name, patience)
     }
 
     /// Puts another text into the configuration file; nobody reads it yet.

@@ -10,6 +10,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -64,17 +65,26 @@ impl HelloSocket {
     /// When none comes before the deadline.
     #[track_caller]
     pub fn wait(&mut self, name: &str) -> Hello {
+        self.wait_within(name, crate::DEADLINE)
+    }
+
+    /// [`HelloSocket::wait`] with another patience.
+    ///
+    /// # Panics
+    /// When none comes in that time.
+    #[track_caller]
+    pub fn wait_within(&mut self, name: &str, patience: Duration) -> Hello {
         if let Some(at) = self.unasked.iter().position(|hello| hello.name == name) {
             return self.unasked.remove(at).expect("the position was found just now");
         }
-        let deadline = Deadline::default();
+        let deadline = Deadline::after(patience);
         while let Some(hello) = self.receive(deadline) {
             if hello.name == name {
                 return hello;
             }
             self.unasked.push_back(hello);
         }
-        panic!("no hello from '{name}' in {:?}; others: {:?}", crate::DEADLINE, self.unasked);
+        panic!("no hello from '{name}' in {patience:?}; others: {:?}", self.unasked);
     }
 
     /// The next announcement of anybody; `None` at the deadline.

@@ -159,7 +159,7 @@ fn play(implementation: &Implementation) -> Vec<Asked> {
 
 fn ask_everything(daemon: &Daemon) -> Vec<Asked> {
     let mut asked = Vec::new();
-    // While none of these tries again: three seconds.
+    // While none of these tries again: four seconds.
     asked.extend(ask_all(daemon, &cells("backoff")));
     asked.push(about_all(daemon, "getAllProcessInfo", &[]));
     // Before any of them is removed: then 4.3.0 goes on naming the log files it had.
@@ -219,7 +219,7 @@ fn park(daemon: &mut Daemon) -> Vec<i32> {
         wanted.extend(ends(state, "exited: ").into_iter().map(|text| (text, 1)));
     }
     wanted.extend(ends("fatal", "gave up: ").into_iter().map(|text| (text, 1)));
-    wanted.extend(ends("backoff", "exited: ").into_iter().map(|text| (text, 3)));
+    wanted.extend(ends("backoff", "exited: ").into_iter().map(|text| (text, 4)));
     wait_for_each(daemon, wanted);
     std::fs::write(daemon.sandbox().file("go"), "").expect("a sandbox takes files");
     stubborn

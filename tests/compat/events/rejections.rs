@@ -55,6 +55,7 @@ startsecs=0
             Told("ears_0", "type:one"),
             Go("ears_0"),
             Told("ears_1", "type:one"),
+            Told("ears_0", "noted failed"),
             Log("event 0 sent to listener ears_1"),
         ],
     },

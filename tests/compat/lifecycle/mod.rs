@@ -37,7 +37,7 @@ pub(crate) use told::Told;
 
 /// How many rows are played at once. Each is a daemon on either side; they sleep most of the time, and what
 /// they take of two cores the tolerances allow for.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 8;
 
 const TABLES: &[&[Scenario]] = &[
     births::ROWS,
@@ -120,6 +120,7 @@ fn the_tables_have_sixty_rows_or_more_and_each_its_own_name() {
 /// Plays rows side by side and names all that differ.
 #[track_caller]
 fn all_alike(rows: &[Scenario]) {
+    told::measure_load();
     let only = std::env::var("PROVOST_COMPAT_SCENARIO").unwrap_or_default();
     let rows: Vec<&Scenario> =
         rows.iter().filter(|row| row.name.contains(&only) && has_its_place(row)).collect();

@@ -131,6 +131,7 @@ startretries=5
         steps: &[
             In("BACKOFF", "x"),
             In("BACKOFF", "x"),
+            In("BACKOFF", "x"),
             Program("late", "#!/bin/sh\nexec cat\n"),
             In("RUNNING", "x"),
         ],

@@ -98,8 +98,9 @@ command={child} exit:1
 startsecs=5
 startretries=10
 ",
-        // The fourth wait is four seconds long: time enough to ask, and to end.
+        // The fifth wait is five seconds long: time enough to ask, and to end.
         steps: &[
+            In("BACKOFF", "x"),
             In("BACKOFF", "x"),
             In("BACKOFF", "x"),
             In("BACKOFF", "x"),
@@ -116,7 +117,15 @@ command={child} exit:1
 startsecs=5
 startretries=10
 ",
-        steps: &[In("BACKOFF", "x"), In("BACKOFF", "x"), In("BACKOFF", "x"), In("BACKOFF", "x"), Ctl("stop x"), Ctl("stop x")],
+        steps: &[
+            In("BACKOFF", "x"),
+            In("BACKOFF", "x"),
+            In("BACKOFF", "x"),
+            In("BACKOFF", "x"),
+            In("BACKOFF", "x"),
+            Ctl("stop x"),
+            Ctl("stop x"),
+        ],
         ..ROW
     },
     Scenario {

@@ -271,6 +271,7 @@ priority=6
             In("BACKOFF", "backoff"),
             In("BACKOFF", "backoff"),
             In("BACKOFF", "backoff"),
+            In("BACKOFF", "backoff"),
             Hello("starting"),
             Ctl("shutdown"),
             End,

@@ -80,7 +80,7 @@ command=/bin/cat
         config: "
 [program:x]
 command={child} hello forever
-startsecs=4
+startsecs=8
 ",
         steps: &[Hello("x"), Ctl("start x"), In("RUNNING", "x")],
         ..ROW

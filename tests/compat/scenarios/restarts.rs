@@ -101,8 +101,8 @@ startsecs=5
 startretries=10
 ",
         );
-        // The fourth wait is four seconds long: time enough to look and to stop.
-        for _ in 0..4 {
+        // The fifth wait is five seconds long: time enough to look and to stop.
+        for _ in 0..5 {
             stage.wait_for_log("exited: hasty (exit status 0; not expected)");
         }
         stage.ctl("status");

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::process::Command;
 
-use provost_testkit::{Daemon, HEAD, Implementation, Sandbox, Signal, send_signal};
+use provost_testkit::{Daemon, HEAD, Implementation, Sandbox, Signal, send_signal, until};
 
 use crate::common::{brain, content, kill_brain, run_to_end, started_by};
 
@@ -204,7 +204,8 @@ fn a_group_may_be_written_too_and_two_numbers_need_no_account() {
         chown(sandbox.path(), Some(uid), Some(gid)).unwrap();
         let ours = with_etc(&sandbox, &["passwd", "group"], "A=1");
         let daemon = Daemon::start_in(sandbox, &ours, &format!("{HEAD}user={user}\n"));
-        assert_eq!(Ids::of(daemon.pid()), Ids::expected(uid, gid, groups), "{user}");
+        // The keeper does it when the brain has told it to, which is at work by then.
+        until(user, || Ids::of(daemon.pid()) == Ids::expected(uid, gid, groups));
     }
 }
 

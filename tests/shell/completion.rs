@@ -29,6 +29,8 @@ impl Other {
         let mut pty = Pty::start(&command);
         pty.types(&format!("{}\r", begin.replace("{dir}", directory.trim_end_matches('/'))));
         pty.wait_for("all is ready");
+        // What is typed before it reads the keyboard itself is shown twice.
+        pty.wait_for_last_line("ready>");
         Other { pty }
     }
 

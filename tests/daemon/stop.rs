@@ -11,7 +11,7 @@ fn a_program_that_ignores_its_signal_is_killed_after_stopwaitsecs() {
     let before = monotonic_ns();
     assert_eq!(daemon.ctl(&["stop", "a"]).stdout, "a: stopped\n");
     let took = (monotonic_ns() - before) / 1_000_000;
-    assert!((1000..8000).contains(&took), "took {took} ms");
+    assert!((1000..2500).contains(&took), "took {took} ms");
     daemon.log().wait_for_all(&[
         &format!("WARN killing 'a' ({a}) with SIGKILL"),
         "WARN stopped: a (terminated by SIGKILL)",
@@ -80,8 +80,7 @@ fn a_hundred_programs_shut_down_quickly() {
     send_signal(daemon.pid(), Signal::TERM);
     assert_eq!(daemon.wait_for_end().and_then(|status| status.code()), Some(0));
     let took = (monotonic_ns() - before) / 1_000_000;
-    // Supervisor's takes a turn of its loop for each.
-    assert!(took < 30_000, "{took} ms");
+    assert!(took < 3000, "{took} ms");
     assert_eq!(content(&daemon, "main.log").matches("stopped: p").count(), 100);
 }
 

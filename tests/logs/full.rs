@@ -42,8 +42,7 @@ fn neighbours_are_well(daemon: &mut Daemon) {
     daemon.ctl(&["restart", "b"]);
     daemon.wait_for_hello("b");
     until("the word of a neighbour", || size_of(&log) > before);
-    // Whoever waits for a full disk does so for ever.
-    assert!(asked.elapsed() < DEADLINE / 2, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
 }
 
 #[track_caller]

@@ -55,18 +55,21 @@ fn a_directory_goes(spoil: impl FnOnce(&Path), mend: impl FnOnce(&Path)) {
     go_on(&mut daemon);
     // It has been taken, or it would not say this.
     daemon.wait_for_hello("a");
-    let told = |daemon: &mut Daemon| {
-        daemon.log().all().iter().filter(|line| line.contains("CRIT") && line.contains("a.log")).count()
-    };
-    until("it is told", || told(&mut daemon) > 0);
-    let told = told(&mut daemon);
-    assert_eq!(told, 1, "trouble is told of once");
+    is_told_of_once(&mut daemon, |line| line.contains("CRIT") && line.contains("a.log"));
     mend(&place);
     assert_eq!(daemon.ctl(&["reopen", "a"]).stdout, "a: reopened\n");
     fs::write(daemon.sandbox().file("go"), "x\n").unwrap();
     until("the last part", || size_of(&log) >= MUCH);
     is_whole(Torrent::new(Matter::Lines, 2), &all_of(&log), MUCH);
     end_well(daemon);
+}
+
+/// Trouble is. The line may be on its way yet.
+#[track_caller]
+fn is_told_of_once(daemon: &mut Daemon, is_it: impl Fn(&str) -> bool) {
+    let mut told = || daemon.log().all().iter().filter(|line| is_it(line)).count();
+    until("trouble is told of", || told() > 0);
+    assert_eq!(told(), 1, "trouble is told of once");
 }
 
 #[test]
@@ -107,12 +110,7 @@ fn the_directory_of_a_log_may_not_be_changed_any_more() {
     may(0o555);
     go_on(&mut daemon);
     daemon.wait_for_hello("a");
-    let told = |daemon: &mut Daemon| {
-        daemon.log().all().iter().filter(|line| line.contains("a.log: Permission denied")).count()
-    };
-    until("it is told", || told(&mut daemon) > 0);
-    let told = told(&mut daemon);
-    assert_eq!(told, 1, "trouble is told of once");
+    is_told_of_once(&mut daemon, |line| line.contains("a.log: Permission denied"));
     may(0o755);
     fs::write(daemon.sandbox().file("go"), "x\n").unwrap();
     until("the last part", || size_of(&log) >= 3 * MUCH);
@@ -187,7 +185,7 @@ fn nobody_reads_the_copy_of_the_main_log_and_nobody_waits_for_that() {
     is_whole(Torrent::new(Matter::Lines, 0), &all_of(&log), MUCH);
     let asked = Instant::now();
     assert_eq!(daemon.ctl(&["status", "a"]).status, 0);
-    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     // All of it was copied into the main log, too.
     let mut main_log = Lines::follow(&daemon.sandbox().file("main.log"));
     main_log.wait_for(&format!("{:012} ", MUCH / 100 - 1));

@@ -433,10 +433,7 @@ fn a_group_that_was_being_exchanged_is_there_under_the_next_brain_and_what_ran_r
     first.signal(Signal::KILL);
     first.wait_until_gone();
     daemon.wait_for_log_line("has ended unexpectedly");
-    let deadline = Deadline::default();
-    while state_of(&daemon, "f:f007") != "RUNNING" {
-        assert!(deadline.remaining().is_some(), "{}", daemon.ctl(&["status", "f:f007"]).stdout);
-    }
+    until("f:f007 is RUNNING", || state_of(&daemon, "f:f007") == "RUNNING");
     // Or a retry of its own ends with the daemon.
     let _ = update.wait();
     // Listeners hear of it, whichever brain exchanges it in the end.

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use provost_testkit::{DEADLINE, Daemon, Deadline, HEAD, Implementation, Sandbox};
+use provost_testkit::{Daemon, HEAD, Implementation, Sandbox, until};
 
 use crate::common::{end_well, kill_brain};
 
@@ -128,11 +128,8 @@ fn files(daemon: &Daemon) -> Vec<PathBuf> {
 
 fn wait_for_growth(daemon: &Daemon, bytes: u64) {
     let size = || files(daemon).iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum::<u64>();
-    let (before, deadline) = (size(), Deadline::after(DEADLINE));
-    while size() < before + bytes {
-        assert!(deadline.remaining().is_some(), "the log does not grow");
-        std::thread::yield_now();
-    }
+    let before = size();
+    until("the log grows", || size() >= before + bytes);
 }
 
 /// Reads one stream, whose zero and whose end of line these are; every number must be one more than the last.

@@ -240,8 +240,12 @@ impl AuditFile {
 
     /// Nothing more comes: waits until what came is written.
     pub(crate) fn finish(self) {
+        self.finish_within(LAST_LINES);
+    }
+
+    fn finish_within(self, patience: Duration) {
         drop(self.lines);
-        let _ = self.written.recv_timeout(LAST_LINES);
+        let _ = self.written.recv_timeout(patience);
     }
 
     /// What the main log should say about it, if anything.
@@ -374,13 +378,8 @@ mod tests {
         for _ in 0..MOST_WAITING {
             assert_eq!(file.write(&entry, Wall(0)), None);
         }
-        // As at the end, but with more patience: here thousands wait, and a test machine is slow.
-        let AuditFile { lines, written, .. } = file;
-        drop(lines);
-        assert_eq!(
-            written.recv_timeout(Duration::from_secs(30)),
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected)
-        );
+        // Thousands wait, and a test machine may be slow.
+        file.finish_within(Duration::from_secs(30));
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(text.lines().count(), MOST_WAITING);

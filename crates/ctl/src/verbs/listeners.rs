@@ -31,7 +31,8 @@ pub(super) const VERB: Verb = Verb {
         "A pool is an [eventlistener:x]. Its line has the events that wait for it, how many of these are on disk, for how long the oldest \
          waits, how many were delivered, came back, and were discarded, what becomes of events without room, and what it subscribes to. \
          The line of a listener has its state (ACKNOWLEDGED, READY, BUSY or UNKNOWN), for how long it is in that, how many events it was \
-         told, the serial of the one that it has not answered, and what the len of its events counts (bytes or characters). Who is UNKNOWN broke the protocol and gets none: why says what to try.",
+         told, the serial of the one that it has not answered, and what the len of its events counts (bytes or characters). Who is UNKNOWN \
+         broke the protocol and gets none: why says what to try.",
     ),
     run,
 };

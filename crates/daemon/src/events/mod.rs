@@ -1,8 +1,8 @@
 //! Events: who hears them, what waits, and the conversations with listeners (SPEC 8).
 //!
 //! `bus.rs` is where they are published and kept, pool by pool (`pool.rs`, `queue.rs`, `record.rs`). `thread.rs` tells them, by one
-//! conversation for each listener (`conversation.rs`), draws the consequences of what they say (`hearing.rs`, `judge.rs`), moves what finds no room in memory to a file
-//! (`spill.rs`), and knows the time (`ticks.rs`) and what listeners count (`unit.rs`). `listeners.rs` is the main loop's end of all
+//! conversation for each listener (`conversation.rs`), draws the consequences of what they say (`hearing.rs`, `judge.rs`), moves what
+//! finds no room in memory to a file (`spill.rs`), and knows the time (`ticks.rs`) and what listeners count (`unit.rs`). `listeners.rs` is the main loop's end of all
 //! that. `words.rs` puts what the core tells into the words of Supervisor's listeners.
 //!
 //! This room uses `logs`: it tells the loop things by the same post, and what listeners say goes to their logs. `logs` knows of this one only
